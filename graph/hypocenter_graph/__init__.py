@@ -1,0 +1,1 @@
+"""The dependency graph: topology, ranking of suspects, and the evidence for and against them."""

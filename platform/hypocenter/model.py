@@ -1,0 +1,290 @@
+"""The words of the domain, frozen and without I/O: what a verdict is about and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class ComponentType(StrEnum):
+    """What a component is."""
+
+    SERVICE = "service"
+    HOST = "host"
+    POD = "pod"
+    INSTANCE = "instance"
+    DATABASE = "database"
+    CACHE = "cache"
+    QUEUE = "queue"
+    EXTERNAL = "external"
+
+
+class DependencyType(StrEnum):
+    """How one component leans on another; the arrow always points at what is leaned on."""
+
+    CALLS = "CALLS"
+    RUNS_ON = "RUNS_ON"
+    INSTANCE_OF = "INSTANCE_OF"
+
+
+class MetricKind(StrEnum):
+    """What a series measures; the catalog holds unit, harmful direction and wording of each."""
+
+    TRAFFIC = "traffic"
+    ERRORS = "errors"
+    AVAILABILITY = "availability"
+    LATENCY = "latency"
+    SELF_TIME = "self_time"
+    EDGE_GAP = "edge_gap"
+    SATURATION = "saturation"
+    CPU = "cpu"
+    MEMORY = "memory"
+    DISK = "disk"
+    NETWORK = "network"
+    RESTARTS = "restarts"
+    UP = "up"
+    LOG_LINES = "log_lines"
+    ERROR_LINES = "error_lines"
+    OTHER = "other"
+
+
+class Direction(StrEnum):
+    """Which way a series left its normal."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A node of the dependency graph."""
+
+    name: str
+    type: ComponentType = ComponentType.SERVICE
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """`caller` leans on `callee`; `source` says who claims so."""
+
+    caller: str
+    callee: str
+    type: DependencyType = DependencyType.CALLS
+    source: str = "declared"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One metric of one component, after names and units are resolved.
+
+    `unit` is canonical: `s`, `share` (0 to 1), `1/s`, `cores`, `bytes`, `bytes/s`, `count`.
+    `stat` is `mean`, `p50` ... `p99`, `rate`, `last` or `sum`. `peer` is the other end of an edge signal: the caller
+    for what the component serves (`side` "server"), the callee for what it asks for (`side` "client").
+    `host` marks a figure of the machine below the component rather than of the component.
+    """
+
+    component: str
+    metric: str
+    kind: MetricKind = MetricKind.OTHER
+    unit: str = ""
+    stat: str = "last"
+    side: str | None = None
+    peer: str | None = None
+    host: bool = False
+
+    @property
+    def name(self) -> str:
+        """`component|metric`, with the peer of an edge signal after a colon."""
+        return f"{self.component}|{self.metric}" + (f":{self.peer}" if self.peer else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """A span of a series that is unlikely under its own normal.
+
+    `score` is -log10 of the tail probability, the one scale of every detector; `value`, `expected`, `low` and `high`
+    are the series and its band at the peak, in the unit of the series.
+    """
+
+    series: Series
+    onset: datetime
+    peak: datetime
+    score: float
+    value: float
+    expected: float
+    low: float
+    high: float
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEvent:
+    """Something that people or robots changed: a deploy, config, flag or scaling."""
+
+    component: str
+    at: datetime
+    type: str = "deploy"
+    title: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Somebody else's rule fired; `at` is None when only the fact is known.
+
+    `modality` is `metric`, `trace` or `log`; `state` is the source's word (`up`, `down`, `500`, ...); `peer` and `host`
+    name the other end of the call and the machine, where the source says so.
+    """
+
+    component: str
+    name: str
+    at: datetime | None = None
+    modality: str = "metric"
+    state: str = ""
+    peer: str | None = None
+    host: str | None = None
+    severity: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The symptom an investigation starts from: a component and, where known, its metric."""
+
+    component: str
+    metric: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Anomalies and alerts with one story."""
+
+    onset: datetime | None
+    anomalies: tuple[Anomaly, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One finding for (`supports`) or against a suspect, with its numbers.
+
+    `channel` is the kind of finding (`cpu`, `latency`, `logs`, `silence`, `exoneration`, `change`, ...); `share` is
+    its part of the suspect's score, 0 to 1; `before` and `after` are in `unit`.
+    """
+
+    channel: str
+    text: str
+    supports: bool = True
+    share: float = 0.0
+    series: str | None = None
+    unit: str = ""
+    before: float | None = None
+    after: float | None = None
+    onset: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A component with its probability of being the root cause and the evidence."""
+
+    component: str
+    probability: float
+    score: float
+    fault_type: str
+    evidence: tuple[Evidence, ...] = ()
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the propagation: `component` fell ill at `onset`, through what it leans on (`via`)."""
+
+    component: str
+    onset: datetime | None
+    via: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuledOut:
+    """A component that looked guilty and is not, and the test that says so."""
+
+    component: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One dated fact of the incident; `type` is `onset`, `anomaly`, `alert` or `change`."""
+
+    at: datetime
+    type: str
+    component: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """A component as the verdict saw it; `state` is `cause`, `suspect`, `affected`, `normal` or `unobserved`."""
+
+    component: str
+    type: ComponentType
+    state: str
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """The part of the dependency graph that the verdict is about; `omitted` counts components left out."""
+
+    nodes: tuple[GraphNode, ...] = ()
+    edges: tuple[Dependency, ...] = ()
+    omitted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A series with its expected band over the incident, ready to draw; values are in the unit of the series."""
+
+    series: Series
+    times: tuple[datetime, ...]
+    values: tuple[float | None, ...]
+    expected: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    onset: datetime | None = None
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an investigation says: the suspects, the cause or "no confident cause", and what it could not see."""
+
+    case_id: str
+    system: str
+    suspects: tuple[Suspect, ...]
+    cause: str | None
+    causes: tuple[str, ...]
+    abstained: bool
+    onset: datetime | None
+    onset_uncertainty_s: float | None
+    target: Target | None
+    propagation: tuple[Step, ...] = ()
+    ruled_out: tuple[RuledOut, ...] = ()
+    blind_spots: tuple[str, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    graph: GraphView = field(default_factory=GraphView)
+    summary: str = ""
+    observed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Investigation:
+    """A verdict and the charts that show it: all that a report needs."""
+
+    verdict: Verdict
+    charts: tuple[Chart, ...] = ()

@@ -1,0 +1,59 @@
+"""Every setting once: name, default and help; the environment is read here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hypocenter.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "HYPOCENTER_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its name in code, its default and what it does; the environment name is the upper-case name."""
+
+    name: str
+    default: str | int | float | None
+    help: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return PREFIX + self.name.upper()
+
+
+SETTINGS = (
+    Setting("data", None, "Folder with labelled data sets, for `make bench` and the tests that want real data."),
+    Setting("redis_url", "redis://127.0.0.1:6379/0", "Redis server that carries Celery's tasks and results."),
+    Setting("max_file_bytes", 2_000_000_000, "Largest telemetry file that is read, in bytes on disk."),
+    Setting("max_cells", 200_000_000, "Largest table that is read into memory, in cells (rows x columns)."),
+    Setting("prometheus_max_points", 20_000_000, "Most samples one investigation may ask of a Prometheus server."),
+    Setting("prometheus_timeout", 30.0, "Seconds to wait for one answer of a Prometheus server."),
+    Setting("precision", 0.5, "Least probability at which a cause is named; below it the verdict abstains."),
+)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def read(name: str, environ: Mapping[str, str] | None = None) -> str | int | float | None:
+    """Return the value of a setting: the environment's when it is there, else the default.
+
+    Raises InputError when the environment's value is not of the default's type.
+
+    >>> read("max_cells", {"HYPOCENTER_MAX_CELLS": "1000"})
+    1000
+    """
+    setting = _BY_NAME[name]
+    text = (os.environ if environ is None else environ).get(setting.variable)
+    if text is None or text == "":
+        return setting.default
+    try:
+        return text if setting.default is None else type(setting.default)(text)
+    except ValueError as error:
+        wanted = type(setting.default).__name__
+        raise InputError(f"{setting.variable}={text!r} is not a valid {wanted}; {setting.help}") from error

@@ -1,0 +1,1 @@
+"""Workers: detection, correlation, investigation and evaluation, alone or as Celery tasks."""
