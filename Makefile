@@ -1,0 +1,67 @@
+# Needs make and Python 3.11 or newer; every target does its own set-up (first run: about a minute).
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/sh
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV = $(shell command -v uv || echo $(BIN)/uv)
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
+BENCHMARKS := $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
+
+.PHONY: help install demo test check format bench lock picture clean
+
+help: ## Show what each target does
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Put the hypocenter command and the tools into .venv/bin
+
+$(STAMP): locks/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Hypocenter needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "Python's venv module is missing (Debian and Ubuntu: apt-get install python3-venv)"; exit 2; }
+	@echo "Installing into $(VENV) ..."
+	@if [ -x "$(UV)" ]; then \
+		"$(UV)" pip install --quiet --python $(BIN)/python --require-hashes -r locks/dev.txt && \
+		"$(UV)" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.txt && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	fi
+	@touch $@
+
+demo: $(STAMP) ## Simulate a shop with a fault, investigate it and write report.html
+	@$(BIN)/hypocenter simulate fixtures/scenarios/shop.scenario --out demo-case
+	@$(BIN)/hypocenter investigate demo-case --out report.html
+
+test: $(STAMP) ## Run every test; shows coverage, and what was skipped and why
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: $(STAMP) ## Lint, check formatting, types and import layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## Mend what ruff can mend
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench: $(BENCHMARKS) ## Run every benchmark; results go to benchmarks/results (HYPOCENTER_DATA: labelled data)
+
+bench-%: $(STAMP) ## Run one benchmark: benchmarks/bench_NAME.py
+	@$(BIN)/python benchmarks/bench_$*.py
+
+lock: $(STAMP) ## Resolve the newest allowed dependencies into locks/
+	@$(COMPILE) --upgrade --output-file locks/runtime.txt
+	@$(COMPILE) --upgrade --group dev --constraint locks/runtime.txt --output-file locks/dev.txt
+
+picture: demo ## Redraw the README's picture of the report (needs chromium)
+	@$(BIN)/python docs/images/take_picture.py report.html docs/images/report.png
+
+clean: ## Remove everything that the other targets make
+	rm -rf $(VENV) demo-case report.html .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
