@@ -1,0 +1,74 @@
+"""Column names to labels: `component|metric[:peer]` and the Prometheus notation `name{label="value"}`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from hypocenter.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_SELECTOR = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)?\{(?P<labels>.*)\}", re.DOTALL)
+_LABEL = re.compile(r'\s*(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"(?P<value>(?:[^"\\]|\\.)*)"\s*(?:,|$)', re.DOTALL)
+_ESCAPES = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
+
+
+def labels_of(columns: Iterable[str]) -> tuple[dict[str, str], ...]:
+    """Return the labels of each column: `__name__`, and `component` and `peer` where the column states them.
+
+    A colon in a metric begins a peer when a column's component has that name, or when it is the only colon; two
+    colons and no such component are a recording rule's name (`level:metric:operations`). Raises InputError for a
+    column in Prometheus notation whose labels do not parse.
+
+    >>> labels_of(["db|cpu", "db|edge_p50:web", 'up{job="db"}'])[1:]
+    ({'__name__': 'edge_p50', 'component': 'db', 'peer': 'web'}, {'__name__': 'up', 'job': 'db'})
+    """
+    names = list(columns)
+    components = {name.rpartition("|")[0] for name in names if "|" in name}
+    return tuple(_labels(name, components) for name in names)
+
+
+def prometheus_name(labels: Mapping[str, str]) -> str:
+    """Return `labels` in Prometheus notation, sorted by label; `labels_of` reads it back.
+
+    >>> prometheus_name({"__name__": "up", "job": "db"})
+    'up{job="db"}'
+    """
+    pairs = (f'{name}="{_escaped(value)}"' for name, value in sorted(labels.items()) if name != "__name__")
+    return f"{labels.get('__name__', '')}{{{','.join(pairs)}}}"
+
+
+def _labels(name: str, components: set[str]) -> dict[str, str]:
+    selector = _SELECTOR.fullmatch(name)
+    if selector is not None:
+        return _selector_labels(name, selector)
+    component, pipe, metric = name.rpartition("|")
+    if not pipe:
+        return {"__name__": name}
+    metric, peer = _metric_and_peer(metric, components)
+    labels = {"__name__": metric, "component": component}
+    return {**labels, "peer": peer} if peer else labels
+
+
+def _metric_and_peer(text: str, components: set[str]) -> tuple[str, str]:
+    metric, _, peer = text.partition(":")
+    is_edge = bool(metric) and bool(peer) and (peer in components or ":" not in peer)
+    return (metric, peer) if is_edge else (text, "")
+
+
+def _selector_labels(column: str, selector: re.Match[str]) -> dict[str, str]:
+    labels = {"__name__": selector["name"]} if selector["name"] else {}
+    text, position = selector["labels"], 0
+    while text[position:].strip():
+        label = _LABEL.match(text, position)
+        if label is None:
+            raise InputError(f'column {column!r}: write labels as name="value", separated by commas')
+        labels[label["name"]] = re.sub(r"\\.", lambda found: _ESCAPES.get(found[0], found[0]), label["value"])
+        position = label.end()
+    return labels
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,100 @@
+"""CSV and Parquet files to data frames, within limits and with one line of error."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections import Counter
+from typing import TYPE_CHECKING, TextIO, cast
+
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from hypocenter.errors import InputError
+from hypocenter.readers.limits import Limits, check_cells, check_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+TABLE_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+
+
+def is_table(path: Path) -> bool:
+    """Whether `path` is named like a table this package reads."""
+    return path.name.lower().endswith(TABLE_SUFFIXES)
+
+
+def find_table(folder: Path, stem: str) -> Path | None:
+    """Return `folder`'s table of that name, Parquet before CSV, or None."""
+    paths = (folder / (stem + suffix) for suffix in TABLE_SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def read_frame(path: Path, limits: Limits) -> pd.DataFrame:
+    """Return the table in `path` as its file states it, the index of a Parquet file as columns.
+
+    Raises InputError when it is no such file or names a column twice, LimitError when it is too large.
+    """
+    check_file(path, limits)
+    if path.name.lower().endswith(".parquet"):
+        return _read_parquet(path, limits)
+    return _read_csv(path, limits)
+
+
+def require(frame: pd.DataFrame, columns: Iterable[str], where: str) -> None:
+    """Raise InputError when `frame` lacks one of `columns`."""
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise InputError(f"{where}: no column {', '.join(missing)}; it has {_some(list(frame.columns))}")
+
+
+def _read_parquet(path: Path, limits: Limits) -> pd.DataFrame:
+    try:
+        metadata = pq.read_metadata(path)
+        check_cells(str(path), metadata.num_rows, metadata.num_columns, limits)
+        _check_unique([column.path for column in map(metadata.schema.column, range(metadata.num_columns))], path)
+        frame: pd.DataFrame = pq.read_table(path).to_pandas()
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not a whole Parquet file ({_line(error)}); write it again") from error
+    if isinstance(frame.index, pd.DatetimeIndex) and frame.index.name is None:
+        frame.index.name = "time"
+    return frame.reset_index() if any(name is not None for name in frame.index.names) else frame
+
+
+def _read_csv(path: Path, limits: Limits) -> pd.DataFrame:
+    try:
+        with _open_text(path) as lines:
+            header = next(csv.reader(lines), [])
+        _check_unique(header, path)
+        rows = limits.cells // max(len(header), 1)
+        frame = pd.read_csv(path, nrows=rows + 1, encoding="utf-8", index_col=False, low_memory=False)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: not a CSV table ({_line(error)}); write a header and one row per line") from error
+    check_cells(str(path), len(frame), len(header), limits)
+    return frame
+
+
+def _open_text(path: Path) -> TextIO:
+    if path.name.lower().endswith(".gz"):
+        return cast("TextIO", gzip.open(path, "rt", encoding="utf-8", newline=""))
+    return path.open(encoding="utf-8", newline="")
+
+
+def _check_unique(columns: list[str], path: Path) -> None:
+    twice = [column for column, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise InputError(f"{path}: column {twice[0]!r} is there {columns.count(twice[0])} times; keep one of them")
+
+
+def _some(names: list[object], most: int = 8) -> str:
+    shown = ", ".join(str(name) for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,52 @@
+"""Spans, log lines and per-minute counts: tables whose columns are fixed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hypocenter.readers.frames import read_frame, require
+from hypocenter.readers.tables import Notes, as_numbers, wrong_cells
+from hypocenter.readers.times import to_times
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hypocenter.readers.limits import Limits
+
+SPANS = ("trace", "span", "parent", "service", "operation", "duration_us")
+LOG_LINES = ("service", "severity", "message")
+SERVICE_MINUTES = ("service", "spans", "traces", "dur_mean_us", "dur_p50_us", "dur_p95_us")
+EDGE_MINUTES = ("caller", "callee", "calls", "dur_mean_us", "dur_p95_us")
+_NUMBERS = ("duration_us", "spans", "traces", "calls")
+
+
+def read_records(path: Path, columns: tuple[str, ...], limits: Limits) -> tuple[pd.DataFrame, Notes]:
+    """Return the table in `path` with `time` in UTC (`datetime64[ns, UTC]`), in order of time, and notes.
+
+    Durations and counts are numbers. Rows without a time are left out. Raises InputError when `time` or one of
+    `columns` is missing.
+    """
+    frame = read_frame(path, limits)
+    require(frame, ("time", *columns), str(path))
+    numbers, number_notes = _as_numbers(frame, str(path))
+    times, time_notes = to_times(frame["time"], str(path))
+    dated = ~np.isnat(times)
+    utc = pd.Series(times, index=frame.index).dt.tz_localize("UTC")
+    frame = frame.assign(time=utc, **numbers)[dated].sort_values("time", kind="stable", ignore_index=True)
+    undated = (f"{path}: {int((~dated).sum())} rows without a time were left out",) if not dated.all() else ()
+    return frame, time_notes + undated + number_notes
+
+
+def _as_numbers(frame: pd.DataFrame, where: str) -> tuple[dict[str, pd.Series[float]], Notes]:
+    numbers, wrong = {}, {}
+    for name in (str(column) for column in frame.columns if column in _NUMBERS or str(column).endswith("_us")):
+        if frame[name].dtype.kind in "iuf":
+            continue
+        values, count = as_numbers(frame[name])
+        numbers[name] = pd.Series(values, index=frame.index)
+        if count:
+            wrong[name] = count
+    return numbers, wrong_cells(wrong, where)
