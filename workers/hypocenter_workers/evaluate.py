@@ -1,0 +1,222 @@
+"""Accuracy over labelled cases: every method and every trivial baseline, on the same cases, by one rule."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+
+from hypocenter.errors import InputError
+from hypocenter.model import DependencyType
+from hypocenter_workers import truth
+from hypocenter_workers.baselines import BASELINES, Situation
+from hypocenter_workers.scoring import Ranking, at_service_level, hits, mean_rank
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from hypocenter.model import Verdict
+    from hypocenter.telemetry import Case, Signals
+
+OURS = "hypocenter"
+METHODS = (OURS, *BASELINES)
+ALWAYS = ("random", "largest-z", "most-anomalous", "deepest-anomalous")
+Start = Literal["true", "detected"]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How cases are run: the methods, whether they are told the start, and by how many seconds it is shifted."""
+
+    methods: tuple[str, ...] = METHODS
+    start: Start = "true"
+    offset_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a method said about one case, in `ms` milliseconds; a method that cannot abstain leaves the rest None."""
+
+    ranking: Ranking
+    ms: float
+    probability: float | None = None
+    cause: str | None = None
+    abstained: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One method's answer on one case against its label, at one level: `component`, or `service` where both are known.
+
+    `hits` are AC@1 ... AC@5 of the case and `rank` the root's mean rank (None: not listed); `top` is the first suspect.
+    `cause_hit` says whether the cause that was named is the root; it is None for a method that names none.
+    """
+
+    dataset: str
+    case_id: str
+    method: str
+    level: str
+    fault_type: str
+    root: str
+    hits: tuple[float, ...]
+    rank: float | None
+    top: str | None
+    probability: float | None
+    abstained: bool | None
+    cause_hit: bool | None
+    ms: float
+
+
+def evaluate(
+    datasets: Sequence[Path],
+    methods: Sequence[str] = (OURS,),
+    *,
+    start: Start = "true",
+    offset_s: float = 0.0,
+    jobs: int = 1,
+    progress: Callable[[str], None] = lambda _: None,
+) -> tuple[Outcome, ...]:
+    """Run `methods` and the trivial baselines over every labelled case at `datasets`.
+
+    `start` "true" tells each method when the case started (shifted by `offset_s` seconds); "detected" leaves finding
+    it to our method, and gives the baselines, which have no detector, what it found. With `jobs` above 1 cases run in
+    as many processes, and milliseconds are no longer comparable. Raises InputError for unlabelled or unreadable cases.
+    """
+    plan = Plan(_checked(methods), start, offset_s)
+    found = [source for path in datasets for source in truth.sources(path)]
+    outcomes: list[Outcome] = []
+    for number, (source, result) in enumerate(_run(found, plan, jobs), start=1):
+        outcomes += result
+        progress(f"{number}/{len(found)} {source.dataset} {source.path.name}")
+    return tuple(outcomes)
+
+
+def evaluate_source(source: truth.Source, plan: Plan) -> list[Outcome]:
+    """Run every method of the plan over the cases of one source."""
+    from hypocenter.readers import read_cases
+
+    pairs = zip(read_cases(source.path), truth.truths(source), strict=True)
+    return [outcome for case, label in pairs for outcome in _case_outcomes(_named(case, source), label, plan)]
+
+
+def answers(case: Case, signals: Signals, plan: Plan) -> dict[str, Answer]:
+    """Ask every method of the plan where the case began; no label comes near this."""
+    start = _told_start(case, plan)
+    given: dict[str, Answer] = {}
+    if OURS in plan.methods or plan.start == "detected":
+        verdict, ms = _timed(_investigated, case, start)
+        given[OURS] = _answer(verdict, ms)
+        start = verdict.onset if plan.start == "detected" else start
+    for method in plan.methods:
+        if method != OURS:
+            given[method] = Answer(*_timed(BASELINES[method], Situation(case, signals, start)))
+    return {method: given[method] for method in plan.methods}
+
+
+def _checked(methods: Sequence[str]) -> tuple[str, ...]:
+    unknown = sorted(set(methods) - set(METHODS))
+    if unknown:
+        raise InputError(f"unknown method {', '.join(unknown)}; choose from {', '.join(METHODS)}")
+    return tuple(dict.fromkeys([*methods, *ALWAYS]))
+
+
+def _run(found: Sequence[truth.Source], plan: Plan, jobs: int) -> Iterator[tuple[truth.Source, list[Outcome]]]:
+    if jobs <= 1:
+        yield from ((source, evaluate_source(source, plan)) for source in found)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from itertools import repeat
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from zip(found, pool.map(evaluate_source, found, repeat(plan)), strict=True)
+
+
+def _named(case: Case, source: truth.Source) -> Case:
+    return case if case.dataset else replace(case, dataset=source.dataset)
+
+
+def _case_outcomes(case: Case, label: truth.Truth, plan: Plan) -> Iterator[Outcome]:
+    from hypocenter.signals import resolve
+
+    signals, resolve_ms = _timed(resolve, case)
+    given = answers(case, signals, plan)
+    service_of = _service_names(signals)
+    for method, answer in given.items():
+        whole_ms = answer.ms + (0.0 if method == OURS else resolve_ms)
+        yield _outcome(case, method, replace(answer, ms=whole_ms), label)
+        if label.root_service is not None:
+            yield _service_outcome(case, method, replace(answer, ms=whole_ms), label, service_of)
+
+
+def _told_start(case: Case, plan: Plan) -> datetime | None:
+    if plan.start == "detected" or case.started_at is None:
+        return None
+    return case.started_at + timedelta(seconds=plan.offset_s)
+
+
+def _investigated(case: Case, start: datetime | None) -> Verdict:
+    from hypocenter_workers.investigate import Options, investigate
+
+    return investigate(case, Options(at=start)).verdict
+
+
+def _answer(verdict: Verdict, ms: float) -> Answer:
+    """Read a verdict as a ranking: its own order counts, and neighbours of equal probability and score tie."""
+    ranking: list[tuple[str, float]] = []
+    place, last = 0.0, None
+    for suspect in verdict.suspects:
+        place, last = place - (last != (suspect.probability, suspect.score)), (suspect.probability, suspect.score)
+        ranking.append((suspect.component, place))
+    probability = verdict.suspects[0].probability if verdict.suspects else 0.0
+    return Answer(tuple(ranking), ms, probability, verdict.cause, verdict.abstained)
+
+
+def _outcome(case: Case, method: str, answer: Answer, label: truth.Truth, level: str = "component") -> Outcome:
+    return Outcome(
+        dataset=case.dataset,
+        case_id=case.case_id,
+        method=method,
+        level=level,
+        fault_type=label.fault_type,
+        root=label.root,
+        hits=tuple(hits(answer.ranking, label.root).tolist()),
+        rank=mean_rank(answer.ranking, label.root),
+        top=answer.ranking[0][0] if answer.ranking else None,
+        probability=answer.probability,
+        abstained=answer.abstained,
+        cause_hit=None if answer.cause is None else answer.cause == label.root,
+        ms=answer.ms,
+    )
+
+
+def _service_outcome(
+    case: Case, method: str, answer: Answer, label: truth.Truth, service_of: Callable[[str], str]
+) -> Outcome:
+    folded = replace(
+        answer,
+        ranking=at_service_level(answer.ranking, service_of),
+        cause=None if answer.cause is None else service_of(answer.cause),
+    )
+    return _outcome(case, method, folded, replace(label, root=label.root_service or label.root), "service")
+
+
+def _service_names(signals: Signals) -> Callable[[str], str]:
+    """Map an instance to its service: by INSTANCE_OF edges, or by its trailing number where a case has none."""
+    edges = [edge for edge in signals.dependencies if edge.type is DependencyType.INSTANCE_OF]
+    parents = {edge.caller: edge.callee for edge in edges}
+    if parents:
+        return lambda component: parents.get(component, component)
+    return lambda component: re.sub(r"-?\d+$", "", component) or component
+
+
+def _timed(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, float]:
+    began = time.perf_counter()
+    result = work(*args, **kwargs)
+    return result, (time.perf_counter() - began) * 1000.0

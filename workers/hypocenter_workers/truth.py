@@ -1,0 +1,89 @@
+"""The labels of an evaluation: which component each case began at. The only place that reads them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hypocenter.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+TRUTH_FILE = "truth.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Where a case began: `root` is the component, `root_service` its service where the source labels both."""
+
+    root: str
+    fault_type: str = ""
+    root_service: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Labelled cases: one case folder, or one file of incidents; `dataset` names a case that does not say its own."""
+
+    path: Path
+    dataset: str
+
+
+def sources(path: Path) -> tuple[Source, ...]:
+    """List the labelled cases at `path`: a case folder, a folder of them at any depth, or a `.jsonl[.gz]` file.
+
+    Raises InputError when there are none.
+    """
+    if path.is_file():
+        return (Source(path, path.name.split(".jsonl")[0]),)
+    folders = sorted(found.parent for found in path.rglob(TRUTH_FILE))
+    if not folders:
+        raise InputError(f"{path}: no labelled cases: neither case folders with {TRUTH_FILE} nor a .jsonl[.gz] file")
+    return tuple(Source(folder, folder.resolve().parent.name) for folder in folders)
+
+
+def truths(source: Source) -> Iterator[Truth]:
+    """Yield the truth of every case of a source, in the order in which the reader yields the cases."""
+    if source.path.is_dir():
+        yield _folder_truth(source.path / TRUTH_FILE)
+    else:
+        yield from _incident_truths(source.path)
+
+
+def _folder_truth(path: Path) -> Truth:
+    record = _record(path.read_bytes(), str(path))
+    return Truth(_text(record, "root_component", str(path)), str(record.get("fault_type") or ""))
+
+
+def _incident_truths(path: Path) -> Iterator[Truth]:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                where = f"{path}, line {number}"
+                yield _incident_truth(_record(line, where), where)
+
+
+def _incident_truth(record: Mapping[str, Any], where: str) -> Truth:
+    service = record.get("root_service")
+    return Truth(_text(record, "root_entity", where), str(record.get("fault_type") or ""), service or None)
+
+
+def _record(content: bytes, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(content)
+    except ValueError as error:
+        raise InputError(f"{where}: not valid JSON ({error})") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: expected a JSON object, found {type(record).__name__}")
+    return record
+
+
+def _text(record: Mapping[str, Any], field: str, where: str) -> str:
+    value = record.get(field)
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{where}: `{field}` must name the component at which the incident began")
+    return value
