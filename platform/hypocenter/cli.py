@@ -1,0 +1,313 @@
+"""The command line: where readers, pipeline, report and simulator are put together."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hypocenter import settings
+from hypocenter.arguments import DURATION, TIME
+from hypocenter.errors import HypocenterError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from hypocenter.model import Dependency, Investigation, Target
+    from hypocenter.telemetry import Case
+    from hypocenter_workers.investigate import Options
+
+REPORT = "report.html"
+PATH = click.Path(path_type=Path)
+OURS = HypocenterError.exit_code
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 our failure, 2 bad usage or input, 3 a server failed, 130 stopped."""
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = cli.main(args=typed, prog_name="hypocenter", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = 2
+    except click.ClickException as error:
+        code = _complain(_usage(error), InputError.exit_code)
+    except click.Abort:
+        code = INTERRUPTED
+    except HypocenterError as error:
+        code = _complain(str(error), error.exit_code)
+    except Exception as error:
+        if "--traceback" in typed:
+            raise
+        code = _complain(_surprise(error), OURS)
+    sys.exit(code)
+
+
+def _complain(message: str, code: int) -> int:
+    click.echo(f"hypocenter: error: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _usage(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{error.format_message()} (see {context.command_path} --help)" if context else error.format_message()
+
+
+def _surprise(error: Exception) -> str:
+    return f"unexpected failure: {type(error).__name__}: {error} (`hypocenter --traceback ...` shows where)"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="hypocenter")
+@click.option("--traceback", is_flag=True, expose_value=False, help="Show where an unexpected failure came from.")
+def cli() -> None:
+    """Find where an incident began: the component that broke first, the kind of fault, and why we think so."""
+
+
+def _options_of(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_about_the_incident = _options_of(
+    click.option(
+        "--at", type=TIME, help="When it began, as far as known: ISO 8601 (UTC unless it says) or Unix seconds."
+    ),
+    click.option("--topology", type=PATH, help="Dependencies: CSV `caller,callee`, or a JSON list of pairs."),
+    click.option("--target", help="The symptom to start from: COMPONENT or COMPONENT|METRIC."),
+    click.option(
+        "--component-label", "component_labels", multiple=True, help="Label that names the component; repeatable."
+    ),
+    click.option(
+        "--precision",
+        type=click.FloatRange(0, 1),
+        default=lambda: settings.read("precision"),
+        help="Least probability at which a cause is named; default 0.5, or HYPOCENTER_PRECISION.",
+    ),
+)
+
+_about_the_server = _options_of(
+    click.option("--prometheus", metavar="URL", help="Read from a Prometheus-compatible server instead of a CASE."),
+    click.option("--lookback", type=DURATION, default="6h", show_default=True, help="How much to read before --at."),
+    click.option(
+        "--match", multiple=True, metavar="SELECTOR", help="Series to read, as '{namespace=\"shop\"}'; repeatable."
+    ),
+    click.option("--username", help="User name for basic authentication."),
+    click.option("--password-file", type=PATH, help="File that holds the password."),
+    click.option("--bearer-token-file", type=PATH, help="File that holds a bearer token."),
+    click.option("--ca-file", type=PATH, help="Certificates to trust instead of the system's."),
+    click.option("--client-cert", type=PATH, help="Client certificate."),
+    click.option("--client-key", type=PATH, help="Key of the client certificate."),
+    click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
+)
+
+
+@cli.command()
+@click.argument("cases", metavar="[CASE]...", nargs=-1, type=PATH)
+@_about_the_incident
+@_about_the_server
+@click.option("--out", type=PATH, help="Where the report goes; a folder when there are several cases.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, one line a case, and nothing else.")
+def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **given: Any) -> None:
+    """Find where incidents began.
+
+    A CASE is a folder in any supported layout, a CSV or Parquet file, or a .jsonl[.gz] file of incidents.
+    Without --json, a summary is printed and one case's report written to report.html.
+    """
+    if bool(cases) == bool(given["prometheus"]):
+        raise click.UsageError("give one or more CASEs, or --prometheus URL", click.get_current_context())
+    options = _options(given)
+    found = _read_server(given) if given["prometheus"] else _read_files(cases, given["component_labels"])
+    first = list(islice(found, 2))
+    several = len(cases) > 1 or len(first) > 1
+    place = out or (None if as_json or several else Path(REPORT))
+    tell = _tell_one_of_several if several else _tell_one
+    codes = [
+        tell(_investigated(case, options), _report_path(place, number if several else None, case), as_json)
+        for number, case in enumerate(chain(first, found), start=1)
+    ]
+    raise click.exceptions.Exit(OURS if OURS in codes else max(codes, default=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A case that gave no verdict, and why."""
+
+    case_id: str
+    error: HypocenterError
+
+
+def _options(given: dict[str, Any]) -> Options:
+    from hypocenter_workers.investigate import Options
+
+    labels = {"component_labels": given["component_labels"]} if given["component_labels"] else {}
+    return Options(
+        at=given["at"],
+        dependencies=_topology(given["topology"]),
+        target=_target(given["target"]),
+        precision=given["precision"],
+        **labels,
+    )
+
+
+def _topology(path: Path | None) -> tuple[Dependency, ...] | None:
+    if path is None:
+        return None
+    from hypocenter.readers.topology import read_topology
+
+    return read_topology(path)
+
+
+def _target(text: str | None) -> Target | None:
+    if text is None:
+        return None
+    from hypocenter.model import Target
+
+    component, _, metric = text.partition("|")
+    return Target(component, metric or None)
+
+
+def _read_files(paths: Iterable[Path], component_labels: Sequence[str]) -> Iterator[Case | Failure]:
+    from hypocenter.readers import read_cases
+
+    for path in paths:
+        try:
+            yield from read_cases(path, component_labels=component_labels or None)
+        except HypocenterError as error:
+            yield Failure(path.name, error)
+
+
+def _read_server(given: dict[str, Any]) -> Iterator[Case | Failure]:
+    from hypocenter.readers.prometheus import read_prometheus
+
+    yield read_prometheus(given["prometheus"], given["at"], given["lookback"], given["match"])
+
+
+def _investigated(case: Case | Failure, options: Options) -> Investigation | Failure:
+    from hypocenter_workers.investigate import investigate
+
+    if isinstance(case, Failure):
+        return case
+    _progress(f"investigating {case.case_id}")
+    try:
+        return investigate(case, options)
+    except HypocenterError as error:
+        return Failure(case.case_id, error)
+
+
+def _tell_one(result: Investigation | Failure, report: Path | None, as_json: bool) -> int:
+    if isinstance(result, Failure):
+        raise result.error
+    _print(result, report, as_json)
+    return 0
+
+
+def _tell_one_of_several(result: Investigation | Failure, report: Path | None, as_json: bool) -> int:
+    if not isinstance(result, Failure):
+        return _tell_one(result, report, as_json)
+    if as_json:
+        click.echo(json.dumps({"schema_version": 1, "case": result.case_id, "error": str(result.error)}))
+    return _complain(f"{result.case_id}: {result.error}", result.error.exit_code)
+
+
+def _print(investigation: Investigation, report: Path | None, as_json: bool) -> None:
+    from hypocenter.terminal import verdict_text
+    from hypocenter.verdict_json import verdict_to_json
+
+    if report is not None:
+        from hypocenter.report import render
+
+        _write(report, render(investigation))
+    if as_json:
+        click.echo(json.dumps(verdict_to_json(investigation.verdict), allow_nan=False))
+    else:
+        click.echo(verdict_text(investigation.verdict))
+    if report is not None:
+        click.echo(f"report       {report.resolve()}", err=as_json)
+
+
+def _report_path(place: Path | None, number: int | None, case: Case | Failure) -> Path | None:
+    """Return the report's file: `place` itself, or one in that folder, numbered in the order of the cases."""
+    if place is None or number is None:
+        return place
+    name = re.sub(r"[^\w.-]+", "_", case.case_id)
+    return place / f"{number:03d}-{name}.html"
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the file whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise InputError(f"--out {path}: cannot be written: {error.strerror}") from error
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(text, err=True)
+
+
+@cli.command()
+@click.argument("datasets", metavar="DATASET...", nargs=-1, required=True, type=PATH)
+@click.option("--method", "methods", multiple=True, help="Method to measure beside the trivial baselines; repeatable.")
+@click.option(
+    "--start",
+    type=click.Choice(["true", "detected"]),
+    default="true",
+    show_default=True,
+    help="Tell each method when the incident began, or let it be found.",
+)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cases to run at the same time.")
+@click.option("--json", "as_json", is_flag=True, help="Print rows and single outcomes as JSON and nothing else.")
+def evaluate(datasets: tuple[Path, ...], methods: tuple[str, ...], as_json: bool, **how: Any) -> None:
+    """Measure how often the root cause is found, over labelled cases.
+
+    A DATASET is a case folder with a truth.json, a folder of them, or a .jsonl[.gz] file of incidents.
+    """
+    from hypocenter_workers import evaluate as evaluation
+    from hypocenter_workers.scoreboard import evaluation_to_json, evaluation_to_text
+
+    outcomes = evaluation.evaluate(datasets, methods or (evaluation.OURS,), progress=_progress, **how)
+    click.echo(json.dumps(evaluation_to_json(outcomes)) if as_json else evaluation_to_text(outcomes))
+
+
+@cli.command()
+@click.argument("scenario", type=PATH)
+@click.option("--out", type=PATH, help="Folder for the labelled case.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@click.option("--to", metavar="URL", help="Send the telemetry to a running server's remote-write address.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Simulated seconds per second when sending.",
+)
+def simulate(scenario: Path, out: Path | None, seed: int, to: str | None, speed: float) -> None:
+    """Make a labelled case from a SCENARIO: a simulated system, its load and a fault."""
+    if out is None and to is None:
+        raise click.UsageError("give --out CASE, --to URL or both", click.get_current_context())
+    from hypocenter import simulator
+
+    simulation = simulator.simulate(simulator.read_scenario(scenario), seed)
+    if out is not None:
+        simulator.write_case(simulation, out)
+        click.echo(f"case         {out.resolve()}")
+    if to is not None:
+        simulator.send(simulation, to, speed=speed)
