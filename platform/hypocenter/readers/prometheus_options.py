@@ -1,0 +1,55 @@
+"""How to reach a Prometheus server, and how much of it an investigation may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from hypocenter import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Names that services, their runtimes, containers, hosts and meshes are known to expose, less what a monitoring
+# system says about itself. A server's other series are read when the caller asks for them.
+_KNOWN = (
+    "up",
+    ".+_(total|count|sum|bucket)",
+    ".*(request|response|latency|duration|error|fail|queue|pool|connection|thread|worker|restart|saturation).*",
+    "(container|node|process|kube_pod|kubelet|istio|envoy|traces|jvm|redis|mysql|pg|mongodb|kafka|rabbitmq)_.+",
+    ".*(cpu|memory|disk|network|filesystem|usage|utili[sz]ation).*",
+)
+_OWN = "(prometheus|promhttp|alertmanager|scrape|net_conntrack|grafana|loki|go_gc|go_memstats)_.+"
+DEFAULT_MATCH = (f'{{__name__=~"{"|".join(_KNOWN)}",__name__!~"{_OWN}"}}',)
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusOptions:
+    """Access, patience and limits of one investigation's questions; secrets never show in `repr` or in errors.
+
+    `lookahead` is how far past the stated time is read, since what follows an onset shows the fault; `baselines` are
+    how long ago the same window is read once more, coarsely, as a fault-free reference. `attempts` counts the tries
+    of one question that the server turned down for now, `longest_wait_s` is the longest pause between two of them.
+    """
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    bearer_token: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    insecure_skip_verify: bool = False
+    timeout_s: float = 30.0
+    max_points: int = 20_000_000
+    max_response_bytes: int = 256_000_000
+    attempts: int = 5
+    longest_wait_s: float = 60.0
+    lookahead: timedelta = timedelta(minutes=30)
+    baselines: tuple[timedelta, ...] = ()
+
+
+def options_from_settings() -> PrometheusOptions:
+    """Return the options that the settings `prometheus_timeout` and `prometheus_max_points` name, no access."""
+    timeout, points = settings.read("prometheus_timeout"), settings.read("prometheus_max_points")
+    return PrometheusOptions(timeout_s=float(timeout or 0), max_points=int(points or 0))

@@ -1,0 +1,42 @@
+"""Topology files: who calls whom, as people keep it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypocenter.errors import InputError
+from hypocenter.readers import statements
+from hypocenter.readers.frames import is_table, read_frame, require
+from hypocenter.readers.limits import limits_from_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hypocenter.model import Dependency
+    from hypocenter.readers.limits import Limits
+
+
+def read_topology(path: Path) -> tuple[Dependency, ...]:
+    """Return the dependencies in `path`, each once, in their order.
+
+    A CSV (or Parquet) file has columns `caller,callee` and maybe `type`; a JSON file is a list of `[caller, callee]`
+    or `[caller, callee, type]`. The type is `CALLS`, `RUNS_ON` or `INSTANCE_OF`. Raises InputError when the file is
+    neither, or names no dependency.
+    """
+    limits = limits_from_settings()
+    pairs = _table_pairs(path, limits) if is_table(path) else statements.read_json(path, limits)
+    dependencies = statements.dependencies_of(pairs, str(path))
+    if not dependencies:
+        raise InputError(f"{path}: no dependency in it; write one `caller,callee` per line")
+    return dependencies
+
+
+def _table_pairs(path: Path, limits: Limits) -> list[list[object]]:
+    frame = read_frame(path, limits).rename(columns=lambda name: str(name).strip().lower())
+    require(frame, ("caller", "callee"), str(path))
+    columns = ["caller", "callee", *(["type"] if "type" in frame.columns else [])]
+    text = frame[columns].astype("string").apply(lambda column: column.str.strip())
+    missing = text[["caller", "callee"]].isna().any(axis=1)
+    if missing.any():
+        raise InputError(f"{path}: row {int(missing.to_numpy().argmax()) + 2} lacks a caller or a callee")
+    return [[cell for cell in row if isinstance(cell, str)] for row in text.itertuples(index=False)]
