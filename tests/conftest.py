@@ -1,0 +1,113 @@
+"""Real servers on free ports, started when a test asks for them and stopped after it; and the labelled data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+PACKAGES = {"redis-server": "redis-server", "prometheus": "prometheus", "chromium": "chromium", "dot": "graphviz"}
+START_SECONDS = 60
+PROMETHEUS_CONFIG = """\
+global: {scrape_interval: 15s}
+storage: {tsdb: {out_of_order_time_window: 30d}}
+"""
+
+
+def _require(binary: str) -> str:
+    found = shutil.which(binary)
+    if found:
+        return found
+    message = f"{binary} is not installed (Debian: apt-get install {PACKAGES.get(binary, binary)})"
+    if os.environ.get("CI"):
+        pytest.fail(f"{message}; with CI set nothing is skipped")
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[str], str]:
+    """`require("chromium")` is the path of a program; without it the test is skipped, or fails where CI is set."""
+    return _require
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The labelled data set that HYPOCENTER_DATA names."""
+    named = os.environ.get("HYPOCENTER_DATA")
+    if not named:
+        pytest.skip("HYPOCENTER_DATA does not name a folder of labelled data")
+    folder = Path(named)
+    assert folder.is_dir(), f"HYPOCENTER_DATA={named} is not a folder"
+    return folder
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(command: Sequence[str], ready: str, folder: Path) -> Iterator[None]:
+    """Run a server from its first word of readiness to the end of the block."""
+    server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert server.stdout is not None
+    impatience = threading.Timer(START_SECONDS, server.kill)
+    impatience.start()
+    said: list[str] = []
+    try:
+        for line in server.stdout:
+            said.append(line)
+            if ready in line:
+                break
+        else:
+            pytest.fail(f"{command[0]} did not start:\n{''.join(said)}")
+        impatience.cancel()
+        # Unread output would fill the pipe and halt the server.
+        drain = threading.Thread(target=server.stdout.read, daemon=True)
+        drain.start()
+        yield
+        server.terminate()
+        drain.join()
+    finally:
+        impatience.cancel()
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an empty Redis server."""
+    port = _free_port()
+    command = [_require("redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+    with _running(command, "eady to accept connections", tmp_path_factory.mktemp("redis")):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@pytest.fixture(scope="module")
+def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an empty Prometheus server that takes remote write, also of samples up to 30 days out of order."""
+    port, folder = _free_port(), tmp_path_factory.mktemp("prometheus")
+    (folder / "prometheus.yml").write_text(PROMETHEUS_CONFIG, encoding="utf-8")
+    command = [
+        _require("prometheus"),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        "--storage.tsdb.retention.time=100y",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--web.enable-remote-write-receiver",
+    ]
+    with _running(command, "Server is ready to receive web requests", folder):
+        yield f"http://127.0.0.1:{port}"
