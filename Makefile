@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV = $(shell command -v uv || echo $(BIN)/uv)
-COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 BENCHMARKS := $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
 
@@ -57,8 +57,9 @@ bench-%: $(STAMP) ## Run one benchmark: benchmarks/bench_NAME.py
 	@$(BIN)/python benchmarks/bench_$*.py
 
 lock: $(STAMP) ## Resolve the newest allowed dependencies into locks/
-	@$(COMPILE) --upgrade --output-file locks/runtime.txt
-	@$(COMPILE) --upgrade --group dev --constraint locks/runtime.txt --output-file locks/dev.txt
+	@$(COMPILE) pyproject.toml --output-file locks/runtime.txt
+	@$(COMPILE) pyproject.toml --group dev --constraint locks/runtime.txt --output-file locks/dev.txt
+	@$(COMPILE) --group build --constraint locks/dev.txt --output-file locks/build.txt
 
 picture: demo ## Redraw the README's picture of the report (needs chromium)
 	@$(BIN)/python docs/images/take_picture.py report.html docs/images/report.png

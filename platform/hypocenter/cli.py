@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,6 +128,8 @@ def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **give
     """
     if bool(cases) == bool(given["prometheus"]):
         raise click.UsageError("give one or more CASEs, or --prometheus URL", click.get_current_context())
+    if given["prometheus"] and given["at"] is None:
+        raise click.UsageError("--prometheus needs --at TIME", click.get_current_context())
     options = _options(given)
     found = _read_server(given) if given["prometheus"] else _read_files(cases, given["component_labels"])
     first = list(islice(found, 2))
@@ -190,9 +192,29 @@ def _read_files(paths: Iterable[Path], component_labels: Sequence[str]) -> Itera
 
 
 def _read_server(given: dict[str, Any]) -> Iterator[Case | Failure]:
-    from hypocenter.readers.prometheus import read_prometheus
+    from hypocenter.readers import prometheus
 
-    yield read_prometheus(given["prometheus"], given["at"], given["lookback"], given["match"])
+    options = replace(
+        prometheus.options_from_settings(),
+        username=given["username"],
+        password=_secret(given["password_file"]),
+        bearer_token=_secret(given["bearer_token_file"]),
+        ca_file=given["ca_file"],
+        cert_file=given["client_cert"],
+        key_file=given["client_key"],
+        insecure_skip_verify=given["insecure"],
+    )
+    match = given["match"] or prometheus.DEFAULT_MATCH
+    yield prometheus.read_prometheus(given["prometheus"], given["at"], given["lookback"], match, options=options)
+
+
+def _secret(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from error
 
 
 def _investigated(case: Case | Failure, options: Options) -> Investigation | Failure:
