@@ -1,11 +1,10 @@
-"""Readers: telemetry of one incident, from wherever it lies, as a `Case`."""
+"""Readers: telemetry of an incident, from wherever it lies, as a `Case`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
-from hypocenter.readers.case_folder import case_folders, is_case_folder, read_case_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,18 +16,34 @@ __all__ = ["read_cases"]
 
 
 def read_cases(path: Path, *, component_labels: Sequence[str] | None = None) -> Iterator[Case]:
-    """Yield the cases in `path`: a case folder, or a folder of case folders in order of name.
+    """Yield the cases in `path`.
 
-    Raises InputError when `path` holds no case.
+    A case folder, a folder of case folders (in order of name), a CSV or Parquet table of metrics, or a `.jsonl[.gz]`
+    file of incidents. `component_labels` name the columns of a long table that hold the component. Raises InputError
+    when `path` holds no case, or one that cannot be read.
     """
-    del component_labels
-    if not path.is_dir():
-        raise InputError(f"{path}: no such folder")
-    if is_case_folder(path):
-        yield read_case_folder(path)
+    from hypocenter.readers import case_folder, frames, incidents
+
+    if path.is_dir():
+        yield from _read_folder(path)
+    elif incidents.is_incidents(path):
+        yield from incidents.read_incidents(path)
+    elif frames.is_table(path):
+        yield case_folder.read_table_case(path, component_labels=component_labels)
+    elif path.exists():
+        raise InputError(f"{path}: not a case folder, .parquet, .csv, .jsonl or .jsonl.gz file")
+    else:
+        raise InputError(f"{path}: no such file or folder")
+
+
+def _read_folder(path: Path) -> Iterator[Case]:
+    from hypocenter.readers import case_folder
+
+    if case_folder.is_case_folder(path):
+        yield case_folder.read_case_folder(path)
         return
-    folders = list(case_folders(path))
+    folders = list(case_folder.case_folders(path))
     if not folders:
         raise InputError(f"{path}: no case here; a case folder holds case.json and metrics.parquet")
     for folder in folders:
-        yield read_case_folder(folder)
+        yield case_folder.read_case_folder(folder)

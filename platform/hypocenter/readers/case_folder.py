@@ -8,12 +8,12 @@ from hypocenter.errors import InputError
 from hypocenter.readers import records, statements
 from hypocenter.readers.frames import find_table
 from hypocenter.readers.limits import Limits, limits_from_settings
-from hypocenter.readers.tables import Notes, read_wide
+from hypocenter.readers.long_tables import read_metrics
 from hypocenter.readers.times import to_datetime
 from hypocenter.telemetry import Case, RawTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from hypocenter.model import Dependency
     from hypocenter.readers.statements import Record
+    from hypocenter.readers.tables import Notes
 
 _TABLES = ("metrics", "spans", "log_lines", "trace_min", "edges_min")
 _REFERENCE_FOLDER = "_normal"
@@ -70,11 +71,17 @@ def read_case_folder(folder: Path, limits: Limits | None = None) -> Case:
         target=statements.target_of(extras, _columns(metrics), where),
         started_at=statements.moment_of(stated, "started_at", where),
         masked=_masked(extras, where),
-        notes=tuple(tables.notes),
+        notes=_portable(tables.notes, folder),
     )
     if metrics is None and case.spans is None and case.log_lines is None and not case.alerts:
         raise InputError(f"{folder}: no metrics, spans, log lines or alerts; a case folder needs metrics.parquet")
     return case
+
+
+def read_table_case(path: Path, limits: Limits | None = None, component_labels: Sequence[str] | None = None) -> Case:
+    """Return one wide or long table of metrics as a case, named after its file."""
+    metrics, notes = read_metrics(path, limits or limits_from_settings(), component_labels)
+    return Case(case_id=path.name.split(".")[0], metrics=metrics, notes=_portable(notes, path.parent))
 
 
 class _Tables:
@@ -86,7 +93,7 @@ class _Tables:
 
     def metrics(self) -> RawTable | None:
         path = find_table(self.folder, "metrics")
-        return None if path is None else self._noted(read_wide(path, self.limits))
+        return None if path is None else self._noted(read_metrics(path, self.limits))
 
     def records(self, stem: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
         path = find_table(self.folder, stem)
@@ -94,7 +101,7 @@ class _Tables:
 
     def reference(self, extras: Record, metrics: RawTable | None) -> tuple[RawTable, ...]:
         paths = [path for name in _reference_names(extras) if (path := self._reference_path(name)) is not None]
-        tables = [self._noted(read_wide(path, self.limits)) for path in dict.fromkeys(paths)]
+        tables = [self._noted(read_metrics(path, self.limits)) for path in dict.fromkeys(paths)]
         return tuple(sorted(tables, key=lambda table: _is_later(table, metrics)))
 
     def reference_records(self, extras: Record, stem: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
@@ -119,6 +126,11 @@ class _Tables:
 
 
 _Read = TypeVar("_Read")
+
+
+def _portable(notes: Sequence[str], folder: Path) -> Notes:
+    """Return notes without the folder's own place: a verdict says the same wherever its case lies."""
+    return tuple(note.removeprefix(f"{folder}/").removeprefix(f"{folder.parent}/") for note in notes)
 
 
 def _case_json(folder: Path, limits: Limits) -> object:

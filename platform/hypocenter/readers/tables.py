@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hypocenter.errors import InputError
 from hypocenter.readers.columns import labels_of
-from hypocenter.readers.frames import read_frame
 from hypocenter.readers.times import to_times
 from hypocenter.telemetry import RawTable, Times, Values
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from hypocenter.readers.limits import Limits
-
 Notes = tuple[str, ...]
 TIME_COLUMNS = ("time", "timestamp", "ts", "datetime", "date", "index")
-
-
-def read_wide(path: Path, limits: Limits) -> tuple[RawTable, Notes]:
-    """Return the wide table in `path` and notes; raises InputError when it has no time or no series."""
-    return wide_table(read_frame(path, limits), str(path))
 
 
 def time_column(frame: pd.DataFrame, where: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -49,6 +50,9 @@ def to_datetime(value: object, where: str) -> datetime:
         raise InputError(f"{where}: {value!r} is no time; {_TIME_FIX}")
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if isinstance(value, str) and value[:4].isdecimal() and value[4:5] == "-":
+        with suppress(ValueError, OverflowError):
+            return to_datetime(datetime.fromisoformat(value), where)
     times, _ = to_times(pd.Series([value]), where)
     return as_datetime(times[0])
 

@@ -12,6 +12,8 @@ from hypocenter.readers.limits import limits_from_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
+
     from hypocenter.model import Dependency
     from hypocenter.readers.limits import Limits
 
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
 def read_topology(path: Path) -> tuple[Dependency, ...]:
     """Return the dependencies in `path`, each once, in their order.
 
-    A CSV (or Parquet) file has columns `caller,callee` and maybe `type`; a JSON file is a list of `[caller, callee]`
-    or `[caller, callee, type]`. The type is `CALLS`, `RUNS_ON` or `INSTANCE_OF`. Raises InputError when the file is
-    neither, or names no dependency.
+    A CSV (or Parquet) file has columns `caller,callee` and maybe `type`, or two columns and no header; a JSON file
+    is a list of `[caller, callee]` or `[caller, callee, type]`. The type is `CALLS`, `RUNS_ON` or `INSTANCE_OF`.
+    Raises InputError when the file is neither, or names no dependency.
     """
     limits = limits_from_settings()
     pairs = _table_pairs(path, limits) if is_table(path) else statements.read_json(path, limits)
@@ -31,12 +33,20 @@ def read_topology(path: Path) -> tuple[Dependency, ...]:
     return dependencies
 
 
-def _table_pairs(path: Path, limits: Limits) -> list[list[object]]:
-    frame = read_frame(path, limits).rename(columns=lambda name: str(name).strip().lower())
-    require(frame, ("caller", "callee"), str(path))
-    columns = ["caller", "callee", *(["type"] if "type" in frame.columns else [])]
-    text = frame[columns].astype("string").apply(lambda column: column.str.strip())
+def _table_pairs(path: Path, limits: Limits) -> list[list[str]]:
+    frame = read_frame(path, limits)
+    names = [str(name).strip() for name in frame.columns]
+    lower = [name.lower() for name in names]
+    text = frame.astype("string").apply(lambda column: column.str.strip())
+    if len(names) == 2 and not {"caller", "callee"} & set(lower):
+        return _pairs(text.set_axis(["caller", "callee"], axis=1), path, [names])
+    text = text.set_axis(lower, axis=1)
+    require(text, ("caller", "callee"), str(path))
+    return _pairs(text[["caller", "callee", *(["type"] if "type" in lower else [])]], path, [])
+
+
+def _pairs(text: pd.DataFrame, path: Path, pairs: list[list[str]]) -> list[list[str]]:
     missing = text[["caller", "callee"]].isna().any(axis=1)
     if missing.any():
         raise InputError(f"{path}: row {int(missing.to_numpy().argmax()) + 2} lacks a caller or a callee")
-    return [[cell for cell in row if isinstance(cell, str)] for row in text.itertuples(index=False)]
+    return [*pairs, *([cell for cell in row if isinstance(cell, str)] for row in text.itertuples(index=False))]
