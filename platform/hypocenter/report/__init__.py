@@ -1,0 +1,5 @@
+"""A verdict as one HTML file that needs nothing else."""
+
+from hypocenter.report.page import render
+
+__all__ = ["render"]

@@ -1,0 +1,69 @@
+"""What a person may check next, derived from the verdict: suggestions for review, nothing acts on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypocenter.report.wording import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hypocenter.model import Suspect, Verdict
+
+MOST = 4
+CHECKS = {
+    "cpu": "See what uses the processor of {0}: a profile, throttling by its limit, neighbours on its host.",
+    "memory": "Look at the memory of {0}: its limit, recent out-of-memory kills, growth since the last restart.",
+    "disk": "Look at the disks of {0}: free space, wait times, who else writes to them.",
+    "network": "Test the network to and from {0}: loss, delay, retransmits, recent changes of rules or routes.",
+    "latency": "Trace a slow request into {0} and see where its time goes.",
+    "self_time": "Trace a slow request into {0} and see where its time goes.",
+    "edge_gap": "Test the network to and from {0}: loss, delay, retransmits, recent changes of rules or routes.",
+    "errors": "Read the errors that {0} returns, the first ones after the onset before all others.",
+    "availability": "Read the errors that {0} returns, the first ones after the onset before all others.",
+    "saturation": "See what holds the workers, connections or queue places of {0}.",
+    "traffic": "Find out who sends {0} its load, and whether that is wanted.",
+    "logs": "Read the log of {0} from the onset on, the lines that are new first.",
+    "error_lines": "Read the log of {0} from the onset on, the lines that are new first.",
+    "crash": "Find out why {0} restarted: exit code, last log lines, failing probes.",
+    "restarts": "Find out why {0} restarted: exit code, last log lines, failing probes.",
+    "silence": "Check whether {0} runs at all, or only its exporter is gone.",
+    "up": "Check whether {0} runs at all, or only its exporter is gone.",
+}
+
+
+def next_steps(verdict: Verdict) -> list[str]:
+    """Return at most four things to check, the most useful first."""
+    steps = [*_changes(verdict), *_checks(verdict), *_doubts(verdict)]
+    return list(dict.fromkeys(steps))[:MOST]
+
+
+def _leading(verdict: Verdict) -> list[Suspect]:
+    named = [suspect for suspect in verdict.suspects if suspect.component in verdict.causes]
+    return named or list(verdict.suspects[:2])
+
+
+def _changes(verdict: Verdict) -> Iterator[str]:
+    for suspect in _leading(verdict):
+        for item in suspect.evidence:
+            if item.channel == "change" and item.supports:
+                yield f"Review the change of {suspect.component}, and undo it if nothing speaks against: {item.text}"
+
+
+def _checks(verdict: Verdict) -> Iterator[str]:
+    leading = _leading(verdict)
+    for suspect in leading:
+        findings = sorted((item for item in suspect.evidence if item.supports), key=lambda item: -item.share)
+        known = [CHECKS[item.channel] for item in findings if item.channel in CHECKS]
+        known = known or [CHECKS[suspect.fault_type]] if suspect.fault_type in CHECKS else known
+        yield from (check.format(suspect.component) for check in list(dict.fromkeys(known))[: 3 - len(leading)])
+
+
+def _doubts(verdict: Verdict) -> Iterator[str]:
+    if not verdict.abstained:
+        others = [suspect for suspect in verdict.suspects if suspect.component not in verdict.causes]
+        if others and others[0].probability >= 0.1:
+            yield f"If that leads nowhere: {others[0].component} is next, at {percent(others[0].probability)}."
+    if verdict.blind_spots:
+        yield f"Look by hand at what could not be seen: {verdict.blind_spots[0]}"

@@ -1,0 +1,137 @@
+"""An investigation as one HTML page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from hypocenter.report.bars import probability_bar
+from hypocenter.report.graph_svg import STATES, graph_svg, legend_svg
+from hypocenter.report.next_steps import next_steps
+from hypocenter.report.timeline_svg import SHAPES, shape_svg, timeline_svg
+from hypocenter.report.views import (
+    chart_view,
+    entry_view,
+    facts,
+    headline,
+    lead,
+    step_view,
+    strongest,
+    suspect_view,
+)
+from hypocenter.report.wording import clean, moment, plain_words, shorten
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from hypocenter.model import Investigation, Verdict
+
+DETAILED_SUSPECTS = 5
+MOST_SUSPECTS = 20
+MOST_STEPS = 12
+MOST_ENTRIES = 60
+MOST_ROWS = 40
+MOST_CHARTS = 24
+POLICY = "default-src 'none'; style-src '{style}'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def render(investigation: Investigation) -> str:
+    """Return the report: one HTML file without scripts that asks for nothing over a network.
+
+    Everything that came from telemetry is escaped, and lists too long for a page are cut with their rest counted.
+    """
+    environment = _environment()
+    style = environment.get_template("report.css").render()
+    page = environment.get_template("report.html.j2")
+    return page.render(style=style, policy=_policy(style), **_parts(investigation))
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("hypocenter", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_harmless,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _harmless(value: Any) -> Any:
+    """Clean every text on its way into the page; markup is our own and stays as it is."""
+    return clean(value) if type(value) is str else value
+
+
+def _policy(style: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return POLICY.format(style=f"sha256-{digest}")
+
+
+def _parts(investigation: Investigation) -> dict[str, Any]:
+    verdict = investigation.verdict
+    way = verdict.propagation[:MOST_STEPS]
+    return {
+        "verdict": verdict,
+        "title": _title(verdict),
+        "headline": headline(verdict),
+        "lead": lead(verdict),
+        "facts": facts(verdict),
+        "findings": strongest(verdict),
+        "next_steps": next_steps(verdict),
+        "probability_bar": probability_bar(verdict.suspects, () if verdict.abstained else verdict.causes),
+        "suspects": [suspect_view(suspect, verdict) for suspect in verdict.suspects[:DETAILED_SUSPECTS]],
+        "others": [suspect_view(suspect, verdict) for suspect in verdict.suspects[DETAILED_SUSPECTS:MOST_SUSPECTS]],
+        "more_suspects": max(len(verdict.suspects) - MOST_SUSPECTS, 0),
+        "steps": [step_view(*pair, verdict) for pair in zip(way, (None, *way), strict=False)],
+        "more_steps": max(len(verdict.propagation) - MOST_STEPS, 0),
+        "ruled_out": [(shorten(item.component, 60), item.reason) for item in verdict.ruled_out[:MOST_ROWS]],
+        "more_ruled_out": max(len(verdict.ruled_out) - MOST_ROWS, 0),
+        "blind_spots": verdict.blind_spots[:MOST_ROWS],
+        "more_blind_spots": max(len(verdict.blind_spots) - MOST_ROWS, 0),
+        **_charts(investigation),
+        **_timeline(verdict),
+        **_graph(verdict),
+    }
+
+
+def _title(verdict: Verdict) -> str:
+    when = f" – {moment(verdict.onset)}" if verdict.onset else ""
+    where = f" – {shorten(verdict.system, 40)}" if verdict.system else ""
+    return f"{headline(verdict)}{where}{when}"
+
+
+def _charts(investigation: Investigation) -> dict[str, Any]:
+    """Put a series of the best suspect and one of the symptom on the first screen, the others further down."""
+    verdict, charts = investigation.verdict, investigation.charts[:MOST_CHARTS]
+    wanted = [suspect.component for suspect in verdict.suspects[:1]]
+    wanted += [verdict.target.component] if verdict.target else []
+    first = dict.fromkeys(next((c for c in charts if c.series.component == name), None) for name in wanted)
+    leading = [chart for chart in first if chart is not None]
+    return {
+        "leading_charts": [chart_view(chart, verdict.onset) for chart in leading],
+        "charts": [chart_view(chart, verdict.onset) for chart in charts if chart not in leading],
+        "more_charts": max(len(investigation.charts) - MOST_CHARTS, 0),
+    }
+
+
+def _timeline(verdict: Verdict) -> dict[str, Any]:
+    entries = sorted(verdict.timeline, key=lambda entry: entry.at)[:MOST_ENTRIES]
+    kinds = [kind for kind in SHAPES if any(entry.type == kind for entry in entries)]
+    return {
+        "entries": [entry_view(entry, verdict.onset) for entry in entries],
+        "more_entries": max(len(verdict.timeline) - MOST_ENTRIES, 0),
+        "timeline": timeline_svg(entries, verdict.onset) if entries else "",
+        "timeline_legend": [(shape_svg(kind), plain_words(kind)) for kind in kinds],
+    }
+
+
+def _graph(verdict: Verdict) -> dict[str, Any]:
+    symptom = verdict.target.component if verdict.target else None
+    states = [state for state in STATES if any(node.state == state for node in verdict.graph.nodes)]
+    return {
+        "graph": graph_svg(verdict.graph, verdict.propagation, symptom) if verdict.graph.nodes else "",
+        "graph_legend": [(legend_svg(state), STATES[state]) for state in states],
+    }

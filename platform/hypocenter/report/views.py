@@ -1,0 +1,239 @@
+"""The parts of a report, each as the words, numbers and drawings that the page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hypocenter.catalog import FAULT_TYPES, format_value, phrase
+from hypocenter.report.bars import share_bar
+from hypocenter.report.charts import chart_svg
+from hypocenter.report.timeline_svg import shape_svg
+from hypocenter.report.wording import (
+    clean,
+    clock,
+    duration,
+    likelihood,
+    moment,
+    offset,
+    percent,
+    plain_words,
+    ratio,
+    shorten,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hypocenter.model import Chart, Evidence, Step, Suspect, TimelineEntry, Verdict
+
+MOST_FINDINGS = 8
+LONGEST_NAME = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact of the headline: a label, the fact, and what belongs to it in small print."""
+
+    label: str
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """One finding: what it says, its numbers, its part of the score, and when it began."""
+
+    text: str
+    channel: str
+    before: str
+    after: str
+    ratio: str
+    share: str
+    bar: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectView:
+    """A suspect with its findings; `more` counts those left out."""
+
+    component: str
+    probability: str
+    bar: str
+    fault_type: str
+    score: str
+    is_cause: bool
+    path: tuple[str, ...]
+    supporting: tuple[FindingView, ...]
+    opposing: tuple[FindingView, ...]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """A step of the propagation; `is_first` and `is_symptom` mark its two ends."""
+
+    component: str
+    when: str
+    offset: str
+    via: str
+    text: str
+    is_first: bool
+    is_symptom: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """A row of the timeline."""
+
+    when: str
+    offset: str
+    type: str
+    mark: str
+    component: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChartView:
+    """A chart with what stands above and below it."""
+
+    component: str
+    title: str
+    metric: str
+    svg: str
+    caption: str
+
+
+def fault_title(fault_type: str) -> str:
+    """Return the catalog's name of a fault type, or the words of an unknown one."""
+    known = FAULT_TYPES.get(fault_type)
+    return known.title if known else plain_words(fault_type).capitalize()
+
+
+def headline(verdict: Verdict) -> str:
+    """Return the verdict in a few words."""
+    causes = [shorten(name, LONGEST_NAME) for name in verdict.causes or ([verdict.cause] if verdict.cause else [])]
+    if verdict.abstained or not causes:
+        return "No confident cause"
+    if len(causes) == 1:
+        return f"{causes[0]} is the probable cause"
+    return f"{', '.join(causes[:-1])} and {causes[-1]} are the probable causes"
+
+
+def lead(verdict: Verdict) -> str:
+    """Return the verdict's summary, or one sentence in its place."""
+    if verdict.summary:
+        return verdict.summary
+    if not verdict.suspects:
+        return "Nothing in this telemetry left its normal far enough to be suspected."
+    best = ", ".join(f"{shorten(s.component, 60)} {percent(s.probability)}" for s in verdict.suspects[:3])
+    return f"Candidates: {best}." if verdict.abstained else f"Probability of being the cause: {best}."
+
+
+def facts(verdict: Verdict) -> list[Fact]:
+    """Return what the first screen must say beside the headline."""
+    rows = []
+    named = [suspect for suspect in verdict.suspects if suspect.component in verdict.causes]
+    for best in (named or list(verdict.suspects))[:1]:
+        label = "Best candidate" if verdict.abstained else "How sure"
+        note = shorten(best.component, 30) if verdict.abstained else likelihood(best.probability)
+        rows += [Fact(label, percent(best.probability), note)]
+        rows += [Fact("Kind of fault", fault_title(best.fault_type), _fault_note(best, verdict))]
+    rows.append(_onset_fact(verdict))
+    if verdict.target is not None:
+        rows.append(Fact("Felt at", shorten(verdict.target.component, 40), shorten(verdict.target.metric or "", 40)))
+    if verdict.observed:
+        count = len(verdict.blind_spots)
+        spots = f"{count} blind spot{'s' if count != 1 else ''}" if count else "no blind spots"
+        rows.append(Fact("Observed", f"{len(verdict.observed)} components", spots))
+    return rows
+
+
+def _fault_note(suspect: Suspect, verdict: Verdict) -> str:
+    if verdict.abstained:
+        return "if it is the cause"
+    findings = [item for item in suspect.evidence if item.supports]
+    return f"from {len(findings)} finding{'s' if len(findings) != 1 else ''}"
+
+
+def _onset_fact(verdict: Verdict) -> Fact:
+    if verdict.onset is None:
+        return Fact("Began", "not dated", "no finding shows a beginning")
+    day, time = moment(verdict.onset).split(", ")
+    within = verdict.onset_uncertainty_s
+    note = f"{day}, ±{duration(within)}" if within is not None else day
+    return Fact("Began", time, note)
+
+
+def finding_view(item: Evidence, origin: datetime | None) -> FindingView:
+    """Return a finding with its numbers in words; `origin` is the onset of the incident."""
+    before = "" if item.before is None else format_value(item.before, item.unit)
+    after = "" if item.after is None else format_value(item.after, item.unit)
+    when = "" if item.onset is None else clock(item.onset, origin)
+    if item.onset is not None and origin is not None:
+        when += f" ({offset(item.onset, origin)})"
+    if before and after and before in item.text and after in item.text:
+        before = after = ""
+    share = percent(item.share) if item.share else ""
+    bar = share_bar(item.share, f"{share} of the score", "for" if item.supports else "against") if share else ""
+    times = ratio(item.before, item.after)
+    return FindingView(item.text, plain_words(item.channel), before, after, times, share, bar, when)
+
+
+def strongest(verdict: Verdict, most: int = 3) -> list[FindingView]:
+    """Return the findings that weigh most for the causes, or for the best candidate when there is none."""
+    leading = [s for s in verdict.suspects if s.component in verdict.causes] or list(verdict.suspects[:1])
+    findings = [item for suspect in leading for item in suspect.evidence if item.supports]
+    findings.sort(key=lambda item: -item.share if item.share == item.share else 0.0)
+    return [finding_view(item, verdict.onset) for item in findings[:most]]
+
+
+def suspect_view(suspect: Suspect, verdict: Verdict) -> SuspectView:
+    """Return a suspect with its findings for and against, the weightiest first."""
+    ordered = sorted(suspect.evidence, key=lambda item: -item.share if item.share == item.share else 0.0)
+    supporting = [item for item in ordered if item.supports]
+    opposing = [item for item in ordered if not item.supports]
+    kept = supporting[:MOST_FINDINGS], opposing[:MOST_FINDINGS]
+    is_cause = suspect.component in verdict.causes and not verdict.abstained
+    label = f"{percent(suspect.probability)} probable"
+    return SuspectView(
+        component=shorten(suspect.component, LONGEST_NAME),
+        probability=percent(suspect.probability),
+        bar=share_bar(suspect.probability, label, "cause" if is_cause else "candidate"),
+        fault_type=fault_title(suspect.fault_type),
+        score=f"{suspect.score:.2f}",
+        is_cause=is_cause,
+        path=tuple(shorten(name, 40) for name in suspect.path),
+        supporting=tuple(finding_view(item, verdict.onset) for item in kept[0]),
+        opposing=tuple(finding_view(item, verdict.onset) for item in kept[1]),
+        more=len(ordered) - len(kept[0]) - len(kept[1]),
+    )
+
+
+def step_view(step: Step, before: Step | None, verdict: Verdict) -> StepView:
+    """Return a step of the propagation; what it leans on is named where that is not the step `before`."""
+    return StepView(
+        component=shorten(step.component, LONGEST_NAME),
+        when=clock(step.onset, verdict.onset) if step.onset else "",
+        offset=offset(step.onset, verdict.onset) if step.onset and verdict.onset else "",
+        via="" if before is None or step.via in {None, before.component} else shorten(step.via or "", 60),
+        text=step.text,
+        is_first=before is None,
+        is_symptom=verdict.target is not None and verdict.target.component == step.component,
+    )
+
+
+def entry_view(entry: TimelineEntry, origin: datetime | None) -> EntryView:
+    """Return a row of the timeline."""
+    since = offset(entry.at, origin) if origin is not None else ""
+    mark = shape_svg(entry.type)
+    return EntryView(clock(entry.at, origin), since, plain_words(entry.type), mark, entry.component, entry.text)
+
+
+def chart_view(chart: Chart, origin: datetime | None) -> ChartView:
+    """Return a chart with its drawing."""
+    component, title = shorten(chart.series.component, LONGEST_NAME), clean(phrase(chart.series), LONGEST_NAME)
+    svg = chart_svg(chart, origin, f"{component}: {title}")
+    return ChartView(component, title, shorten(chart.series.metric, LONGEST_NAME), svg, chart.caption)
