@@ -62,7 +62,9 @@ lock: $(STAMP) ## Resolve the newest allowed dependencies into locks/
 	@$(COMPILE) --group build --constraint locks/dev.txt --output-file locks/build.txt
 
 picture: demo ## Redraw the README's picture of the report (needs chromium)
-	@$(BIN)/python docs/images/take_picture.py report.html docs/images/report.png
+	@mkdir -p docs/images
+	@chromium --headless --no-sandbox --hide-scrollbars --window-size=1200,1500 \
+		--screenshot=docs/images/report.png "file://$(CURDIR)/report.html" 2>/dev/null
 
 clean: ## Remove everything that the other targets make
 	rm -rf $(VENV) demo-case report.html .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

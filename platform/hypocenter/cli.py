@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -33,6 +34,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 our failure, 2 bad usage or input, 3 a server failed, 130 stopped."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
+    _let_any_text_be_shown()
     try:
         code = cli.main(args=typed, prog_name="hypocenter", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -49,6 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         code = _complain(_surprise(error), OURS)
     sys.exit(code)
+
+
+def _let_any_text_be_shown() -> None:
+    """Escape what the terminal's encoding cannot show, such as a file name that is not UTF-8, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(message: str, code: int) -> int:
@@ -134,7 +143,7 @@ def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **give
     found = _read_server(given) if given["prometheus"] else _read_files(cases, given["component_labels"])
     first = list(islice(found, 2))
     several = len(cases) > 1 or len(first) > 1
-    place = out or (None if as_json or several else Path(REPORT))
+    place = _place(out or (None if as_json or several else Path(REPORT)), several)
     tell = _tell_one_of_several if several else _tell_one
     codes = [
         tell(_investigated(case, options), _report_path(place, number if several else None, case), as_json)
@@ -258,6 +267,14 @@ def _print(investigation: Investigation, report: Path | None, as_json: bool) -> 
         click.echo(verdict_text(investigation.verdict))
     if report is not None:
         click.echo(f"report       {report.resolve()}", err=as_json)
+
+
+def _place(place: Path | None, several: bool) -> Path | None:
+    """Return where reports go, having checked before the work that it is a folder for several and a file for one."""
+    if place is not None and place.exists() and place.is_dir() != several:
+        wanted = "several cases need a folder" if several else "one case needs a file, and this is a folder"
+        raise InputError(f"--out {place}: {wanted}")
+    return place
 
 
 def _report_path(place: Path | None, number: int | None, case: Case | Failure) -> Path | None:

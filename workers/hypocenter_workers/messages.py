@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from hypocenter.arguments import parse_time
 from hypocenter.errors import InputError
 from hypocenter.model import Target
-from hypocenter.readers.statements import dependencies_of
+from hypocenter.readers.statements import as_list, dependencies_of
 from hypocenter_workers.investigate import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from hypocenter.model import Dependency
 
@@ -36,22 +37,36 @@ def options_from_json(message: Mapping[str, Any]) -> Options:
 def _field(name: str, value: Any) -> Any:
     try:
         return _READERS[name](value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, InputError) as error:
         raise InputError(f"option {name} is {value!r:.60}, which cannot be read: {error}") from error
 
 
+def _time(value: Any) -> datetime:
+    return parse_time(_text(value))
+
+
+def _target(value: Any) -> Target:
+    return Target(*_texts(value))
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(_text, as_list(value, "it")))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} must be text")
+    return value
+
+
 def _dependencies(value: Any) -> tuple[Dependency, ...]:
-    return dependencies_of(value, "option dependencies")
-
-
-def _target(value: list[str]) -> Target:
-    return Target(*value)
+    return dependencies_of(value, "it")
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "at": parse_time,
+    "at": _time,
     "dependencies": _dependencies,
     "target": _target,
     "precision": float,
-    "component_labels": tuple,
+    "component_labels": _texts,
 }
