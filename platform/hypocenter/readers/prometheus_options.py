@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Names that services, their runtimes, containers, hosts and meshes are known to expose, less what a monitoring
 # system says about itself. A server's other series are read when the caller asks for them.
 _KNOWN = (
-    "up",
+    "up|ALERTS",
     ".+_(total|count|sum|bucket)",
     ".*(request|response|latency|duration|error|fail|queue|pool|connection|thread|worker|restart|saturation).*",
     "(container|node|process|kube_pod|kubelet|istio|envoy|traces|jvm|redis|mysql|pg|mongodb|kafka|rabbitmq)_.+",

@@ -1,0 +1,258 @@
+"""One well-mannered client of the Prometheus HTTP API: bounded, patient, and silent about secrets."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from hypocenter.errors import InputError, LimitError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+    from urllib.parse import SplitResult
+
+    from hypocenter.readers.prometheus_options import PrometheusOptions
+
+IN_FLIGHT = 2
+# Above this a query string meets the line limits of proxies; a form is read by every server, but not through
+# every read-only gateway, so it is the second choice.
+_LONGEST_QUERY = 3000
+_BUSY = frozenset({429, 502, 503, 504})
+
+
+class QueryTooLargeError(SourceError):
+    """The server would have to load more for one question than it is allowed to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The `data` of a successful answer, and what the server warned of."""
+
+    data: Any
+    warnings: tuple[str, ...] = ()
+
+
+class PrometheusClient:
+    """Asks one server; safe for `IN_FLIGHT` threads.
+
+    Every question ends in an `Answer` or in a one-line SourceError, or LimitError for an answer that is too long.
+    Answers of 429, 502, 503 and 504 are asked again after a growing, jittered pause or the server's `Retry-After`.
+    """
+
+    def __init__(
+        self, url: str, options: PrometheusOptions, sleep: Callable[[float], None], jitter: Callable[[], float]
+    ) -> None:
+        parts = _checked_url(url)
+        self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+        self._options, self._sleep, self._jitter = options, sleep, jitter
+        user, password = _basic(parts, options)
+        self._secrets = tuple(filter(None, (password, options.bearer_token)))
+        self._http = httpx.Client(
+            auth=(user, password or "") if user else None,
+            headers=_headers(options),
+            verify=_tls(options) if parts.scheme == "https" else False,
+            timeout=options.timeout_s,
+            limits=httpx.Limits(max_connections=IN_FLIGHT),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> PrometheusClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def query(self, expression: str, at: float) -> Answer:
+        """Return the expression's value at one moment (Unix seconds)."""
+        return self._ask("query", [("query", expression), ("time", f"{at:.3f}"), self._patience()])
+
+    def query_range(self, expression: str, start: float, end: float, step: int) -> Answer:
+        """Return the expression's values from `start` to `end` (Unix seconds), one each `step` seconds."""
+        span = [("start", f"{start:.3f}"), ("end", f"{end:.3f}"), ("step", str(step))]
+        return self._ask("query_range", [("query", expression), *span, self._patience()])
+
+    def series(self, selectors: Sequence[str], start: float, end: float) -> Answer:
+        """Return the labels of each series that a selector matches between `start` and `end` (Unix seconds)."""
+        matches = [("match[]", selector) for selector in selectors]
+        return self._ask("series", [*matches, ("start", f"{start:.3f}"), ("end", f"{end:.3f}")])
+
+    def pause(self, attempt: int, asked_for: float | None = None) -> None:
+        """Wait before another try: what the server asked for, else longer each time, spread by chance."""
+        if asked_for is not None and asked_for > self._options.longest_wait_s:
+            raise SourceError(f"{self.place}: the server asks to wait {asked_for:.0f} s; try again then")
+        backoff = min(2.0**attempt, self._options.longest_wait_s)
+        self._sleep(backoff * (0.5 + 0.5 * self._jitter()) if asked_for is None else asked_for + self._jitter())
+
+    def _patience(self) -> tuple[str, str]:
+        return ("timeout", f"{self._options.timeout_s:g}s")
+
+    def _ask(self, endpoint: str, params: Sequence[tuple[str, str]]) -> Answer:
+        for attempt in range(max(self._options.attempts, 1)):
+            response = self._send(endpoint, params)
+            if response.status_code not in _BUSY:
+                return self._answer(response)
+            if attempt + 1 < self._options.attempts:
+                self.pause(attempt, _retry_after(response.headers))
+        tries = max(self._options.attempts, 1)
+        raise SourceError(f"{self.place}: turned the question down {tries} times ({self._reason(response)})")
+
+    def _send(self, endpoint: str, params: Sequence[tuple[str, str]]) -> httpx.Response:
+        url = f"{self.place}/api/v1/{endpoint}"
+        short = sum(len(name) + len(value) for name, value in params) < _LONGEST_QUERY
+        request = (
+            self._http.build_request("GET", url, params=list(params))
+            if short
+            else self._http.build_request("POST", url, data=_form(params))
+        )
+        try:
+            return self._received(request)
+        except httpx.TimeoutException as error:
+            raise SourceError(self._impatience()) from error
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
+            raise SourceError(f"{self.place}: cannot be reached or broke off ({self._tidy(str(error))})") from error
+
+    def _received(self, request: httpx.Request) -> httpx.Response:
+        """Return the whole answer, as long as it is neither too long nor, drop by drop, too slow."""
+        deadline = time.monotonic() + self._options.timeout_s
+        response = self._http.send(request, stream=True)
+        body = bytearray()
+        try:
+            for block in response.iter_bytes():
+                body += block
+                if len(body) > self._options.max_response_bytes:
+                    raise LimitError(
+                        f"{self.place}: an answer is longer than the limit of {self._options.max_response_bytes:,} "
+                        "bytes (max_response_bytes); narrow --match or shorten --lookback"
+                    )
+                if time.monotonic() > deadline:
+                    raise SourceError(self._impatience())
+        finally:
+            response.close()
+        headers = {name: value for name, value in response.headers.items() if name in ("retry-after", "date")}
+        return httpx.Response(response.status_code, headers=headers, content=bytes(body))
+
+    def _answer(self, response: httpx.Response) -> Answer:
+        status = response.status_code
+        if 300 <= status < 400:
+            raise SourceError(f"{self.place}: answers with a redirect ({status}), which is not followed; give its goal")
+        if status in (401, 403):
+            raise SourceError(f"{self.place}: refuses access ({status}); give a user name and password or a token")
+        if status == 422:
+            raise QueryTooLargeError(f"{self.place}: cannot answer the question ({self._reason(response)})")
+        if not 200 <= status < 300:
+            raise SourceError(f"{self.place}: refused the question ({self._reason(response)})")
+        return self._decoded(response)
+
+    def _decoded(self, response: httpx.Response) -> Answer:
+        body = _json_object(response.content)
+        if body.get("status") == "error":
+            raise SourceError(f"{self.place}: refused the question ({self._reason(response)})")
+        if body.get("status") != "success" or "data" not in body:
+            raise SourceError(f"{self.place}: does not speak the Prometheus API; give the URL in front of /api/v1")
+        warnings = body.get("warnings")
+        return Answer(
+            body["data"], tuple(self._tidy(str(each)) for each in warnings or ()) if _is_list(warnings) else ()
+        )
+
+    def _reason(self, response: httpx.Response) -> str:
+        message = _json_object(response.content).get("error")
+        return f"{response.status_code}: {self._tidy(str(message))}" if message else str(response.status_code)
+
+    def _impatience(self) -> str:
+        return (
+            f"{self.place}: no whole answer within {self._options.timeout_s:g} s; "
+            "ask for less or raise HYPOCENTER_PROMETHEUS_TIMEOUT"
+        )
+
+    def _tidy(self, text: str) -> str:
+        """Return one short line of `text` in which no secret shows."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return " ".join(text.split())[:200]
+
+
+def _checked_url(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        valid = bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise InputError("the Prometheus URL cannot be read; write http://host:port") from error
+    if parts.scheme not in ("http", "https") or not valid:
+        raise InputError("the Prometheus URL must begin with http:// or https:// and name a host")
+    if parts.query or parts.fragment:
+        raise InputError("the Prometheus URL must not hold ? or #; write http://host:port and maybe a path")
+    return parts
+
+
+def _basic(parts: SplitResult, options: PrometheusOptions) -> tuple[str | None, str | None]:
+    """Return user and password, from the options or else from the URL."""
+    user = options.username or (unquote(parts.username) if parts.username else None)
+    password = options.password or (unquote(parts.password) if parts.password else None)
+    if user and options.bearer_token:
+        raise InputError("give the Prometheus server either a user name or a bearer token, not both")
+    return user, password
+
+
+def _headers(options: PrometheusOptions) -> dict[str, str]:
+    token = options.bearer_token
+    if token is None:
+        return {"Accept": "application/json"}
+    if not token or not all("!" <= character <= "~" for character in token):
+        raise InputError("the bearer token must be printable ASCII without spaces or line breaks")
+    return {"Accept": "application/json", "Authorization": f"Bearer {token}"}
+
+
+def _tls(options: PrometheusOptions) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
+        if options.cert_file:
+            context.load_cert_chain(options.cert_file, options.key_file)
+    except OSError as error:
+        named = ", ".join(str(each) for each in (options.ca_file, options.cert_file, options.key_file) if each)
+        raise InputError(f"TLS files {named or 'of the system'}: cannot be used ({error.strerror or error})") from error
+    if options.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    """Return the seconds a `Retry-After` asks for; a date counts from the server's own `Date`."""
+    text = headers.get("retry-after", "")
+    if text.isdecimal():
+        return float(text)
+    try:
+        until, now = parsedate_to_datetime(text), parsedate_to_datetime(headers.get("date", ""))
+        return max((until - now).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return None
+
+
+def _json_object(content: bytes) -> Mapping[str, Any]:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
+
+
+def _form(params: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    form: dict[str, list[str]] = {}
+    for name, value in params:
+        form.setdefault(name, []).append(value)
+    return form

@@ -1,0 +1,67 @@
+"""Series selectors of PromQL: checked, narrowed to metrics, and written from labels."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hypocenter.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_STRING = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)"""
+_MATCHER = rf"\s*[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*{_STRING}\s*"
+_SELECTOR = re.compile(
+    rf"\s*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)?\s*(?:\{{(?P<matchers>(?:{_MATCHER}(?:,{_MATCHER})*,?)?\s*)\}})?\s*",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A metric's name, "" for any, and label matchers as PromQL writes them."""
+
+    name: str
+    matchers: str
+
+    def __str__(self) -> str:
+        return f"{self.name}{{{self.matchers}}}"
+
+    def of(self, names: Iterable[str]) -> str | None:
+        """Return the selector narrowed to metrics of these names, None when it is for none of them.
+
+        >>> Selector("", 'namespace="shop"').of(["up"])
+        '{namespace="shop",__name__=~"up"}'
+        """
+        if self.name:
+            return str(self) if self.name in names else None
+        wanted = "__name__=~" + _quoted("|".join(re.escape(name) for name in sorted(names)))
+        return f"{{{','.join(filter(None, (self.matchers, wanted)))}}}"
+
+
+def parse_selector(text: str) -> Selector:
+    """Return a series selector such as `{namespace="shop"}`, `up` or `up{job="a"}`; raises InputError for another.
+
+    >>> str(parse_selector('up{job="a",}'))
+    'up{job="a"}'
+    """
+    found = _SELECTOR.fullmatch(text)
+    matchers = (found["matchers"] or "").strip().rstrip(",") if found else ""
+    if found is None or not (found["name"] or matchers):
+        raise InputError(f'--match {text!r}: write a series selector such as {{namespace="shop"}} or up{{job="a"}}')
+    return Selector(found["name"] or "", matchers)
+
+
+def exactly(labels: Mapping[str, str]) -> str:
+    """Return the selector of the one series with these labels.
+
+    >>> exactly({"__name__": "up", "job": 'a"b'})
+    '{__name__="up",job="a\\\\"b"}'
+    """
+    return "{" + ",".join(f"{name}={_quoted(value)}" for name, value in sorted(labels.items())) + "}"
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
