@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-UV = $(shell command -v uv || echo $(BIN)/uv)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 BENCHMARKS := $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
@@ -20,19 +20,16 @@ help: ## Show what each target does
 
 install: $(STAMP) ## Put the hypocenter command and the tools into .venv/bin
 
-$(STAMP): locks/dev.txt pyproject.toml
+$(STAMP): locks/build.txt locks/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Hypocenter needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "Python's venv module is missing (Debian and Ubuntu: apt-get install python3-venv)"; exit 2; }
 	@echo "Installing into $(VENV) ..."
-	@if [ -x "$(UV)" ]; then \
-		"$(UV)" pip install --quiet --python $(BIN)/python --require-hashes -r locks/dev.txt && \
-		"$(UV)" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
-	else \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.txt && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
-	fi
+	@$(PIP) install --require-hashes -r locks/build.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r locks/dev.txt 2>/dev/null || \
+		$(PIP) install --require-hashes -r locks/dev.txt
+	@$(PIP) install --no-deps --no-index --no-build-isolation --editable .
 	@touch $@
 
 demo: $(STAMP) ## Simulate a shop with a fault, investigate it and write report.html
