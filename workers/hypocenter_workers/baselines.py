@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -9,19 +10,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter.model import DependencyType
+from hypocenter.telemetry import Values
 from hypocenter_workers.scoring import Ranking, ranking_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from numpy.typing import NDArray
 
     from hypocenter.model import Series
-    from hypocenter.telemetry import Case, SeriesTable, Signals, Times, Values
+    from hypocenter.telemetry import Case, SeriesTable, Signals, Times
 
+Deviate = Callable[[Values, Values], Values]
 THRESHOLD = 3.0
+WALK_THRESHOLD = 10.0
+ALERT_DEVIATION = 10.01
 FAULT_LENGTH = np.timedelta64(5, "m")
+SCALE_FLOOR = 0.1
+ROUNDING = 1e-12
 _MOMENT = "datetime64[ns]"
 
 
@@ -49,34 +55,42 @@ def random(situation: Situation) -> Ranking:
 
 
 def largest_z(situation: Situation) -> Ranking:
-    """Rank a component by the largest |z| of its series; with alerts alone, by having one.
+    """Rank a component by the largest deviation of its series; with alerts alone, by having one.
 
-    z is taken by mean and standard deviation, as in NSigma (Li et al., KDD 2022).
+    The deviation of a series is the mean |z| of the incident, by the mean and standard deviation of its normal, the
+    scale being at least a tenth of the mean: among the variants tried, the strongest over all data sets.
     """
-    return _ranked(situation, max, _component_z(situation))
+    return _ranked(situation, max, component_deviations(situation))
+
+
+def nsigma(situation: Situation) -> Ranking:
+    """Rank by the largest |z| of any sample, as published: no floor under the scale (Li et al., KDD 2022)."""
+    return _ranked(situation, max, component_deviations(situation, nsigma_deviations))
 
 
 def robust_z(situation: Situation) -> Ranking:
-    """Rank as `largest_z` does, by median and interquartile range: BARO's RobustScorer (Pham et al., FSE 2024)."""
-    return _ranked(situation, max, _component_z(situation, robust=True))
+    """Rank as `nsigma` does, by median and interquartile range: RobustScorer (Pham et al., FSE 2024)."""
+    return _ranked(situation, max, component_deviations(situation, robust_deviations))
 
 
 def most_anomalous(situation: Situation) -> Ranking:
-    """Rank a component by how many of its series reach |z| > 3, plus its alerts."""
-    return _ranked(situation, _anomalies, _component_z(situation))
+    """Rank a component by how many of its series deviate by more than 3, plus its alerts."""
+    return _ranked(situation, _anomalies, component_deviations(situation))
 
 
 def deepest_anomalous(situation: Situation) -> Ranking:
-    """Rank anomalous components that lean on no other anomalous one first, the farthest from the symptom before others.
+    """Walk from the symptom along anomalous components and rank the farthest one first.
 
-    Then come the anomalous ones with an anomalous callee, then the healthy; within each, by depth in the call graph.
+    Anomalous is a deviation above 10 (with 3, noise carries the walk everywhere). Then come the anomalous components
+    that the walk does not reach, then the others; equals are ordered by their deviation.
     """
-    deviations = _component_z(situation)
-    sick = {component for component, found in deviations.items() if _anomalies(found)}
+    found = component_deviations(situation)
+    worst = {component: max(deviations) for component, deviations in found.items()}
+    sick = {component for component, deviation in worst.items() if deviation > WALK_THRESHOLD}
     callees = _callees(situation.signals)
-    depth = _depths(callees, _entries(situation, callees))
+    reached = _depths({caller: group & sick for caller, group in callees.items()}, _entries(situation, callees))
     keys = {
-        component: (component in sick, not sick & callees.get(component, set()), depth.get(component, -1))
+        component: (component in sick, reached.get(component, -1) * (component in sick), worst.get(component, 0.0))
         for component in candidates(situation.case, situation.signals)
     }
     order = {key: float(place) for place, key in enumerate(sorted(set(keys.values())))}
@@ -86,6 +100,7 @@ def deepest_anomalous(situation: Situation) -> Ranking:
 BASELINES: Mapping[str, Callable[[Situation], Ranking]] = {
     "random": random,
     "largest-z": largest_z,
+    "nsigma": nsigma,
     "robust-z": robust_z,
     "most-anomalous": most_anomalous,
     "deepest-anomalous": deepest_anomalous,
@@ -101,41 +116,60 @@ def _anomalies(deviations: Iterable[float]) -> int:
     return sum(deviation > THRESHOLD for deviation in deviations)
 
 
-def _component_z(situation: Situation, *, robust: bool = False) -> dict[str, list[float]]:
-    """Return the |z| of every judged series, per component; an alert counts as one just above the threshold."""
+def component_deviations(situation: Situation, deviate: Deviate | None = None) -> dict[str, list[float]]:
+    """Return the deviations of each component's series; an alert counts as one just above every threshold."""
     found: dict[str, list[float]] = {}
     for alert in situation.case.alerts:
-        found.setdefault(alert.component, []).append(THRESHOLD * 1.001)
-    if situation.start is None:
-        return found
-    start, masked = _moment(situation.start), np.array([_moment(other) for other in situation.case.masked], _MOMENT)
-    for table in situation.signals.tables:
-        scores = deviations(table, _reference_of(table, situation.signals), start, masked, robust=robust)
-        for series, score in zip(table.series, scores, strict=True):
-            if np.isfinite(score):
-                found.setdefault(series.component, []).append(float(score))
+        found.setdefault(alert.component, []).append(ALERT_DEVIATION)
+    for table in situation.signals.tables if situation.start is not None else ():
+        for series, deviation in zip(table.series, _table_deviations(situation, table, deviate), strict=True):
+            if np.isfinite(deviation):
+                found.setdefault(series.component, []).append(float(deviation))
     return found
 
 
-def deviations(
-    table: SeriesTable, reference: Values, start: np.datetime64, masked: Times, *, robust: bool = False
-) -> Values:
-    """Return each series' largest |z| after `start`, [series]; NaN where there is nothing to compare.
+def _table_deviations(situation: Situation, table: SeriesTable, deviate: Deviate | None) -> Values:
+    assert situation.start is not None
+    start, masked = _moment(situation.start), np.array([_moment(other) for other in situation.case.masked], _MOMENT)
+    before, after = windows(table.times, start, masked)
+    normal = np.concatenate([table.values[before], _reference_of(table, situation.signals)])
+    return (deviate or mean_deviations)(normal, table.values[after])
 
-    Normal is what came before `start`, without the five minutes after each masked fault, joined by `reference`
-    [time, series]. A series that was constant has scale 1, the convention of both sources.
+
+def mean_deviations(normal: Values, incident: Values) -> Values:
+    """Return the mean |z| of each series, [series], NaN where nothing can be compared; both tables [time, series].
+
+    A scale is at least a tenth of the mean's size, and 1 where that is 0 too.
     """
-    before, after = _windows(table.times, start, masked)
-    normal = np.concatenate([table.values[before], reference])
-    centre, scale = _quartiles(normal) if robust else _moments(normal)
-    return _largest(np.abs(table.values[after] - centre) / np.where(scale > 0, scale, 1.0))
+    mean, spread = _moments(normal)
+    z = _z(incident, mean, np.maximum(spread, SCALE_FLOOR * np.abs(mean)))
+    return _moments(z)[0]
+
+
+def nsigma_deviations(normal: Values, incident: Values) -> Values:
+    """Return the largest |z| of each series by mean and standard deviation; a series that was constant has scale 1."""
+    return _largest(_z(incident, *_moments(normal)))
+
+
+def robust_deviations(normal: Values, incident: Values) -> Values:
+    """Return the largest |z| of each series by median and interquartile range; an empty range becomes 1."""
+    return _largest(_z(incident, *_quartiles(normal)))
+
+
+def _z(incident: Values, centre: Values, scale: Values) -> Values:
+    return np.asarray(np.abs(incident - centre) / np.where(scale > 0, scale, 1.0))
 
 
 def _moment(at: datetime) -> np.datetime64:
     return np.datetime64(at.astimezone(UTC).replace(tzinfo=None), "ns")
 
 
-def _windows(times: Times, start: np.datetime64, masked: Times) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def windows(times: Times, start: np.datetime64, masked: Times) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which rows are normal and which are the incident.
+
+    Normal is what came before `start`, without the five minutes after each masked fault; the incident lasts to the
+    next masked fault or the end.
+    """
     spoiled = np.zeros(len(times), dtype=bool)
     for moment in masked:
         spoiled |= (times >= moment) & (times < moment + FAULT_LENGTH)
@@ -149,7 +183,8 @@ def _moments(normal: Values) -> tuple[Values, Values]:
     count = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, normal, 0.0).sum(axis=0) / count
     spread = np.sqrt(np.where(known, (normal - mean) ** 2, 0.0).sum(axis=0) / count)
-    return np.where(known.any(axis=0), mean, np.nan), spread
+    # What is left of a constant series is rounding, not spread.
+    return np.where(known.any(axis=0), mean, np.nan), np.where(spread > ROUNDING * np.abs(mean), spread, 0.0)
 
 
 def _quartiles(normal: Values) -> tuple[Values, Values]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OURS = "hypocenter"
 METHODS = (OURS, *BASELINES)
-ALWAYS = ("random", "largest-z", "most-anomalous", "deepest-anomalous")
+ALWAYS = ("random", "largest-z", "nsigma", "most-anomalous", "deepest-anomalous")
 Start = Literal["true", "detected"]
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRUTH_FILE = "truth.json"
+INCIDENT_FILES = ("*.jsonl", "*.jsonl.gz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +35,18 @@ class Source:
 
 
 def sources(path: Path) -> tuple[Source, ...]:
-    """List the labelled cases at `path`: a case folder, a folder of them at any depth, or a `.jsonl[.gz]` file.
+    """List the labelled cases at `path`: a case folder, a folder of them at any depth, or incident files.
 
     Raises InputError when there are none.
     """
     if path.is_file():
         return (Source(path, path.name.split(".jsonl")[0]),)
     folders = sorted(found.parent for found in path.rglob(TRUTH_FILE))
-    if not folders:
+    files = [file for pattern in INCIDENT_FILES for file in sorted(path.glob(pattern))]
+    if not folders and not files:
         raise InputError(f"{path}: no labelled cases: neither case folders with {TRUTH_FILE} nor a .jsonl[.gz] file")
-    return tuple(Source(folder, folder.resolve().parent.name) for folder in folders)
+    found = [Source(folder, folder.resolve().parent.name) for folder in folders]
+    return tuple(found) or tuple(source for file in files for source in sources(file))
 
 
 def truths(source: Source) -> Iterator[Truth]:
