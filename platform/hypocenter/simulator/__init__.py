@@ -1,0 +1,12 @@
+"""A microservice system with queues, retries and faults: labelled telemetry for demo, tests and learning."""
+
+from __future__ import annotations
+
+from hypocenter.simulator.case import write_case
+from hypocenter.simulator.read import read_scenario
+from hypocenter.simulator.scenario import Scenario
+from hypocenter.simulator.send import send
+from hypocenter.simulator.shapes import generate_scenario
+from hypocenter.simulator.simulation import Simulation, simulate
+
+__all__ = ["Scenario", "Simulation", "generate_scenario", "read_scenario", "send", "simulate", "write_case"]

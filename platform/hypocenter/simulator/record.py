@@ -1,0 +1,81 @@
+"""What happened in the running system, step by step: the engine writes it, telemetry reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from hypocenter.simulator.system import Floats, System
+
+
+@dataclass
+class Record:
+    """Means over each step, [step, component], [step, call] or [step, host].
+
+    Per component: `arrivals`, `served` and `refused` per second; `failing` share of the served and refused; `response`
+    mean and `deviation` in seconds at the component's door, `own` the part of it that is not spent in calls,
+    `own_errors` the share of requests that fail without any call; `busy` workers, `queue` waiting, `depth` messages kept;
+    `cpu` cores used, `throttled` share of time without CPU, `io` disk seconds per second, `memory` bytes, `fill` of the
+    volume, `up` (0 or 1), `restarts` so far, `unwatched` (above 0: its exporter is dead).
+    Per call: `attempts` per second; `failed` share of them; `client` mean and `client_deviation` as the caller sees it;
+    `connections` in use, `capacity` of the pool, `waiters` for it; `dropped` share of packets; `often` calls per
+    request of the caller, `network` seconds added by it, `cut` share without an answer, `patience` the timeout in
+    seconds, `tries` attempts at most.
+    Per host: `host_cpu` cores used, `host_io` share of time the disk is busy.
+    """
+
+    arrivals: Floats
+    served: Floats
+    refused: Floats
+    failing: Floats
+    response: Floats
+    deviation: Floats
+    own: Floats
+    own_errors: Floats
+    busy: Floats
+    queue: Floats
+    depth: Floats
+    cpu: Floats
+    throttled: Floats
+    io: Floats
+    memory: Floats
+    fill: Floats
+    up: Floats
+    restarts: Floats
+    unwatched: Floats
+    attempts: Floats
+    failed: Floats
+    client: Floats
+    client_deviation: Floats
+    connections: Floats
+    capacity: Floats
+    waiters: Floats
+    dropped: Floats
+    often: Floats
+    network: Floats
+    cut: Floats
+    patience: Floats
+    tries: Floats
+    host_cpu: Floats
+    host_io: Floats
+
+    def copy(self) -> Record:
+        """Return an independent copy."""
+        return Record(**{field.name: getattr(self, field.name).copy() for field in fields(self)})
+
+
+PER_CALL = frozenset({
+    "attempts", "failed", "client", "client_deviation", "connections", "capacity", "waiters", "dropped", "often",
+    "network", "cut", "patience", "tries",
+})  # fmt: skip
+PER_HOST = frozenset({"host_cpu", "host_io"})
+
+
+def blank(system: System, steps: int) -> Record:
+    """Return a record of zeros."""
+    widths = dict.fromkeys(PER_CALL, len(system.calls.caller)) | dict.fromkeys(PER_HOST, len(system.hosts.names))
+    usual = len(system.components.names)
+    return Record(**{field.name: np.zeros((steps, widths.get(field.name, usual))) for field in fields(Record)})
