@@ -57,9 +57,9 @@ def on_grid(series: Sequence[Samples], interval: int, most_cells: int) -> tuple[
 
 
 def _steps(elapsed: Nanoseconds, interval: int) -> NDArray[np.int64]:
-    """Return the step of each sample: the nearest multiple of the interval, once the series' own phase is taken off."""
+    """Return the step of each sample: the nearest one, once the series' own phase (-1/2 to 1/2) is taken off."""
     turns = elapsed / interval
-    phase = np.angle(np.exp(2j * np.pi * turns).mean()) / (2 * np.pi) % 1.0 if len(elapsed) else 0.0
+    phase = np.angle(np.exp(2j * np.pi * turns).mean()) / (2 * np.pi) if len(elapsed) else 0.0
     return np.maximum(np.rint(turns - phase), 0).astype(np.int64)
 
 
