@@ -80,7 +80,7 @@ def test_case_folders_end_to_end(shop):
     assert {outcome.dataset for outcome in outcomes} == {"shop"}
     assert [outcome.rank for outcome in of(outcomes, "largest-z")] == [1.0, 1.0, 1.0]
     assert [outcome.rank for outcome in of(outcomes, "random")] == [2.5, 2.5, 2.5]
-    assert {outcome.case_id: outcome.root for outcome in outcomes} == {"one": "db", "two": "cart", "three": "db"}
+    assert {outcome.case_id: outcome.roots[0] for outcome in outcomes} == {"one": "db", "two": "cart", "three": "db"}
 
 
 def test_the_trivial_baselines_are_always_there(shop):
@@ -104,7 +104,7 @@ def test_incidents_end_to_end_by_component_and_by_service(tmp_path):
     assert [outcome.hits[0] for outcome in of(outcomes, "random")] == [0.25, 0.25]
     assert [outcome.hits[0] for outcome in of(outcomes, "most-anomalous")] == [0.5, 0.0]
     assert [outcome.hits[0] for outcome in of(outcomes, "most-anomalous", "service")] == [0.5, 1.0]
-    assert [outcome.root for outcome in of(outcomes, "random", "service")] == ["db", "web"]
+    assert [outcome.roots for outcome in of(outcomes, "random", "service")] == [("db",), ("web",)]
 
 
 def test_a_folder_of_incident_files_is_each_file(tmp_path):
@@ -141,6 +141,7 @@ def test_progress_is_told_once_a_source(shop):
         (b"[]", "expected a JSON object, found list"),
         (b"{}", "`root_component` must name"),
         (b'{"root_component": 7}', "`root_component` must name"),
+        (b'{"root_component": "db", "root_components": "db"}', "`root_components` must be a list"),
     ],
 )
 def test_a_broken_label_is_named(shop, content, complaint):
@@ -174,7 +175,7 @@ def test_an_unknown_method_is_refused_before_any_work(tmp_path):
 
 def outcome(hits, **stated):
     usual = {"dataset": "made", "case_id": "1", "method": "hypocenter", "level": "component", "fault_type": "cpu"}
-    usual |= {"root": "db", "rank": 1.0, "top": "db", "ms": 1.0}
+    usual |= {"roots": ("db",), "rank": 1.0, "top": "db", "ms": 1.0}
     usual |= dict.fromkeys(("probability", "abstained", "cause_hit"))
     return Outcome(**(usual | stated), hits=tuple(hits))
 

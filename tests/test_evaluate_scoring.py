@@ -43,25 +43,25 @@ def naive_bootstrap(samples, seed, resamples):
     ],
 )
 def test_hits_of_known_rankings(scores, root, expected):
-    assert hits(scores.items(), root) == pytest.approx(expected)
+    assert hits(scores.items(), [root]) == pytest.approx(expected)
 
 
 def test_a_tie_of_everything_is_the_random_expectation():
     everything = [(f"service-{number}", 0.0) for number in range(42)]
-    assert hits(everything, "service-7") == pytest.approx([cut / 42 for cut in (1, 2, 3, 4, 5)])
+    assert hits(everything, ["service-7"]) == pytest.approx([cut / 42 for cut in (1, 2, 3, 4, 5)])
 
 
 @settings(max_examples=30, deadline=None)
 @given(SCORES, st.data())
 def test_hits_and_mean_rank_equal_the_count_over_all_tie_breaks(scores, data):
     root = data.draw(st.sampled_from(sorted(scores)))
-    assert hits(scores.items(), root) == pytest.approx(naive_hits(scores, root))
-    assert mean_rank(scores.items(), root) == pytest.approx(naive_mean_rank(scores, root))
+    assert hits(scores.items(), [root]) == pytest.approx(naive_hits(scores, root))
+    assert mean_rank(scores.items(), [root]) == pytest.approx(naive_mean_rank(scores, root))
 
 
 @given(SCORES, st.sampled_from("abcdefg"))
 def test_hits_never_fall_with_k_and_stay_between_zero_and_one(scores, root):
-    found = hits(scores.items(), root)
+    found = hits(scores.items(), [root])
     assert np.all(np.diff(found) >= 0)
     assert 0 <= found[0] <= found[-1] <= 1
 
@@ -70,13 +70,21 @@ def test_hits_never_fall_with_k_and_stay_between_zero_and_one(scores, root):
 def test_hits_do_not_depend_on_what_components_are_called(scores, root, other):
     renamed = dict(zip("abcdefg", other, strict=True))
     relabelled = {renamed[component]: score for component, score in scores.items()}
-    assert hits(scores.items(), root) == pytest.approx(hits(relabelled.items(), renamed[root]))
+    assert hits(scores.items(), [root]) == pytest.approx(hits(relabelled.items(), [renamed[root]]))
 
 
 @given(SCORES)
 def test_hits_of_all_components_sum_to_k(scores):
-    total = sum(hits(scores.items(), component) for component in scores)
+    total = sum(hits(scores.items(), [component]) for component in scores)
     assert total == pytest.approx([min(cut, len(scores)) for cut in (1, 2, 3, 4, 5)])
+
+
+def test_two_roots_share_the_first_places():
+    ranking = [("db", 9.0), ("web", 5.0), ("cart", 4.0)]
+    assert hits(ranking, ["db", "cart"]) == pytest.approx([1.0, 0.5, 1.0, 1.0, 1.0])
+    assert hits(ranking, ["cart", "gone"]) == pytest.approx([0.0, 0.0, 0.5, 0.5, 0.5])
+    assert mean_rank(ranking, ["cart", "web", "gone"]) == 2.0
+    assert mean_rank(ranking, ["gone"]) is None
 
 
 def test_a_ranking_is_ordered_by_score_then_name():

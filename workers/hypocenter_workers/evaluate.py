@@ -54,8 +54,8 @@ class Answer:
 class Outcome:
     """One method's answer on one case against its label, at one level: `component`, or `service` where both are known.
 
-    `hits` are AC@1 ... AC@5 of the case and `rank` the root's mean rank (None: not listed); `top` is the first suspect.
-    `cause_hit` says whether the cause that was named is the root; it is None for a method that names none.
+    `hits` are AC@1 ... AC@5 of the case, `rank` the mean rank of its root (None: not listed), `top` the first suspect.
+    `cause_hit` says whether the cause that was named is a root; it is None for a method that names none.
     """
 
     dataset: str
@@ -63,7 +63,7 @@ class Outcome:
     method: str
     level: str
     fault_type: str
-    root: str
+    roots: tuple[str, ...]
     hits: tuple[float, ...]
     rank: float | None
     top: str | None
@@ -185,13 +185,13 @@ def _outcome(case: Case, method: str, answer: Answer, label: truth.Truth, level:
         method=method,
         level=level,
         fault_type=label.fault_type,
-        root=label.root,
-        hits=tuple(hits(answer.ranking, label.root).tolist()),
-        rank=mean_rank(answer.ranking, label.root),
+        roots=label.roots,
+        hits=tuple(hits(answer.ranking, label.roots).tolist()),
+        rank=mean_rank(answer.ranking, label.roots),
         top=answer.ranking[0][0] if answer.ranking else None,
         probability=answer.probability,
         abstained=answer.abstained,
-        cause_hit=None if answer.cause is None else answer.cause == label.root,
+        cause_hit=None if answer.cause is None else answer.cause in label.roots,
         ms=answer.ms,
     )
 
@@ -204,7 +204,7 @@ def _service_outcome(
         ranking=at_service_level(answer.ranking, service_of),
         cause=None if answer.cause is None else service_of(answer.cause),
     )
-    return _outcome(case, method, folded, replace(label, root=label.root_service or label.root), "service")
+    return _outcome(case, method, folded, replace(label, roots=(label.root_service or "",)), "service")
 
 
 def _service_names(signals: Signals) -> Callable[[str], str]:

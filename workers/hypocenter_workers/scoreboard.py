@@ -31,7 +31,7 @@ class Score:
 class Row:
     """One method on one data set, level and fault type (None: all); `ms` is the median milliseconds per case.
 
-    `abstained` is the share of cases without a named cause, `precision` the share of named causes that are the root,
+    `abstained` is the share of cases without a named cause, `precision` the share of named causes that are a root,
     `brier` the mean squared error of the first suspect's probability; None where a method states no such thing.
     """
 
@@ -69,7 +69,7 @@ def _row(dataset: str, level: str, fault_type: str | None, method: str, outcomes
         abstained=_mean(float(outcome.abstained) for outcome in outcomes if outcome.abstained is not None),
         precision=_mean(float(outcome.cause_hit) for outcome in outcomes if outcome.cause_hit is not None),
         brier=_mean(
-            (outcome.probability - (outcome.top == outcome.root)) ** 2
+            (outcome.probability - (outcome.top in outcome.roots)) ** 2
             for outcome in outcomes
             if outcome.probability is not None
         ),

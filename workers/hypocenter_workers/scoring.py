@@ -25,33 +25,37 @@ def ranking_of(scores: Mapping[str, float]) -> Ranking:
     return tuple(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
 
 
-def hits(ranking: Iterable[tuple[str, float]], root: str) -> NDArray[np.float64]:
-    """Return AC@1 ... AC@5 of one case: the chance that the root is in the first k when ties are broken by lot.
+def hits(ranking: Iterable[tuple[str, float]], roots: Sequence[str]) -> NDArray[np.float64]:
+    """Return AC@1 ... AC@5 of one case: the expected share of roots in the first k when ties are broken by lot.
 
-    With `better` components scored above the root and `tied` at its score (itself included), the chance is
-    min(1, max(0, (k - better) / tied)). A root that the ranking does not list is a miss.
+    With `better` components scored above a root and `tied` at its score (itself included), its chance to be there is
+    min(1, max(0, (k - better) / tied)); a root that the ranking does not list has none. With several roots the chances
+    are added and divided by min(k, roots), as many as could be there.
 
-    >>> hits([("web", 3.0), ("cart", 1.0), ("ads", 1.0)], "cart")
+    >>> hits([("web", 3.0), ("cart", 1.0), ("ads", 1.0)], ["cart"])
     array([0. , 0.5, 1. , 1. , 1. ])
     """
-    better, tied = _place(ranking, root)
-    if not tied:
-        return np.zeros(len(CUTS))
-    return np.clip((np.array(CUTS) - better) / tied, 0.0, 1.0)
+    scores = dict(ranking)
+    found = np.zeros(len(CUTS))
+    for root in roots:
+        better, tied = _place(scores, root)
+        if tied:
+            found += np.clip((np.array(CUTS) - better) / tied, 0.0, 1.0)
+    return found / np.minimum(CUTS, len(roots))
 
 
-def mean_rank(ranking: Iterable[tuple[str, float]], root: str) -> float | None:
-    """Return the root's rank, ties at their mean; None when the ranking does not list it.
+def mean_rank(ranking: Iterable[tuple[str, float]], roots: Sequence[str]) -> float | None:
+    """Return the rank of the best placed root, ties at their mean; None when the ranking lists no root.
 
-    >>> mean_rank([("web", 3.0), ("cart", 1.0), ("ads", 1.0)], "ads")
+    >>> mean_rank([("web", 3.0), ("cart", 1.0), ("ads", 1.0)], ["ads"])
     2.5
     """
-    better, tied = _place(ranking, root)
-    return better + (tied + 1) / 2 if tied else None
-
-
-def _place(ranking: Iterable[tuple[str, float]], root: str) -> tuple[int, int]:
     scores = dict(ranking)
+    places = [_place(scores, root) for root in roots if root in scores]
+    return min((better + (tied + 1) / 2 for better, tied in places), default=None)
+
+
+def _place(scores: Mapping[str, float], root: str) -> tuple[int, int]:
     if root not in scores:
         return 0, 0
     values = np.array(list(scores.values()))

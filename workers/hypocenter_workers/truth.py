@@ -19,9 +19,9 @@ INCIDENT_FILES = ("*.jsonl", "*.jsonl.gz")
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Where a case began: `root` is the component, `root_service` its service where the source labels both."""
+    """Where a case began: `roots` are the components, `root_service` the service where the source labels both."""
 
-    root: str
+    roots: tuple[str, ...]
     fault_type: str = ""
     root_service: str | None = None
 
@@ -59,7 +59,11 @@ def truths(source: Source) -> Iterator[Truth]:
 
 def _folder_truth(path: Path) -> Truth:
     record = _record(path.read_bytes(), str(path))
-    return Truth(_text(record, "root_component", str(path)), str(record.get("fault_type") or ""))
+    first = _text(record, "root_component", str(path))
+    others = record.get("root_components") or []
+    if not isinstance(others, list) or not all(isinstance(other, str) for other in others):
+        raise InputError(f"{path}: `root_components` must be a list of component names")
+    return Truth(tuple(dict.fromkeys([first, *others])), str(record.get("fault_type") or ""))
 
 
 def _incident_truths(path: Path) -> Iterator[Truth]:
@@ -72,7 +76,7 @@ def _incident_truths(path: Path) -> Iterator[Truth]:
 
 def _incident_truth(record: Mapping[str, Any], where: str) -> Truth:
     service = record.get("root_service")
-    return Truth(_text(record, "root_entity", where), str(record.get("fault_type") or ""), service or None)
+    return Truth((_text(record, "root_entity", where),), str(record.get("fault_type") or ""), service or None)
 
 
 def _record(content: bytes, where: str) -> dict[str, Any]:
