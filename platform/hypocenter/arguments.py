@@ -60,9 +60,11 @@ class TimeType(click.ParamType[datetime]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Return the instant, or fail with the forms that are understood."""
         try:
+            if value == "now":
+                return datetime.now(UTC)
             return value if isinstance(value, datetime) else parse_time(str(value))
         except ValueError:
-            self.fail(f"{value!r} is not a time; write 2026-03-01T10:00:00Z or Unix seconds", param, ctx)
+            self.fail(f"{value!r} is not a time; write 2026-03-01T10:00:00Z, Unix seconds or now", param, ctx)
 
 
 class DurationType(click.ParamType[timedelta]):

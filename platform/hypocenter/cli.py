@@ -92,7 +92,7 @@ def _options_of(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 _about_the_incident = _options_of(
     click.option(
-        "--at", type=TIME, help="When it began, as far as known: ISO 8601 (UTC unless it says) or Unix seconds."
+        "--at", type=TIME, help="When it began, as far as known: ISO 8601 (UTC unless it says), Unix seconds or now."
     ),
     click.option("--topology", type=PATH, help="Dependencies: CSV `caller,callee`, or a JSON list of pairs."),
     click.option("--target", help="The symptom to start from: COMPONENT or COMPONENT|METRIC."),
@@ -329,16 +329,11 @@ def evaluate(datasets: tuple[Path, ...], methods: tuple[str, ...], as_json: bool
 @cli.command()
 @click.argument("scenario", type=PATH)
 @click.option("--out", type=PATH, help="Folder for the labelled case.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
-@click.option("--to", metavar="URL", help="Send the telemetry to a running server's remote-write address.")
-@click.option(
-    "--speed",
-    type=click.FloatRange(min=0, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Simulated seconds per second when sending.",
-)
-def simulate(scenario: Path, out: Path | None, seed: int, to: str | None, speed: float) -> None:
+@click.option("--seed", type=int, help="Seed of everything random; default: the scenario's.")
+@click.option("--to", metavar="URL", help="Send the metrics to a running server by Prometheus remote write.")
+@click.option("--speed", type=click.FloatRange(0, min_open=True), help="Simulated seconds per second when sending.")
+@click.option("--ending-at", type=TIME, help="Shift the last sample sent to this time.")
+def simulate(scenario: Path, out: Path | None, seed: int | None, to: str | None, **sending: Any) -> None:
     """Make a labelled case from a SCENARIO: a simulated system, its load and a fault."""
     if out is None and to is None:
         raise click.UsageError("give --out CASE, --to URL or both", click.get_current_context())
@@ -346,7 +341,13 @@ def simulate(scenario: Path, out: Path | None, seed: int, to: str | None, speed:
 
     simulation = simulator.simulate(simulator.read_scenario(scenario), seed)
     if out is not None:
-        simulator.write_case(simulation, out)
-        click.echo(f"case         {out.resolve()}")
+        click.echo(f"case         {simulator.write_case(simulation, out).resolve()}")
     if to is not None:
-        simulator.send(simulation, to, speed=speed)
+        samples = simulator.send(simulation, _receiver(to), **sending)
+        click.echo(f"sent         {samples} samples")
+
+
+def _receiver(url: str) -> str:
+    """Return the remote-write address of a server that was named without a path."""
+    server = url.rstrip("/")
+    return f"{server}/api/v1/write" if server.count("/") == len("//") else url
