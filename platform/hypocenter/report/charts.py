@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice, zip_longest
 from typing import TYPE_CHECKING
 
-from hypocenter.catalog import format_value
 from hypocenter.report.scales import Scale, seconds, tick_label, time_ticks, value_ticks
 from hypocenter.report.svg import add, drawing, number, polyline, to_text
-from hypocenter.report.wording import clock
+from hypocenter.report.wording import clock, quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,8 +63,9 @@ def chart_svg(chart: Chart, incident_onset: datetime | None, name: str) -> str:
 
 def _samples(chart: Chart) -> list[Sample]:
     columns = (chart.values, chart.expected, chart.low, chart.high)
-    rows = zip(chart.times, *columns, strict=False)
-    return [Sample(seconds(time), *(_finite(value) for value in row)) for time, *row in rows]
+    rows = islice(zip_longest(chart.times, *columns), len(chart.times))
+    samples = [Sample(seconds(time), *(_finite(value) for value in row)) for time, *row in rows]
+    return sorted(samples, key=lambda item: item.at)
 
 
 def _finite(value: float | None) -> float | None:
@@ -103,7 +103,7 @@ def _value_axis(root: Element, samples: Sequence[Sample], unit: str) -> Scale:
     scale = Scale(ticks[0], ticks[-1], BOTTOM, TOP)
     for tick in ticks:
         add(root, "line", x1=LEFT, x2=RIGHT, y1=scale(tick), y2=scale(tick), css="grid")
-        add(root, "text", format_value(tick, unit), x=LEFT - 6, y=scale(tick) + 4, css="tick", text_anchor="end")
+        add(root, "text", quantity(tick, unit), x=LEFT - 6, y=scale(tick) + 4, css="tick", text_anchor="end")
     return scale
 
 

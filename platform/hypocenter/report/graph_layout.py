@@ -31,7 +31,7 @@ class Box:
     width: float = 150.0
     height: float = 42.0
     gap: float = 16.0
-    layer_gap: float = 58.0
+    layer_gap: float = 46.0
     margin: float = 14.0
     passing: float = 4.0
 

@@ -24,16 +24,19 @@ STATES = {
     "normal": "normal",
     "unobserved": "not observed",
 }
-LETTER = 7.3  # width of a letter of a node's name, in pixels, generously
-NARROWEST, WIDEST = 120.0, 176.0
+LETTER = 7.5  # width of a letter of a node's name, in pixels, generously
+NARROWEST, WIDEST = 120.0, 150.0
+SHRUNK, WIDE = 0.8, 1200.0  # a drawing wider than a page may be shown this small before it scrolls
 
 
 def graph_svg(view: GraphView, propagation: Sequence[Step], symptom: str | None) -> str:
     """Return the drawing: arrows point at what is leaned on; the way of the failure is thick and runs against them."""
     longest = max((len(node.component) for node in view.nodes), default=0)
-    box = Box(width=min(max(longest * LETTER + 22, NARROWEST), WIDEST))
+    box = Box(width=min(max(longest * LETTER + 20, NARROWEST), WIDEST))
     layout = lay_out([n.component for n in view.nodes], [(e.caller, e.callee) for e in view.edges], box)
     root = drawing(layout.width, layout.height, "Dependency graph", _description(view), "graph")
+    root.set("width", number(max(layout.width * SHRUNK, min(layout.width, WIDE))))
+    root.set("preserveAspectRatio", "xMidYMin")
     _define_marks(root)
     failing = {(step.component, step.via) for step in propagation if step.via}
     _draw_edges(root, view.edges, layout, failing)
@@ -102,7 +105,7 @@ def draw_node(root: Element, node: GraphNode, centre: Point, box: Box, is_sympto
     add(group, "title", f"{node.component}: {', '.join(words)}")
     _draw_frame(group, node.state, centre, box)
     x, y = centre
-    name = shorten(node.component, max(int((box.width - 16) / LETTER), 4))
+    name = shorten(node.component, max(int((box.width - 12) / LETTER), 4))
     add(group, "text", name, x=x, y=y - 3, css="name", text_anchor="middle")
     line = words[-1] if is_symptom and len(words) < 3 else " · ".join(words[1:] or words)
     add(group, "text", line, x=x, y=y + 12, css="kind", text_anchor="middle")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypocenter.report.bars import probability_bar
 from hypocenter.report.graph_svg import STATES, graph_svg, legend_svg
 from hypocenter.report.next_steps import next_steps
+from hypocenter.report.scales import seconds
 from hypocenter.report.timeline_svg import SHAPES, shape_svg, timeline_svg
 from hypocenter.report.views import (
     chart_view,
@@ -25,13 +26,13 @@ from hypocenter.report.wording import clean, moment, plain_words, shorten
 if TYPE_CHECKING:
     import jinja2
 
-    from hypocenter.model import Investigation, Verdict
+    from hypocenter.model import Investigation, TimelineEntry, Verdict
 
 DETAILED_SUSPECTS = 5
 MOST_SUSPECTS = 20
 MOST_STEPS = 12
-MOST_ENTRIES = 60
-MOST_ROWS = 40
+MOST_ENTRIES = 40
+MOST_ROWS = 25
 MOST_CHARTS = 24
 POLICY = "default-src 'none'; style-src '{style}'; img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -75,6 +76,7 @@ def _parts(investigation: Investigation) -> dict[str, Any]:
     way = verdict.propagation[:MOST_STEPS]
     return {
         "verdict": verdict,
+        "source": [shorten(name, 60) for name in (verdict.system, verdict.case_id) if name],
         "title": _title(verdict),
         "headline": headline(verdict),
         "lead": lead(verdict),
@@ -117,8 +119,16 @@ def _charts(investigation: Investigation) -> dict[str, Any]:
     }
 
 
+def chosen_entries(verdict: Verdict) -> list[TimelineEntry]:
+    """Return the entries to show, in order of time: anomalies far from the onset give way first."""
+    in_order = sorted(verdict.timeline, key=lambda entry: seconds(entry.at))
+    origin = seconds(verdict.onset or in_order[0].at) if in_order else 0.0
+    weighty = sorted(in_order, key=lambda entry: (entry.type == "anomaly", abs(seconds(entry.at) - origin)))
+    return sorted(weighty[:MOST_ENTRIES], key=lambda entry: seconds(entry.at))
+
+
 def _timeline(verdict: Verdict) -> dict[str, Any]:
-    entries = sorted(verdict.timeline, key=lambda entry: entry.at)[:MOST_ENTRIES]
+    entries = chosen_entries(verdict)
     kinds = [kind for kind in SHAPES if any(entry.type == kind for entry in entries)]
     return {
         "entries": [entry_view(entry, verdict.onset) for entry in entries],

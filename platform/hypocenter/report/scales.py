@@ -53,7 +53,7 @@ def _round_step(wanted: float, base: float) -> float:
         return 1.0
     power = math.pow(base, math.floor(math.log(wanted, base)))
     factors = (1, 2, 2.5, 5, 10) if base == 10 else (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-    steps = (factor * power for factor in (*factors, 2 * base))
+    steps: list[float] = [factor * power for factor in (*factors, 2 * base)]
     return next(step for step in steps if step >= wanted * 0.999)
 
 

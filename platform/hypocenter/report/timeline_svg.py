@@ -28,7 +28,8 @@ SHAPES = {
 
 def timeline_svg(entries: Sequence[TimelineEntry], onset: datetime | None) -> str:
     """Return the drawing of entries in order of time; those from long before the onset stand at the left edge."""
-    rows = list(dict.fromkeys(entry.component for entry in entries))[:MOST_ROWS]
+    components = list(dict.fromkeys(entry.component for entry in entries))
+    rows = components[:MOST_ROWS]
     bottom = TOP + ROW * len(rows)
     root = drawing(WIDTH, bottom + 26, "Timeline", f"{len(entries)} facts on {len(rows)} components", "timeline")
     x = _time_scale(entries, onset)
@@ -37,6 +38,9 @@ def timeline_svg(entries: Sequence[TimelineEntry], onset: datetime | None) -> st
         _draw_row(root, component, TOP + ROW * (index + 0.5), index)
     if onset is not None:
         _draw_onset(root, onset, x, bottom)
+    if len(components) > len(rows):
+        more = f"and {len(components) - len(rows)} more below"
+        add(root, "text", more, x=LABELS - 8, y=bottom + 17, css="tick", text_anchor="end")
     for entry in reversed(entries):
         if entry.component in rows:
             _draw_entry(root, entry, x, TOP + ROW * (rows.index(entry.component) + 0.5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hypocenter.catalog import FAULT_TYPES, format_value, phrase
+from hypocenter.catalog import FAULT_TYPES, phrase
 from hypocenter.report.bars import share_bar
 from hypocenter.report.charts import chart_svg
 from hypocenter.report.timeline_svg import shape_svg
@@ -18,6 +18,7 @@ from hypocenter.report.wording import (
     offset,
     percent,
     plain_words,
+    quantity,
     ratio,
     shorten,
 )
@@ -145,17 +146,19 @@ def facts(verdict: Verdict) -> list[Fact]:
     if verdict.target is not None:
         rows.append(Fact("Felt at", shorten(verdict.target.component, 40), shorten(verdict.target.metric or "", 40)))
     if verdict.observed:
-        count = len(verdict.blind_spots)
-        spots = f"{count} blind spot{'s' if count != 1 else ''}" if count else "no blind spots"
-        rows.append(Fact("Observed", f"{len(verdict.observed)} components", spots))
+        spots = _count(len(verdict.blind_spots), "blind spot")
+        rows.append(Fact("Observed", _count(len(verdict.observed), "component"), spots))
     return rows
 
 
 def _fault_note(suspect: Suspect, verdict: Verdict) -> str:
     if verdict.abstained:
         return "if it is the cause"
-    findings = [item for item in suspect.evidence if item.supports]
-    return f"from {len(findings)} finding{'s' if len(findings) != 1 else ''}"
+    return f"from {_count(sum(item.supports for item in suspect.evidence), 'finding')}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number or 'no'} {thing}{'' if number == 1 else 's'}"
 
 
 def _onset_fact(verdict: Verdict) -> Fact:
@@ -169,8 +172,7 @@ def _onset_fact(verdict: Verdict) -> Fact:
 
 def finding_view(item: Evidence, origin: datetime | None) -> FindingView:
     """Return a finding with its numbers in words; `origin` is the onset of the incident."""
-    before = "" if item.before is None else format_value(item.before, item.unit)
-    after = "" if item.after is None else format_value(item.after, item.unit)
+    before, after = quantity(item.before, item.unit), quantity(item.after, item.unit)
     when = "" if item.onset is None else clock(item.onset, origin)
     if item.onset is not None and origin is not None:
         when += f" ({offset(item.onset, origin)})"
@@ -228,8 +230,8 @@ def step_view(step: Step, before: Step | None, verdict: Verdict) -> StepView:
 def entry_view(entry: TimelineEntry, origin: datetime | None) -> EntryView:
     """Return a row of the timeline."""
     since = offset(entry.at, origin) if origin is not None else ""
-    mark = shape_svg(entry.type)
-    return EntryView(clock(entry.at, origin), since, plain_words(entry.type), mark, entry.component, entry.text)
+    where = shorten(entry.component, 60)
+    return EntryView(clock(entry.at, origin), since, plain_words(entry.type), shape_svg(entry.type), where, entry.text)
 
 
 def chart_view(chart: Chart, origin: datetime | None) -> ChartView:

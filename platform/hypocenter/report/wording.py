@@ -6,10 +6,12 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 
+from hypocenter.catalog import format_value
+
 NBSP = "\u00a0"
 ELLIPSIS = "…"
 LONGEST_TEXT = 600
-LONGEST_NAME = 120
+LONGEST_NAME = 40
 # Lower bounds and words of ICD 203 (US intelligence community, analytic standards), a scale readers know.
 LIKELIHOOD = (
     (0.95, "almost certain"),
@@ -54,7 +56,7 @@ def plain_words(identifier: str) -> str:
     >>> plain_words("slow_query"), plain_words("")
     ('slow query', 'unknown')
     """
-    words = CAMEL.sub(" ", clean(identifier, LONGEST_NAME)).replace("_", " ").replace("-", " ").strip()
+    words = CAMEL.sub(" ", shorten(identifier, LONGEST_NAME)).replace("_", " ").replace("-", " ").strip()
     return words.lower() or "unknown"
 
 
@@ -80,6 +82,15 @@ def percent(share: float) -> str:
     if 0.995 <= share < 1:
         return f">{NBSP}99{NBSP}%"
     return f"{share * 100:.0f}{NBSP}%"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """Return a value with its unit, which may be any text, or nothing for no value.
+
+    >>> quantity(0.39, "s"), quantity(None, "s")
+    ('390 ms', '')
+    """
+    return "" if value is None else format_value(value, shorten(unit, 16))
 
 
 def ratio(before: float | None, after: float | None) -> str:
