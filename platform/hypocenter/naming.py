@@ -60,11 +60,12 @@ _LATENCY = "latency latencies lat duration durations elapsed mrt rt ttfb delay r
 _CALL = "http grpc rpc request requests query queries call calls response handler operation server client transaction"
 RULES = (
     _rule(MetricKind.OTHER, "info created expiry expires expiration timestamp version"),
+    _rule(MetricKind.OTHER, "memtotal"),
     _rule(MetricKind.OTHER, "resource", "requests limits quota"),
     _rule(
         MetricKind.OTHER,
         "limit limits quota allocatable capacity max maximum",
-        f"{_RESOURCE} pool conns connections connection threads fds queue capacity limit replicas",
+        f"{_RESOURCE} pool conns connections connection threads fds queue capacity limit replicas worker workers",
         f"consumed {_LATENCY}",
     ),
     _rule(MetricKind.OTHER, "free freeable available avail idle", f"{_RESOURCE} memavailable memfree"),
@@ -99,7 +100,7 @@ RULES = (
         MetricKind.SATURATION,
         "queue queued backlog lag pool pending inflight saturation throttle throttled throttles "
         "connections connection conns conn threads thread depth age buffer waiting waiters load1 load5 load15 fds "
-        "utilization utilisation active busy consumed workers slots",
+        "utilization utilisation active busy consumed workers slots connected",
         without="published",
     ),
     _rule(MetricKind.SATURATION, "inuse", without="bytes"),
@@ -109,7 +110,7 @@ RULES = (
     _rule(
         MetricKind.TRAFFIC,
         "request requests rps qps tps ops lps calls call throughput hits invocations workload "
-        "messages records events transactions queries query traffic load hz per",
+        "messages records events transactions queries query commands traffic load hz per",
     ),
 )
 _MI, _GI, _KI = 2.0**20, 2.0**30, 2.0**10

@@ -37,6 +37,11 @@ def nanoseconds(times: pd.Series) -> NDArray[np.int64]:
     return np.asarray(aware.to_numpy(dtype="datetime64[ns]").astype(np.int64))
 
 
+def is_dated(times: pd.Series) -> NDArray[np.bool_]:
+    """Whether each time stamp is there and not before 1970, where broken clocks and empty dates end up."""
+    return np.asarray(nanoseconds(times) > 0)
+
+
 def width_of(at_ns: NDArray[np.int64]) -> int:
     """Return the narrowest width, in seconds, that cuts the window of the events into at most `MOST_BINS` bins.
 

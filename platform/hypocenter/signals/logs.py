@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
     from numpy.typing import NDArray
 
-LONGEST = 120
+LONGEST = 200
 MOST_TEMPLATES = 200
 OTHER = "(other)"
 MASKS = (

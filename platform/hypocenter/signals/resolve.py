@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hypocenter.catalog import measure
 from hypocenter.signals.components import DEFAULT_COMPONENT_LABELS, gather
+from hypocenter.signals.grid import is_dated
+from hypocenter.signals.labelled import resolve_labelled
 from hypocenter.signals.logs import resolve_logs
-from hypocenter.signals.named import resolve_named
+from hypocenter.signals.minutes import minute_edges, resolve_minutes
+from hypocenter.signals.named import is_named, resolve_named
 from hypocenter.signals.spans import resolve_spans
 from hypocenter.telemetry import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    import pandas as pd
 
     from hypocenter.model import Dependency
     from hypocenter.telemetry import Case, SeriesTable
@@ -20,29 +27,70 @@ if TYPE_CHECKING:
 def resolve(
     case: Case,
     *,
-    component_labels: Sequence[str] = DEFAULT_COMPONENT_LABELS,  # noqa: ARG001
+    component_labels: Sequence[str] = DEFAULT_COMPONENT_LABELS,
     overrides: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Signals:
     """Resolve names, units and rates of all that a case holds.
 
     `component_labels`: labels that may name the component, best first. `overrides`: see `hypocenter.catalog.measure`.
     """
-    types = {component.name: component.type for component in case.components}
-    tables: list[SeriesTable] = []
-    reference: list[SeriesTable] = []
-    if case.metrics is not None:
-        metrics, calm = resolve_named(case.metrics, case.reference, overrides, types)
-        tables.append(metrics)
-        reference.extend(calm)
-    traces, calm_traces, edges = resolve_spans(case.spans, case.reference_spans)
-    logs, calm_logs = resolve_logs(case.log_lines, case.reference_log_lines)
-    tables += [table for table in (traces, logs) if table is not None]
-    reference += [table for table in (calm_traces, calm_logs) if table is not None]
-    dependencies = join_dependencies(case.dependencies or (), edges)
+    metrics = _metrics(case, component_labels, overrides)
+    spans, calm_spans, edges = resolve_spans(_dated(case.spans), _dated(case.reference_spans))
+    lines, calm_lines = resolve_logs(_dated(case.log_lines), _dated(case.reference_log_lines))
+    minutes = resolve_minutes(case.service_minutes, case.edge_minutes)
+    tables = tuple(table for table in (*metrics.tables, spans, minutes, lines) if table is not None)
+    reference = tuple(table for table in (*metrics.reference, calm_spans, calm_lines) if table is not None)
+    dependencies = join_dependencies(
+        case.dependencies or (), metrics.dependencies, edges, minute_edges(case.edge_minutes)
+    )
     names = (series.component for table in tables for series in table.series)
     return Signals(
-        tuple(tables), tuple(reference), dependencies, gather(case.components, names, dependencies), case.notes
+        tables=tables,
+        reference=reference,
+        dependencies=dependencies,
+        components=gather(case.components, names, dependencies, metrics.hosts),
+        notes=(*case.notes, *metrics.notes, *_undated(case)),
     )
+
+
+@dataclass(frozen=True)
+class _Metrics:
+    """What the metrics of a case came to."""
+
+    tables: tuple[SeriesTable, ...] = ()
+    reference: tuple[SeriesTable, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
+    hosts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _metrics(case: Case, order: Sequence[str], overrides: Mapping[str, Mapping[str, str]] | None) -> _Metrics:
+    """A source that names every series `component|metric` is taken at its word; one that labels them is aggregated."""
+    if case.metrics is None or not case.metrics.labels:
+        return _Metrics()
+    if all(is_named(labels) and not measure(labels["__name__"], labels).part for labels in case.metrics.labels):
+        types = {component.name: component.type for component in case.components}
+        table, reference = resolve_named(case.metrics, case.reference, overrides, types)
+        return _Metrics((table,), reference)
+    found = resolve_labelled(case.metrics, case.reference, order, overrides)
+    return _Metrics((found.table,), found.reference, found.dependencies, found.hosts, found.notes)
+
+
+def _dated(events: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Leave out what bears no usable time: none at all, or one before 1970."""
+    if events is None or events.empty:
+        return None
+    usable = is_dated(events["time"])
+    return events if usable.all() else events[usable]
+
+
+def _undated(case: Case) -> tuple[str, ...]:
+    lost = [(word, _lost(events)) for word, events in (("spans", case.spans), ("log lines", case.log_lines))]
+    return tuple(f"{number} {word} bear no usable time and are left out" for word, number in lost if number)
+
+
+def _lost(events: pd.DataFrame | None) -> int:
+    return 0 if events is None or events.empty else int((~is_dated(events["time"])).sum())
 
 
 def join_dependencies(*sources: Iterable[Dependency]) -> tuple[Dependency, ...]:

@@ -1,4 +1,4 @@
-"""Spans to signals: per component and per edge how many, how long, how much is own time and how much is lost between."""
+"""Spans to signals: how many, how long, how much is own time, how much is lost on the way; per component and edge."""
 
 from __future__ import annotations
 
@@ -138,14 +138,15 @@ def reduce_spans(tree: SpanTree, width_s: int) -> SeriesTable:
 
 
 def _per_component(tree: SpanTree, bins: grid.Grid) -> tuple[list[Series], Values]:
-    """Entry spans (a call's server end, or a root) tell rate, duration and failures; all spans tell self-time."""
+    """Entry spans (a call's server end, or a root) tell rate, duration and failures; all but waiting ones self-time."""
     entries = np.flatnonzero(tree.crosses | (tree.parent_row < 0))
     shape = (bins.size, len(tree.names))
     every = bins.bin_of * shape[1] + tree.service
     cells = every[entries]
     durations = tree.duration_s[entries]
     counts = grid.count(cells, shape)
-    own = self_times(tree)
+    working = np.flatnonzero(~tree.is_client)
+    own, own_cells = self_times(tree)[working], every[working]
     blocks = [
         ("span_rate", MetricKind.TRAFFIC, "1/s", "rate", grid.count(every, shape) / bins.width_s),
         ("request_rate", MetricKind.TRAFFIC, "1/s", "rate", counts / bins.width_s),
@@ -156,9 +157,9 @@ def _per_component(tree: SpanTree, bins: grid.Grid) -> tuple[list[Series], Value
             MetricKind.SELF_TIME,
             "s",
             "mean",
-            _ratio(grid.total(every, own, shape), grid.count(every, shape)),
+            _ratio(grid.total(own_cells, own, shape), grid.count(own_cells, shape)),
         ),
-        ("self_time_p95", MetricKind.SELF_TIME, "s", "p95", grid.quantile(every, own, shape, 0.95)),
+        ("self_time_p95", MetricKind.SELF_TIME, "s", "p95", grid.quantile(own_cells, own, shape, 0.95)),
     ]
     if not np.isnan(tree.failed).all():
         failed = np.nan_to_num(tree.failed[entries])

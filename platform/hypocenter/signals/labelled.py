@@ -1,0 +1,154 @@
+"""Labelled raw series, as Prometheus and its exporters write them, to one set of signals per component and per edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypocenter.model import Dependency, DependencyType, MetricKind
+from hypocenter.signals import counters
+from hypocenter.signals.aggregate import block_of
+from hypocenter.signals.edges import dependencies_of
+from hypocenter.signals.identify import hosts, identify, placements
+from hypocenter.signals.requests import is_request, request_recipes
+from hypocenter.signals.resources import resource_recipes
+from hypocenter.signals.scale import settle
+from hypocenter.telemetry import SeriesTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hypocenter.model import Series
+    from hypocenter.signals.aggregate import Block, Recipe
+    from hypocenter.signals.identify import Column
+    from hypocenter.telemetry import RawTable, Values
+
+Key = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What labelled series came to: tables, and what their labels told of the system."""
+
+    table: SeriesTable
+    reference: tuple[SeriesTable, ...]
+    dependencies: tuple[Dependency, ...]
+    hosts: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def resolve_labelled(
+    table: RawTable,
+    reference: Sequence[RawTable],
+    order: Sequence[str],
+    overrides: Mapping[str, Mapping[str, str]] | None,
+) -> Labelled:
+    """Identify all raw series of a case and its reference, write one plan of recipes, and cook it on each table."""
+    keys = _keys((table, *reference))
+    columns = identify([dict(key) for key in keys], order, overrides)
+    raw = [_aligned(one, keys) for one in (table, *reference)]
+    columns = _settled(columns, raw[0])
+    requests = [column for column in columns if is_request(column)]
+    others = [column for column in columns if not is_request(column)]
+    plan = _distinct((*request_recipes(requests), *resource_recipes(others)))
+    tables = [_cook(plan, one, values, columns) for one, values in zip((table, *reference), raw, strict=True)]
+    views = [view for column in columns for view in column.views]
+    return Labelled(
+        table=tables[0],
+        reference=tuple(tables[1:]),
+        dependencies=(*dependencies_of(views), *placements(columns), *_instances(columns, plan)),
+        hosts=hosts(columns),
+        notes=_notes(columns),
+    )
+
+
+def _keys(tables: Sequence[RawTable]) -> list[Key]:
+    """The label sets of all tables, sorted, so that the order of columns cannot matter."""
+    found = {frozenset(labels.items()) for table in tables for labels in table.labels}
+    return sorted(found, key=lambda key: sorted(key, key=lambda pair: (pair[0] != "__name__", pair)))
+
+
+def _aligned(table: RawTable, keys: Sequence[Key]) -> Values:
+    """[series, time] in the order of `keys`, NaN for a series that the table does not hold."""
+    place = {frozenset(labels.items()): at for at, labels in enumerate(table.labels)}
+    values = np.full((len(keys), len(table.times)), np.nan)
+    present = [(row, place[key]) for row, key in enumerate(keys) if key in place]
+    values[[row for row, _ in present]] = table.values.T[[at for _, at in present]]
+    return values
+
+
+def _settled(columns: tuple[Column, ...], values: Values) -> tuple[Column, ...]:
+    """Settle open units by all samples of a metric, over components and instances."""
+    from dataclasses import replace
+
+    by_name: dict[str, list[int]] = {}
+    for column in columns:
+        if not column.measure.counter:
+            by_name.setdefault(column.name, []).append(column.at)
+    settled = list(columns)
+    for rows in by_name.values():
+        for row in rows:
+            settled[row] = replace(columns[row], measure=settle(columns[row].measure, values[rows]))
+    return tuple(settled)
+
+
+def _distinct(recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
+    """One recipe a series, the first; requests come before resources."""
+    found: dict[Series, Recipe] = {}
+    for recipe in recipes:
+        found.setdefault(recipe.series, recipe)
+    return tuple(found.values())
+
+
+def _cook(plan: Sequence[Recipe], table: RawTable, values: Values, columns: Sequence[Column]) -> SeriesTable:
+    block = _block(values, table, columns)
+    cooked = [recipe.cook(block) for recipe in plan]
+    grid = np.array(cooked).T if cooked else np.empty((len(table.times), 0))
+    return SeriesTable(tuple(recipe.series for recipe in plan), table.times, np.ascontiguousarray(grid))
+
+
+def _block(values: Values, table: RawTable, columns: Sequence[Column]) -> Block:
+    """Scale to canonical units; counters become rates, restarts the number of new ones."""
+    scaled = (
+        values * np.array([1.0 if column.measure.part == "bucket" else _scale(column) for column in columns])[:, None]
+    )
+    counted = [column.at for column in columns if column.measure.counter and not _counts_events(column)]
+    events = [column.at for column in columns if column.measure.counter and _counts_events(column)]
+    if counted:
+        scaled[counted] = counters.rates(np.ascontiguousarray(scaled[counted].T), table.times).T
+    if events:
+        scaled[events] = counters.increases(np.ascontiguousarray(scaled[events].T)).T
+    return block_of(scaled)
+
+
+def _scale(column: Column) -> float:
+    """A histogram's count is a number of observations, whatever the unit of what is observed."""
+    return 1.0 if column.measure.part == "count" else column.measure.scale
+
+
+def _counts_events(column: Column) -> bool:
+    return column.measure.kind is MetricKind.RESTARTS
+
+
+def _instances(columns: Sequence[Column], plan: Sequence[Recipe]) -> tuple[Dependency, ...]:
+    """A component leans on the instances that have signals of their own."""
+    speaking = {recipe.series.component for recipe in plan}
+    pairs = {
+        (column.views[0].component, column.instance)
+        for column in columns
+        if column.views and column.instance in speaking and column.instance != column.views[0].component
+    }
+    return tuple(
+        Dependency(component, str(instance), DependencyType.INSTANCE_OF, "labels")
+        for component, instance in sorted(pairs, key=str)
+    )
+
+
+def _notes(columns: Sequence[Column]) -> tuple[str, ...]:
+    lost = sorted({column.name or "(no name)" for column in columns if not column.views})
+    if not lost:
+        return ()
+    shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+    return (f"no label names the component of {shown}; name the label with --component-label",)
