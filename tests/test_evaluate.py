@@ -173,6 +173,12 @@ def test_an_unknown_method_is_refused_before_any_work(tmp_path):
         evaluate([tmp_path / "missing"], ["oracle"])
 
 
+@pytest.mark.parametrize("offset_s", [float("nan"), float("inf"), -1e12])
+def test_an_offset_beyond_reason_is_refused(shop, offset_s):
+    with pytest.raises(InputError, match="can be shifted by"):
+        evaluate([shop], ["random"], offset_s=offset_s)
+
+
 def outcome(hits, **stated):
     usual = {"dataset": "made", "case_id": "1", "method": "hypocenter", "level": "component", "fault_type": "cpu"}
     usual |= {"roots": ("db",), "rank": 1.0, "top": "db", "ms": 1.0}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OURS = "hypocenter"
 METHODS = (OURS, *BASELINES)
 ALWAYS = ("random", "largest-z", "nsigma", "most-anomalous", "deepest-anomalous")
+LARGEST_OFFSET_S = 7 * 86400
 Start = Literal["true", "detected"]
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,6 +89,8 @@ def evaluate(
     it to our method, and gives the baselines, which have no detector, what it found. With `jobs` above 1 cases run in
     as many processes, and milliseconds are no longer comparable. Raises InputError for unlabelled or unreadable cases.
     """
+    if not abs(offset_s) <= LARGEST_OFFSET_S:
+        raise InputError(f"offset of {offset_s} s: the start can be shifted by {LARGEST_OFFSET_S} s at most")
     plan = Plan(_checked(methods), start, offset_s)
     found = [source for path in datasets for source in truth.sources(path)]
     outcomes: list[Outcome] = []
