@@ -24,16 +24,16 @@ def read_cases(path: Path, *, component_labels: Sequence[str] | None = None) -> 
     """
     from hypocenter.readers import case_folder, frames, incidents
 
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
     if path.is_dir():
         yield from _read_folder(path)
     elif incidents.is_incidents(path):
         yield from incidents.read_incidents(path)
     elif frames.is_table(path):
         yield case_folder.read_table_case(path, component_labels=component_labels)
-    elif path.exists():
-        raise InputError(f"{path}: not a case folder, .parquet, .csv, .jsonl or .jsonl.gz file")
     else:
-        raise InputError(f"{path}: no such file or folder")
+        raise InputError(f"{path}: not a case folder, .parquet, .csv, .jsonl or .jsonl.gz file")
 
 
 def _read_folder(path: Path) -> Iterator[Case]:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _SELECTOR = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)?\{(?P<labels>.*)\}", re.DOTALL)
 _LABEL = re.compile(r'\s*(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"(?P<value>(?:[^"\\]|\\.)*)"\s*(?:,|$)', re.DOTALL)
 _ESCAPES = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
 
 
-def labels_of(columns: Iterable[str]) -> tuple[dict[str, str], ...]:
+def labels_of(columns: Iterable[str], where: str = "the table") -> tuple[dict[str, str], ...]:
     """Return the labels of each column: `__name__`, and `component` and `peer` where the column states them.
 
     A colon in a metric begins a peer when a column's component has that name, or when it is the only colon; two
@@ -27,7 +27,18 @@ def labels_of(columns: Iterable[str]) -> tuple[dict[str, str], ...]:
     """
     names = list(columns)
     components = {name.rpartition("|")[0] for name in names if "|" in name}
-    return tuple(_labels(name, components) for name in names)
+    try:
+        return tuple(_labels(name, components) for name in names)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def check_components(labels: Sequence[Mapping[str, str]], where: str) -> tuple[str, ...]:
+    """Return a note that counts the series that name no component; raises InputError when none names one."""
+    nameless = [each.get("__name__", "") for each in labels if not each.keys() - {"__name__"}]
+    if labels and len(nameless) == len(labels):
+        raise InputError(f"{where}: no column names a component, as {nameless[0]!r}; write `component|metric`")
+    return (f"{where}: {len(nameless)} series name no component, as {nameless[0]!r}",) if nameless else ()
 
 
 def prometheus_name(labels: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from hypocenter.errors import InputError
 from hypocenter.readers.limits import Limits, check_cells, check_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 TABLE_SUFFIXES = (".parquet", ".csv", ".csv.gz")
@@ -33,15 +33,16 @@ def find_table(folder: Path, stem: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def read_frame(path: Path, limits: Limits) -> pd.DataFrame:
+def read_frame(path: Path, limits: Limits, text_columns: Callable[[list[str]], Iterable[str]] = tuple) -> pd.DataFrame:
     """Return the table in `path` as its file states it, the index of a Parquet file as columns.
 
-    Raises InputError when it is no such file or names a column twice, LimitError when it is too large.
+    `text_columns` picks, of a CSV file's columns, those that are text even where it looks like numbers. Raises
+    InputError when it is no such file or names a column twice, LimitError when it is too large.
     """
     check_file(path, limits)
     if path.name.lower().endswith(".parquet"):
         return _read_parquet(path, limits)
-    return _read_csv(path, limits)
+    return _read_csv(path, limits, text_columns)
 
 
 def require(frame: pd.DataFrame, columns: Iterable[str], where: str) -> None:
@@ -64,13 +65,14 @@ def _read_parquet(path: Path, limits: Limits) -> pd.DataFrame:
     return frame.reset_index() if any(name is not None for name in frame.index.names) else frame
 
 
-def _read_csv(path: Path, limits: Limits) -> pd.DataFrame:
+def _read_csv(path: Path, limits: Limits, text_columns: Callable[[list[str]], Iterable[str]]) -> pd.DataFrame:
     try:
         with _open_text(path) as lines:
             header = next(csv.reader(lines), [])
         _check_unique(header, path)
         rows = limits.cells // max(len(header), 1)
-        frame = pd.read_csv(path, nrows=rows + 1, encoding="utf-8", index_col=False, low_memory=False)
+        types = dict.fromkeys(text_columns(header), "string")
+        frame = pd.read_csv(path, nrows=rows + 1, dtype=types, encoding="utf-8", index_col=False, low_memory=False)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, OSError, EOFError, zlib.error) as error:

@@ -9,23 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypocenter.errors import InputError
-from hypocenter.readers.columns import labels_of
+from hypocenter.readers.columns import check_components, labels_of
 from hypocenter.readers.frames import read_frame
 from hypocenter.readers.grid import on_grid, sampling_interval
 from hypocenter.readers.limits import check_cells
-from hypocenter.readers.tables import (
-    Notes,
-    as_numbers,
-    finite,
-    time_column,
-    wide_table,
-    wrong_cells,
-)
+from hypocenter.readers.tables import TIME_COLUMNS, Notes, as_numbers, finite, time_column, wide_table, wrong_cells
 from hypocenter.readers.times import to_times
 from hypocenter.telemetry import RawTable, Times, Values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -41,15 +34,21 @@ _Rows = tuple[Times, Values, NDArray[np.int64]]
 
 def read_metrics(path: Path, limits: Limits, component_labels: Sequence[str] | None = None) -> tuple[RawTable, Notes]:
     """Return the metrics in a wide or long table and notes; raises InputError when `path` holds neither."""
-    frame = read_frame(path, limits)
-    if is_long(frame):
+    frame = read_frame(path, limits, label_columns)
+    if label_columns(list(frame.columns)):
         return long_table(frame, str(path), limits, component_labels or COMPONENT_COLUMNS)
     return wide_table(frame, str(path))
 
 
-def is_long(frame: pd.DataFrame) -> bool:
-    """Whether `frame` has a column of values and one that names what they measure."""
-    return bool(_first(frame, VALUE_COLUMNS) and _first(frame, METRIC_COLUMNS + SERIES_COLUMNS))
+def label_columns(columns: Sequence[str]) -> list[str]:
+    """Return the columns that hold labels, none when the table is not a long one.
+
+    A long table has a column of values and one that names what they measure.
+    """
+    value = _first(columns, VALUE_COLUMNS)
+    if value is None or _first(columns, METRIC_COLUMNS + SERIES_COLUMNS) is None:
+        return []
+    return [name for name in columns if name not in (value, _first(columns, TIME_COLUMNS))]
 
 
 def long_table(
@@ -63,34 +62,37 @@ def long_table(
     """
     if frame.empty:
         raise InputError(f"{where}: no rows; give at least one sample")
-    time, value = time_column(frame, where), str(_first(frame, VALUE_COLUMNS))
+    time, value = time_column(frame, where), str(_first(frame.columns, VALUE_COLUMNS))
     times, time_notes = to_times(frame[time], where)
     values, wrong = as_numbers(frame[value])
     if np.isnan(values).all():
         raise InputError(f"{where}: not one cell of {value!r} is a number")
     values, infinite_notes = finite(values, where)
-    codes, labels = _series(frame.drop(columns=[time, value]), component_columns)
+    codes, labels = _series(frame.drop(columns=[time, value]), component_columns, where)
     dated = ~np.isnat(times)
     table, grid_notes = _pivoted((times[dated], values[dated], codes[dated]), labels, where, limits)
     notes = time_notes + infinite_notes + wrong_cells({value: wrong} if wrong else {}, where) + grid_notes
+    notes += check_components(labels, where)
     undated = int((~dated).sum())
     return table, notes + ((f"{where}: {undated} rows without a time were left out",) if undated else ())
 
 
-def _first(frame: pd.DataFrame, names: Sequence[str]) -> str | None:
-    by_name = {str(column).strip().lower(): str(column) for column in reversed(frame.columns)}
+def _first(columns: Iterable[str], names: Sequence[str]) -> str | None:
+    by_name = {str(column).strip().lower(): str(column) for column in reversed(list(columns))}
     return next((by_name[name] for name in names if name in by_name), None)
 
 
-def _series(frame: pd.DataFrame, component_columns: Sequence[str]) -> tuple[NDArray[np.int64], list[dict[str, str]]]:
+def _series(
+    frame: pd.DataFrame, component_columns: Sequence[str], where: str
+) -> tuple[NDArray[np.int64], list[dict[str, str]]]:
     """Return the series number of each row and the labels of each series."""
     text = frame.astype("string").fillna("")
     groups = text.groupby(list(text.columns), sort=False)
     codes: NDArray[np.int64] = np.asarray(groups.ngroup(), dtype=np.int64)
     rows = text.drop_duplicates().to_dict("records")
-    series, metric = _first(frame, SERIES_COLUMNS), _first(frame, METRIC_COLUMNS)
-    component = _first(frame, component_columns)
-    stated = labels_of(str(row[series]) for row in rows) if series else ({},) * len(rows)
+    series, metric = _first(frame.columns, SERIES_COLUMNS), _first(frame.columns, METRIC_COLUMNS)
+    component = _first(frame.columns, component_columns)
+    stated = labels_of((str(row[series]) for row in rows), where) if series else ({},) * len(rows)
     renamed = {metric: "__name__", component: "component"}
     labels = [
         {str(renamed.get(str(name), name)): str(cell) for name, cell in row.items() if cell and name != series}

@@ -20,6 +20,7 @@ SPANS = ("trace", "span", "parent", "service", "operation", "duration_us")
 LOG_LINES = ("service", "severity", "message")
 SERVICE_MINUTES = ("service", "spans", "traces", "dur_mean_us", "dur_p50_us", "dur_p95_us")
 EDGE_MINUTES = ("caller", "callee", "calls", "dur_mean_us", "dur_p95_us")
+_TEXTS = ("service", "operation", "severity", "message", "caller", "callee")
 _NUMBERS = ("duration_us", "spans", "traces", "calls")
 
 
@@ -29,7 +30,7 @@ def read_records(path: Path, columns: tuple[str, ...], limits: Limits) -> tuple[
     Durations and counts are numbers. Rows without a time are left out. Raises InputError when `time` or one of
     `columns` is missing.
     """
-    frame = read_frame(path, limits)
+    frame = read_frame(path, limits, lambda names: [name for name in names if name in _TEXTS])
     require(frame, ("time", *columns), str(path))
     numbers, number_notes = _as_numbers(frame, str(path))
     times, time_notes = to_times(frame["time"], str(path))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hypocenter.errors import InputError
-from hypocenter.readers.columns import labels_of
+from hypocenter.readers.columns import check_components, labels_of
 from hypocenter.readers.times import to_times
 from hypocenter.telemetry import RawTable, Times, Values
 
@@ -39,8 +39,9 @@ def wide_table(frame: pd.DataFrame, where: str) -> tuple[RawTable, Notes]:
     times, time_notes = to_times(frame[column], where)
     values, value_notes = _numbers(series, where)
     times, values, order_notes = in_order(times, values, where)
-    table = RawTable(labels_of(str(name) for name in series.columns), times, values)
-    return table, time_notes + value_notes + order_notes
+    labels = labels_of((str(name) for name in series.columns), where)
+    notes = time_notes + value_notes + order_notes + check_components(labels, where)
+    return RawTable(labels, times, values), notes
 
 
 def in_order(times: Times, values: Values, where: str) -> tuple[Times, Values, Notes]:

@@ -34,7 +34,7 @@ def read_topology(path: Path) -> tuple[Dependency, ...]:
 
 
 def _table_pairs(path: Path, limits: Limits) -> list[list[str]]:
-    frame = read_frame(path, limits)
+    frame = read_frame(path, limits, list)
     names = [str(name).strip() for name in frame.columns]
     lower = [name.lower() for name in names]
     text = frame.astype("string").apply(lambda column: column.str.strip())
