@@ -59,8 +59,8 @@ def views_of(labels: Mapping[str, str], measure: Measure, own: str | None, known
     """Whose figures a labelled series is.
 
     Where labels name both ends, it is the server's figure unless the metric's name or Istio's `reporter` says that it
-    was taken at the client's end. `own` is the component that the labels name, `known` all components. A client such as `user`, which stands
-    for whoever is outside, is nobody's view and no peer.
+    was taken at the client's end. `own` is the component that the labels name, `known` all components. A client such as
+    `user`, which stands for whoever is outside, is nobody's view and no peer.
     """
     if measure.kind not in EDGE_KINDS:
         return () if own is None else (View(own, measure.side),)
@@ -93,12 +93,8 @@ def _views(caller: str | None, callee: str | None, own: str | None, side: str | 
         return
     if caller is not None and side != "client" and server not in (None, *NOBODY):
         yield View(str(server), "server", None if caller in NOBODY or caller == server else caller)
-    if (
-        callee is not None
-        and (side == "client" or caller is None)
-        and client not in (None, *NOBODY)
-        and callee not in NOBODY
-    ):
+    asks = callee is not None and (side == "client" or caller is None)
+    if asks and callee not in NOBODY and client not in (None, *NOBODY):
         yield View(str(client), "client", callee if callee != client else None)
 
 

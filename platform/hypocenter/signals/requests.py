@@ -127,11 +127,12 @@ def is_request(column: Column) -> bool:
     return (how.kind is MetricKind.TRAFFIC and bool(words & CALL_WORDS)) or how.kind is MetricKind.ERRORS
 
 
-def request_recipes(columns: Iterable[Column]) -> tuple[Recipe, ...]:
+def request_recipes(columns: Sequence[Column]) -> tuple[Recipe, ...]:
     """Recipes for rate, failed share and latency at every view."""
     groups: dict[View, dict[str, Requests]] = defaultdict(lambda: defaultdict(Requests))
+    stems = {name: stem_of(name) for name in {column.name for column in columns}}
     for column in columns:
-        stem = stem_of(column.name)
+        stem = stems[column.name]
         for view in column.views:
             for whole in _wholes(view):
                 groups[whole][stem].add(column)

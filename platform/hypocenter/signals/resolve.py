@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hypocenter.model import Dependency
-    from hypocenter.telemetry import Case, SeriesTable
+    from hypocenter.telemetry import Case, RawTable, SeriesTable
 
 
 def resolve(
@@ -68,12 +68,19 @@ def _metrics(case: Case, order: Sequence[str], overrides: Mapping[str, Mapping[s
     """A source that names every series `component|metric` is taken at its word; one that labels them is aggregated."""
     if case.metrics is None or not case.metrics.labels:
         return _Metrics()
-    if all(is_named(labels) and not measure(labels["__name__"], labels).part for labels in case.metrics.labels):
+    if _is_named_throughout(case.metrics):
         types = {component.name: component.type for component in case.components}
         table, reference = resolve_named(case.metrics, case.reference, overrides, types)
         return _Metrics((table,), reference)
     found = resolve_labelled(case.metrics, case.reference, order, overrides)
     return _Metrics((found.table,), found.reference, found.dependencies, found.hosts, found.notes)
+
+
+def _is_named_throughout(table: RawTable) -> bool:
+    """Whether every column states component and metric outright, and none is part of a histogram."""
+    if not all(is_named(labels) for labels in table.labels):
+        return False
+    return not any(measure(name).part for name in {labels["__name__"] for labels in table.labels})
 
 
 def _dated(events: pd.DataFrame | None) -> pd.DataFrame | None:
