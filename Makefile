@@ -11,12 +11,12 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
-BENCHMARKS := $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
+BENCHMARKS := bench-rca bench-start bench-pipeline bench-simulator
 
-.PHONY: help install demo test check format bench lock picture clean
+.PHONY: help install demo test check format bench bench-docs lock picture clean
 
 help: ## Show what each target does
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Put the hypocenter command and the tools into .venv/bin
 
@@ -48,10 +48,18 @@ check: $(STAMP) ## Lint, check formatting, types and import layers
 format: $(STAMP) ## Mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-bench: $(BENCHMARKS) ## Run every benchmark; results go to benchmarks/results (HYPOCENTER_DATA: labelled data)
+bench: $(BENCHMARKS) ## Run every benchmark; DATA=folder or HYPOCENTER_DATA names the labelled data
+bench-rca: ## Measure accuracy on labelled data, beside trivial baselines
+bench-start: ## Measure accuracy when the start is shifted, or has to be found
+bench-pipeline: ## Measure the time of an investigation by size of the system
+bench-simulator: ## Measure the time of a simulation
 
-bench-%: $(STAMP) ## Run one benchmark: benchmarks/bench_NAME.py
-	@$(BIN)/python benchmarks/bench_$*.py
+$(BENCHMARKS): $(STAMP)
+	@$(BIN)/python benchmarks/$(subst -,_,$@).py $(DATA)
+	@$(BIN)/python benchmarks/render.py
+
+bench-docs: $(STAMP) ## Draw docs/benchmarks.md from benchmarks/results
+	@$(BIN)/python benchmarks/render.py
 
 lock: $(STAMP) ## Resolve the newest allowed dependencies into locks/
 	@$(COMPILE) pyproject.toml --output-file locks/runtime.txt
