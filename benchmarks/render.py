@@ -1,0 +1,100 @@
+"""Draw docs/benchmarks.md from the kept results; with --check only say whether it is current."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+TITLES = {
+    "rca": "Accuracy: which component did it begin at?",
+    "start": "Accuracy when the start is shifted, or has to be found",
+    "pipeline": "Time of an investigation by size of the system",
+    "simulator": "Time of a simulation",
+}
+HEAD = """# Benchmarks
+
+This page is drawn from [the results](../benchmarks/results) by `make bench-docs`; every `make bench-NAME` measures,
+keeps its result and draws the page anew. [Evaluation](evaluation.md) says how the figures of accuracy are computed,
+what the baselines do, and what the figures do not tell. The labelled data is named by `DATA=` or `HYPOCENTER_DATA`.
+"""
+
+
+def page(results: Sequence[dict[str, Any]]) -> str:
+    """Return the whole page, in the order of TITLES."""
+    order = {name: place for place, name in enumerate(TITLES)}
+    ordered = sorted(results, key=lambda result: (order.get(result["name"], len(order)), result["name"]))
+    return "\n".join([HEAD, *(section(result) for result in ordered)])
+
+
+def section(result: dict[str, Any]) -> str:
+    """Return a result as a section of Markdown."""
+    machine, versions = result["machine"], result["versions"]
+    software = ", ".join(f"{name} {number}" for name, number in versions.items())
+    measured = (
+        f"`make bench-{result['name']}`, {result['date']}, {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_gb']} GB; {software}."
+    )
+    parts = [f"## {TITLES.get(result['name'], result['name'])}", result["note"], measured]
+    for group, rows in _groups(result["rows"]):
+        parts += [f"**{group}**", "\n".join(_markdown(rows))]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """Return a result as aligned tables for a terminal."""
+    from hypocenter_workers.scoreboard import aligned
+
+    return "\n\n".join("\n".join([group, *aligned(_cells(rows))]) for group, rows in _groups(result["rows"]))
+
+
+def shown(value: object) -> str:
+    """Return a cell as it is read: three figures for a number, a dash for nothing.
+
+    >>> [shown(value) for value in (None, 0.71666, 12.345, 1234.5, 7, "web")]
+    ['-', '0.717', '12.3', '1234', '7', 'web']
+    """
+    if not isinstance(value, float):
+        return "-" if value is None else str(value)
+    digits = 3 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    return f"{value:.{digits}f}"
+
+
+def _groups(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Split rows by their first column, which becomes the title of a table."""
+    key = next(iter(rows[0])) if rows else ""
+    for group in dict.fromkeys(str(row[key]) for row in rows):
+        yield group, [{name: row[name] for name in row if name != key} for row in rows if str(row[key]) == group]
+
+
+def _cells(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
+    return [list(rows[0]), *([shown(value) for value in row.values()] for row in rows)]
+
+
+def _markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    heads, *lines = _cells(rows)
+    yield f"| {' | '.join(heads)} |"
+    yield f"| --- | {' | '.join('---:' for _ in heads[1:])} |"
+    yield from (f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page, or with --check return 1 when it is not what the results say."""
+    files = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    text = page([json.loads(file.read_text(encoding="utf-8")) for file in files])
+    if "--check" in arguments:
+        current = PAGE.read_text(encoding="utf-8") == text
+        print(f"{PAGE.relative_to(ROOT)} is {'current' if current else 'out of date: make bench-docs'}")
+        return 0 if current else 1
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
