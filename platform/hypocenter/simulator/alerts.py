@@ -64,4 +64,4 @@ def _fires(holds: Bools, step: float) -> Floats:
     run = np.zeros(len(holds), dtype=np.int64)
     for i, held in enumerate(holds):
         run[i] = run[i - 1] + 1 if held and i else int(held)
-    return np.flatnonzero(run == needed) * step
+    return np.multiply(np.flatnonzero(run == needed), step, dtype=np.float64)

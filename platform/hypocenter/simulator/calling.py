@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 RETRANSMISSION = 0.25
 PACKETS = 4.0
+FEWEST = 0.1
 TINY = 1e-9
 
 
 @dataclass(frozen=True)
 class Calling:
-    """Per call edge: `attempts` per second that reach the callee, the share of them that `failed`, `mean` and `variance`
-    of an attempt as the caller sees it, `given_up` the share of calls whose last retry failed, `took` the time a call
+    """How calls fare, per call edge.
+
+    `attempts` per second, the share of them that `failed`, `mean` and `variance` of an attempt's time as the caller
+    sees it, `given_up` the share of calls whose last retry failed, `took` the time a call
     costs with its retries, `often` calls per request of the caller; `connections` in use and `capacity` of the pool;
     `network` seconds, `patience` (the timeout in seconds) and `tries` of an attempt.
     """
@@ -42,7 +45,10 @@ class Calling:
 
 
 def call(system: System, state: State, knobs: Knobs, working: Floats, dt: float) -> Calling:
-    """Let every component make its calls; moves `state.pooled`. `working` is the share of requests that get to calling."""
+    """Let every component make its calls; moves `state.pooled`.
+
+    `working` is the share of requests per component that live to make calls, `dt` the substep in seconds.
+    """
     calls = system.calls
     patience = calls.timeout * knobs.timeout
     network, mean, variance = _answer(system, state, knobs)
@@ -90,10 +96,11 @@ def _gate(system: System, given_up: Floats) -> Floats:
 def _pool(
     system: System, state: State, knobs: Knobs, wanted: Floats, spent: Floats, dt: float
 ) -> tuple[Floats, Floats, Floats]:
-    capacity = np.maximum(system.calls.pool * knobs.pool, 1.0)
+    capacity = np.maximum(system.calls.pool * knobs.pool, FEWEST)
     most = capacity / spent
-    usual = waiting(wanted / most, capacity)
+    usual = waiting(wanted / most, np.maximum(capacity, 1.0))
     pooled = np.maximum(usual, state.pooled + (wanted - most) * dt)
-    state.pooled = np.clip(pooled, 0.0, system.components.workers[system.calls.caller])
-    attempts = np.minimum(wanted + state.pooled / dt, most)
-    return np.minimum(attempts, wanted + TINY), state.pooled / (attempts + TINY), capacity
+    pooled = np.minimum(pooled, system.components.workers[system.calls.caller])
+    attempts = np.clip(wanted - (pooled - state.pooled) / dt, 0.0, most)
+    state.pooled = pooled
+    return attempts, pooled / np.maximum(attempts, wanted / 2 + TINY), capacity

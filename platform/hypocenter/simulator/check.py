@@ -118,6 +118,7 @@ def _circle(pairs: Iterable[tuple[str, str]]) -> list[str]:
 def _consumes(scenario: Scenario) -> Iterator[Problem]:
     types = {spec.name: spec.type for spec in scenario.components}
     consumers = Counter[str]()
+    asked = {call.callee for call in scenario.calls} | {load.entry for load in scenario.loads}
     for ordinal, spec in enumerate(scenario.consumes):
         consumers[spec.consumer] += 1
         if types.get(spec.queue) is not ComponentType.QUEUE:
@@ -126,6 +127,8 @@ def _consumes(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(f"{spec.consumer!r} is no service; add 'service {spec.consumer}'", "consume", ordinal)
         if consumers[spec.consumer] > 1:
             yield Problem(f"{spec.consumer} consumes already; one queue per consumer", "consume", ordinal)
+        if spec.consumer in asked:
+            yield Problem(f"{spec.consumer} is called too; a consumer takes messages only", "consume", ordinal)
 
 
 def _loads(scenario: Scenario) -> Iterator[Problem]:
@@ -174,12 +177,13 @@ def _has(need: str, component: str, scenario: Scenario) -> bool:
 
 
 def _others(scenario: Scenario) -> Iterator[Problem]:
-    for kind, specs in (("decoy", scenario.decoys), ("gap", scenario.gaps)):
-        for ordinal, spec in enumerate(specs):
-            if unknown := _unknown(spec.component, scenario):
-                yield Problem(unknown, kind, ordinal)
-            if spec.at >= scenario.length:
-                yield Problem("at lies behind the end of the scenario", kind, ordinal)
+    placed = [("decoy", i, spec.component, spec.at) for i, spec in enumerate(scenario.decoys)]
+    placed += [("gap", i, spec.component, spec.at) for i, spec in enumerate(scenario.gaps)]
+    for kind, ordinal, component, at in placed:
+        if unknown := _unknown(component, scenario):
+            yield Problem(unknown, kind, ordinal)
+        if at >= scenario.length:
+            yield Problem("at lies behind the end of the scenario", kind, ordinal)
     for ordinal, name in enumerate(scenario.silent):
         if unknown := _unknown(name, scenario):
             yield Problem(unknown, "silent", ordinal)

@@ -65,7 +65,7 @@ class Chance:
 def counter(increments: Floats, restarts: Bools, seed: int, purpose: str) -> Floats:
     """Return a counter that has run for up to days, and starts again from zero at every restart, [step, series]."""
     before = stream(seed, "uptime", purpose).random(increments.shape[1]) * UPTIME
-    usual = np.median(increments[: max(1, len(increments) // 8)], axis=0)
-    total = np.floor(before / 60) * np.maximum(usual, 0.0) + np.cumsum(increments, axis=0)
+    total = np.floor(before / 60) * increments[0] + np.cumsum(increments, axis=0)
     base = np.where(restarts, np.vstack([np.zeros(total.shape[1]), total[:-1]]), 0.0)
-    return total - np.maximum.accumulate(base, axis=0)
+    values: Floats = total - np.maximum.accumulate(base, axis=0)
+    return values

@@ -53,7 +53,7 @@ def place(system: System, name: str, peer: str | None) -> Place:
 
 
 def _substeps(scenario: Scenario, engine: Engine) -> Floats:
-    return np.arange(scenario.steps * engine.substeps) * engine.dt
+    return np.multiply(np.arange(scenario.steps * engine.substeps), engine.dt, dtype=np.float64)
 
 
 def _ramp(spec: FaultSpec, now: Floats) -> Floats:

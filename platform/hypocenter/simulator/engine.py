@@ -17,6 +17,7 @@ from hypocenter.simulator.calling import Calling, call
 from hypocenter.simulator.knobs import Knobs, neutral
 from hypocenter.simulator.serving import Holding, Sharing, enqueue, hold, remember, restart, share, sites
 from hypocenter.simulator.state import State, idle
+from hypocenter.simulator.system import sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,8 @@ class Engine:
         self.substeps = max(1, math.ceil(step / PACE - TINY))
         self.dt = step / self.substeps
         self._sites = sites(system)
-        self._consumes = np.isin(np.arange(len(system.components.names)), system.consumer)
+        numbers = np.arange(len(system.components.names))
+        self._consumes, self._keeps = np.isin(numbers, system.consumer), np.isin(numbers, system.queue)
 
     def settled(self) -> State:
         """Return the state into which the system settles under its first step's load."""
@@ -91,10 +93,11 @@ class Engine:
         calling = call(system, state, knobs, 1 - own_errors, self.dt)
         up = restart(system, state, knobs, now)
         holding = hold(system, self._sites, state, knobs, calling, self.drive.noise[step])
-        arrivals = np.bincount(system.calls.callee, calling.attempts, len(c.names))
+        arrivals = sums(system.calls.callee, calling.attempts * (1 - knobs.cut), len(c.names))
         arrivals += self.drive.arrivals[step] * knobs.arrivals + self._pull(state, knobs, holding, up)
         refused = enqueue(system, state, knobs, holding, arrivals, up, self.dt)
         state.queue[self._consumes] = 0.0
+        state.response[self._consumes] = holding.time[self._consumes]
         state.failing = self._failing(calling, own_errors, refused / (arrivals + TINY), up)
         sharing = share(system, self._sites, state, knobs, holding)
         remember(system, state, knobs, holding, up, self.dt)
@@ -104,18 +107,18 @@ class Engine:
         """Let consumers take what they can from their queues; moves the queues' depth, returns messages per second."""
         consumer, queue, c = self.system.consumer, self.system.queue, self.system.components
         able = 0.95 * np.maximum(c.workers * knobs.workers, 1.0)[consumer] / holding.time[consumer] * up[consumer]
-        together = np.bincount(queue, able, len(c.names))
-        published = state.served * (1 - state.failing) * np.isin(np.arange(len(c.names)), queue)
+        together = sums(queue, able, len(c.names))
+        published = state.served * (1 - state.failing) * self._keeps
         offered = (state.depth / self.dt + published) * up
         taken = able * np.minimum(1.0, offered / (together + TINY))[queue]
-        state.depth = np.maximum(state.depth + (published - np.bincount(queue, taken, len(c.names))) * self.dt, 0.0)
-        return np.bincount(consumer, taken, len(c.names))
+        state.depth = np.maximum(state.depth + (published - sums(queue, taken, len(c.names))) * self.dt, 0.0)
+        return sums(consumer, taken, len(c.names))
 
     def _failing(self, calling: Calling, own: Floats, refused: Floats, up: Bools) -> Floats:
         calls = self.system.calls
         lost, often = np.minimum(calling.given_up, 1 - TINY), calling.often
         survives = np.where(often > 1, often * np.log1p(-lost), np.log1p(-np.minimum(often, 1.0) * lost))
-        fine = np.exp(np.bincount(calls.caller, np.where(calls.optional, 0.0, survives), len(own)))
+        fine = np.exp(sums(calls.caller, np.where(calls.optional, 0.0, survives), len(own)))
         return np.where(up, 1 - (1 - own) * (1 - refused) * fine, 1.0)
 
 
@@ -124,7 +127,8 @@ def _note(record: Record, step: int, weight: float, state: State, knobs: Knobs, 
     flows = {
         "arrivals": moment.arrivals, "served": state.served, "refused": moment.refused, "failing": state.failing,
         "response": state.response, "deviation": np.sqrt(state.variance),
-        "own": state.response - moment.holding.away, "own_errors": moment.own_errors, "busy": state.served * moment.holding.time,
+        "own": state.response - moment.holding.away, "own_errors": moment.own_errors,
+        "busy": state.served * moment.holding.time,
         "queue": state.queue, "depth": state.depth, "cpu": sharing.cpu, "throttled": 1 - 1 / state.stretch,
         "io": state.served * moment.holding.disk, "memory": state.memory, "fill": knobs.fill,
         "unwatched": knobs.unwatched, "attempts": calling.attempts, "failed": calling.failed, "client": calling.mean,

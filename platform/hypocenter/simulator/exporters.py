@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from hypocenter.simulator.system import Bools, Floats, Ints, System
 
 Labels = dict[str, str]
+CONNECTIONS = {
+    ComponentType.DATABASE: "database",
+    ComponentType.CACHE: "database",
+    ComponentType.QUEUE: "messaging_system",
+    ComponentType.EXTERNAL: "virtual_node",
+}
 USUAL_CODES = ("200", "500", "503")
 
 
@@ -85,11 +91,7 @@ class View:
             parts += [("_bucket", seen.count, {"le": "+Inf"})]
         for suffix, steps, more in parts:
             named = [{**each, "__name__": name + suffix, **more} for each in labels]
-            yield Block(named, _same_uptime(steps, seen, restarts, self.scenario.seed, name), source, exporter)
-
-
-def _same_uptime(steps: Floats, seen: Histogram, restarts: Bools, seed: int, name: str) -> Floats:
-    return counter(steps, restarts, seed, name)
+            yield Block(named, counter(steps, restarts, self.scenario.seed, name), source, exporter)
 
 
 def services(view: View) -> Iterator[Block]:
@@ -151,10 +153,11 @@ def pools(view: View) -> Iterator[Block]:
     """Yield what callers tell of their connection pools."""
     calls, record = view.system.calls, view.record
     edges = np.flatnonzero(np.isfinite(calls.pool) & np.isin(calls.caller, view.scraped()))
-    source = calls.caller[edges]
+    source, left = calls.caller[edges], record.capacity[:, edges]
+    size = np.broadcast_to(calls.pool[edges], left.shape)
     for name, values in (
-        ("db_client_connections_usage", np.round(record.connections[:, edges])),
-        ("db_client_connections_max", np.floor(record.capacity[:, edges])),
+        ("db_client_connections_usage", np.minimum(np.ceil(record.connections[:, edges] + size - left), size)),
+        ("db_client_connections_max", size),
         ("db_client_connections_pending_requests", np.round(record.waiters[:, edges])),
     ):
         labels = [view.label(name, calls.caller[e], pool=view.names[calls.callee[e]]) for e in edges]
@@ -298,7 +301,6 @@ def _dropped(view: View) -> Floats:
 
 def _ends(view: View, edge: int) -> Labels:
     c, types = view.system.calls, view.system.components.types
-    kind = {ComponentType.DATABASE: "database", ComponentType.CACHE: "database", ComponentType.QUEUE: "messaging_system",
-            ComponentType.EXTERNAL: "virtual_node"}.get(types[c.callee[edge]])  # fmt: skip
+    kind = CONNECTIONS.get(types[c.callee[edge]])
     ends = {"client": view.names[c.caller[edge]], "server": view.names[c.callee[edge]]}
     return ends | ({"connection_type": kind} if kind else {})

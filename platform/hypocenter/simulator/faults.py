@@ -100,7 +100,7 @@ def _lock_contention(knobs: Knobs, at: Place, strength: float) -> None:
 
 def _pool_exhaustion(knobs: Knobs, at: Place, strength: float) -> None:
     pooled = at.outgoing[np.isfinite(at.system.calls.pool[at.outgoing])]
-    knobs.pool[pooled] *= max(0.02, 1 - 1.35 * strength)
+    knobs.pool[pooled] *= max(0.005, 1 - 1.5 * strength)
 
 
 def _outage(knobs: Knobs, at: Place, strength: float) -> None:
@@ -142,7 +142,9 @@ _REMOTE = (*_SERVES, Type.EXTERNAL)
 FAULTS: Mapping[str, FaultType] = {
     "cpu_hog": FaultType(_cpu_hog, _SERVES, "cpu", "a runaway thread burns the component's CPU share"),
     "noisy_neighbour": FaultType(_noisy_neighbour, (Type.HOST,), "cpu", "another tenant takes the host's CPUs"),
-    "memory_leak": FaultType(_memory_leak, _SERVES, "memory", "memory grows to its limit; the kernel kills the process"),
+    "memory_leak": FaultType(
+        _memory_leak, _SERVES, "memory", "memory grows to its limit; the kernel kills the process"
+    ),
     "disk_stall": FaultType(_disk_stall, (Type.HOST,), "disk", "the host's disk answers slowly"),
     "disk_full": FaultType(_disk_full, _SERVES, "disk", "the volume fills up and writes fail", needs="writes"),
     "network_delay": FaultType(_network_delay, _REMOTE, "edge_gap", "packets to and from the component are late"),
@@ -150,18 +152,29 @@ FAULTS: Mapping[str, FaultType] = {
     "partition": FaultType(_partition, _REMOTE, "edge_gap", "callers cannot reach the component", needs="callers"),
     "error_burst": FaultType(_error_burst, _REMOTE, "errors", "a deploy brings a bug that fails requests", "deploy"),
     "slow_query": FaultType(_slow_query, (Type.DATABASE,), "latency", "a query plan degrades to full scans"),
-    "lock_contention": FaultType(_lock_contention, (Type.DATABASE, Type.SERVICE), "latency", "requests wait for a lock"),
+    "lock_contention": FaultType(
+        _lock_contention, (Type.DATABASE, Type.SERVICE), "latency", "requests wait for a lock"
+    ),
     "pool_exhaustion": FaultType(
         _pool_exhaustion, (Type.SERVICE,), "saturation", "leaked connections leave the pool empty", needs="pool"
     ),
     "cache_outage": FaultType(_outage, (Type.CACHE,), "errors", "the cache refuses; misses fall on what is behind it"),
-    "traffic_surge": FaultType(_traffic_surge, (Type.SERVICE,), "traffic", "users arrive in far larger numbers", needs="load"),
+    "traffic_surge": FaultType(
+        _traffic_surge, (Type.SERVICE,), "traffic", "users arrive in far larger numbers", needs="load"
+    ),
     "crash_loop": FaultType(_crash_loop, _SERVES, "restarts", "the process dies soon after each start"),
     "dead_exporter": FaultType(_dead_exporter, _SERVES, "up", "metrics stop while the component works on"),
     "bad_config": FaultType(_bad_config, _SERVES, "saturation", "a config change leaves too few workers", "config"),
     "dependency_outage": FaultType(_dependency_outage, (Type.EXTERNAL,), "errors", "a third party fails and hangs"),
     "retry_storm": FaultType(
-        _retry_storm, (Type.SERVICE,), "traffic", "a config change cuts timeouts and adds retries", "config", needs="callees"
+        _retry_storm,
+        (Type.SERVICE,),
+        "traffic",
+        "a config change cuts timeouts and adds retries",
+        "config",
+        needs="callees",
     ),
-    "consumer_stall": FaultType(_consumer_stall, (Type.SERVICE,), "saturation", "a consumer stops taking messages", needs="queue"),
-}  # fmt: skip
+    "consumer_stall": FaultType(
+        _consumer_stall, (Type.SERVICE,), "saturation", "a consumer stops taking messages", needs="queue"
+    ),
+}

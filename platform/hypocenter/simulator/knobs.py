@@ -1,4 +1,4 @@
-"""What faults can turn in the running system: one value per component, call or host, neutral unless something breaks."""
+"""What faults can turn in the running system: a value per component, call or host, neutral until something breaks."""
 
 from __future__ import annotations
 

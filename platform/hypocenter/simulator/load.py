@@ -20,7 +20,7 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class Drive:
-    """What moves the system from outside: `arrivals` (requests/s) and `noise` (factor of service time), [step, component]."""
+    """What moves the system, [step, component]: `arrivals` (requests/s) and `noise` (factor of service time)."""
 
     arrivals: Floats
     noise: Floats
@@ -44,18 +44,19 @@ def drive(scenario: Scenario) -> Drive:
 def wander(scenario: Scenario, memory: float, *purpose: str) -> Floats:
     """Return a first-order autoregressive series of unit variance; `memory` is its correlation over a minute."""
     correlation = memory ** (scenario.step / 60.0)
-    shocks = stream(scenario.seed, *purpose).standard_normal(scenario.steps) * np.sqrt(1 - correlation**2)
-    values = np.empty_like(shocks)
-    last = shocks[0] / np.sqrt(1 - correlation**2)
+    last, *shocks = stream(scenario.seed, *purpose).standard_normal(scenario.steps + 1).tolist()
+    fresh = (1 - correlation**2) ** 0.5
+    values = np.empty(scenario.steps)
     for step, shock in enumerate(shocks):
-        values[step] = last = correlation * last + shock
+        values[step] = last = correlation * last + fresh * shock
     return values
 
 
 def _requests(load: LoadSpec, scenario: Scenario) -> Floats:
-    seconds = np.arange(scenario.steps) * scenario.step
+    seconds = np.multiply(np.arange(scenario.steps), scenario.step, dtype=np.float64)
     rate = load.rate * pattern(load, scenario.start, seconds)
-    return rate * np.exp(load.noise * wander(scenario, 0.8, "load", load.entry))
+    requests: Floats = rate * np.exp(load.noise * wander(scenario, 0.8, "load", load.entry))
+    return requests
 
 
 def pattern(load: LoadSpec, start: datetime, seconds: Floats) -> Floats:

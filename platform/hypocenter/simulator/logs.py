@@ -1,4 +1,4 @@
-"""Log lines of a run: business lines per request, that go missing when it fails, and what processes say of themselves."""
+"""Log lines of a run: business lines, that go missing when requests fail, and what processes say of themselves."""
 
 from __future__ import annotations
 

@@ -98,7 +98,9 @@ HEADERS: Mapping[str, Reader] = {
 COMPONENT_TYPES = tuple(ComponentType(name) for name in ("service", "database", "cache", "queue", "external"))
 DEFAULTS: Mapping[ComponentType, Mapping[str, Any]] = {
     ComponentType.SERVICE: {},
-    ComponentType.DATABASE: {"cpu": 0.001, "io": 0.002, "writes": 0.3, "cores": 4.0, "memory": 2.0**31, "limit": 2.0**33},
+    ComponentType.DATABASE: {
+        "cpu": 0.001, "io": 0.002, "writes": 0.3, "cores": 4.0, "memory": 2.0**31, "limit": 2.0**33,
+    },
     ComponentType.CACHE: {"cpu": 0.0002, "workers": 200, "memory": 2.0**30, "limit": 2.0**31, "per_request": 2.0**12},
     ComponentType.QUEUE: {"cpu": 0.0004, "workers": 200, "memory": 2.0**29, "limit": 2.0**31, "per_request": 2.0**13},
     ComponentType.EXTERNAL: {"cpu": 0.0, "wait": 0.06, "workers": 1000, "spread": 0.6},

@@ -23,12 +23,14 @@ def waiting(load: Floats, servers: Floats, variability: Floats | float = 1.0) ->
     0.5
     """
     load = np.clip(load, 0.0, BUSIEST)
-    return variability * load ** np.sqrt(2 * (servers + 1)) / (1 - load)
+    line: Floats = variability * load ** np.sqrt(2 * (servers + 1)) / (1 - load)
+    return line
 
 
 def delayed(load: Floats, servers: Floats) -> Floats:
     """Return the share of requests that wait at all, by the same approximation."""
-    return np.clip(load, 1e-6, BUSIEST) ** (np.sqrt(2 * (servers + 1)) - 1)
+    share: Floats = np.clip(load, 1e-6, BUSIEST) ** (np.sqrt(2 * (servers + 1)) - 1)
+    return share
 
 
 def stretch(load: Floats, processors: Floats) -> Floats:
@@ -39,7 +41,8 @@ def stretch(load: Floats, processors: Floats) -> Floats:
 
 def below(x: Floats) -> Floats:
     """Return the standard normal distribution function, to 4e-4 (tanh approximation)."""
-    return 0.5 * (1 + np.tanh(_GELU * (x + 0.044715 * x * x * x)))
+    share: Floats = 0.5 * (1 + np.tanh(_GELU * (x + 0.044715 * x * x * x)))
+    return share
 
 
 def lognormal(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:

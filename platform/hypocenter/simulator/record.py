@@ -17,13 +17,13 @@ class Record:
 
     Per component: `arrivals`, `served` and `refused` per second; `failing` share of the served and refused; `response`
     mean and `deviation` in seconds at the component's door, `own` the part of it that is not spent in calls,
-    `own_errors` the share of requests that fail without any call; `busy` workers, `queue` waiting, `depth` messages kept;
-    `cpu` cores used, `throttled` share of time without CPU, `io` disk seconds per second, `memory` bytes, `fill` of the
-    volume, `up` (0 or 1), `restarts` so far, `unwatched` (above 0: its exporter is dead).
+    `own_errors` the share of requests that fail without any call; `busy` workers, `queue` waiting, `depth` messages
+    kept; `cpu` cores used, `throttled` share of time without CPU, `io` disk seconds per second, `memory` bytes, `fill`
+    of the volume, `up` (0 or 1), `restarts` so far, `unwatched` (above 0: its exporter is dead).
     Per call: `attempts` per second; `failed` share of them; `client` mean and `client_deviation` as the caller sees it;
-    `connections` in use, `capacity` of the pool, `waiters` for it; `dropped` share of packets; `often` calls per
-    request of the caller, `network` seconds added by it, `cut` share without an answer, `patience` the timeout in
-    seconds, `tries` attempts at most.
+    `connections` at work, `capacity` of the pool that has not leaked, `waiters` for it; `dropped` share of packets;
+    `often` calls per request of the caller, `network` seconds added, `cut` share without an answer, `patience` the
+    timeout in seconds, `tries` attempts at most.
     Per host: `host_cpu` cores used, `host_io` share of time the disk is busy.
     """
 

@@ -1,14 +1,13 @@
 """Replay a simulation's metrics to a running server by Prometheus remote write 1.0.
 
-Source of the format: the Prometheus remote-write specification 1.0 (prometheus/docs); protobuf is written by hand, since
-the messages have five fields in all.
+Source of the format: the Prometheus remote-write specification 1.0 (prometheus/docs); protobuf is written by hand,
+since the messages have five fields in all.
 """
 
 from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ import numpy as np
 from hypocenter.errors import InputError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     import httpx

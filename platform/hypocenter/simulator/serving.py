@@ -9,6 +9,7 @@ import numpy as np
 
 from hypocenter.simulator.queueing import delayed, stretch, waiting
 from hypocenter.simulator.state import REFUSED
+from hypocenter.simulator.system import sums
 
 if TYPE_CHECKING:
     from hypocenter.simulator.calling import Calling
@@ -21,13 +22,14 @@ LONGEST_BACKOFF = 8.0
 FORGIVEN = 300.0
 IDLE_CPU = 0.01
 PLENTY = 1e6
+TIGHT, COLLECTING = 0.85, 15.0
 EASE = 0.5
 TINY = 1e-9
 
 
 @dataclass(frozen=True)
 class Holding:
-    """Per component: `time` that a request holds a worker, its `variance`; of it `work` (CPU), `disk` and `away` (calls)."""
+    """Per component: `time` a request holds a worker, its `variance`; of it `work` (CPU), `disk` and `away` (calls)."""
 
     time: Floats
     variance: Floats
@@ -82,12 +84,13 @@ def restart(system: System, state: State, knobs: Knobs, now: float) -> Bools:
 def hold(system: System, sites: Sites, state: State, knobs: Knobs, calling: Calling, noise: Floats) -> Holding:
     """Return how long requests hold their worker: CPU, disk and waiting of their own, and their calls."""
     c, calls = system.components, system.calls
-    work = c.cpu * knobs.cpu * noise
+    tight = np.maximum(state.memory / c.limit - TIGHT, 0.0)
+    work = c.cpu * knobs.cpu * noise * (1 + COLLECTING * tight)
     disk = c.io * knobs.io * noise
     on_disk = disk * (state.disk_stretch * np.append(knobs.disk, 1.0))[sites.host]
     own = work * state.stretch + on_disk + c.wait + knobs.wait
-    away = np.bincount(calls.caller, calling.often * calling.took, len(c.names))
-    away_variance = np.bincount(calls.caller, calling.often * calling.variance, len(c.names))
+    away = sums(calls.caller, calling.often * calling.took, len(c.names))
+    away_variance = sums(calls.caller, calling.often * calling.variance, len(c.names))
     return Holding(own + away + TINY, (c.spread * own) ** 2 + away_variance + TINY, work, disk, away)
 
 
@@ -123,11 +126,11 @@ def share(system: System, sites: Sites, state: State, knobs: Knobs, holding: Hol
     own = np.maximum(stretch(used / c.cores, c.cores), wanted / c.cores)
     hog = np.append(knobs.host_hog, 0.0)
     cpu = np.minimum(used + knobs.hog * np.minimum(1.0, c.cores / np.maximum(wanted, TINY)), c.cores)
-    host_used = np.bincount(sites.host, cpu, hosts)
-    crowd = np.bincount(sites.host, np.minimum(wanted, c.cores), hosts) + hog
+    host_used = sums(sites.host, cpu, hosts)
+    crowd = sums(sites.host, np.minimum(wanted, c.cores), hosts) + hog
     host = np.maximum(stretch(host_used / sites.cpus, sites.cpus), crowd / sites.cpus)
     state.stretch = EASE * np.maximum(own, host[sites.host]) + (1 - EASE) * state.stretch
-    busy_disks = np.bincount(sites.host, state.served * holding.disk, hosts) / sites.disks
+    busy_disks = sums(sites.host, state.served * holding.disk, hosts) / sites.disks
     state.disk_stretch = EASE * stretch(busy_disks, sites.disks) + (1 - EASE) * state.disk_stretch
     granted = hog / np.maximum(1.0, crowd / sites.cpus)
     host_io = np.minimum(busy_disks * np.append(knobs.disk, 1.0), 1.0)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
 from hypocenter.model import ComponentType
@@ -25,6 +24,9 @@ from hypocenter.simulator.scenario import (
     Scenario,
     TelemetrySpec,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SHAPES = ("chain", "fan", "mesh", "shared_hosts")
 FEWEST, MOST = 5, 500
@@ -108,9 +110,8 @@ def _stores(names: list[str], random: np.random.Generator) -> tuple[list[Compone
     calls = [CallSpec(names[1], "cache", timeout=0.3, optional=True), CallSpec(names[2], "events", 0.3, retries=1),
              CallSpec(names[-1], "third-party", 0.5, retries=1)]  # fmt: skip
     calls.append(CallSpec(names[1], databases[0], 1.0, pool=1, behind="cache"))
-    for name in names[3:]:
-        if random.random() < 0.5:
-            calls.append(CallSpec(name, str(random.choice(databases)), float(random.uniform(0.5, 2.0)), pool=1))
+    storing = [name for name in names[3:] if random.random() < 0.5]
+    calls += [CallSpec(n, str(random.choice(databases)), float(random.uniform(0.5, 2.0)), pool=1) for n in storing]
     return stores, calls
 
 
@@ -162,7 +163,7 @@ def _expected(scenario: Scenario) -> tuple[dict[str, float], dict[str, float]]:
 def _broken(scenario: Scenario, fault: str | None, random: np.random.Generator) -> Scenario:
     """Return the scenario with a fault where it can strike, and two decoys elsewhere."""
     at = scenario.step * (scenario.steps * 3 // 4)
-    places = [c.name for c in (*scenario.components, *scenario.hosts)]
+    places = [*(c.name for c in scenario.components), *(host.name for host in scenario.hosts)]
     for type_ in [fault] if fault else random.permutation(list(FAULTS)):
         specs = (FaultSpec(str(type_), str(name), at, ramp=60.0) for name in random.permutation(places))
         fits = next((spec for spec in specs if misplaced(spec, scenario) is None), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -147,20 +147,20 @@ def _roots(scenario: Scenario, system: System, record: Record) -> list[tuple[int
 def _frame(scenario: Scenario, batches: list[Batch]) -> pd.DataFrame:
     import pandas as pd
 
-    def column(name: str, kind: type) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
-        return np.concatenate([np.asarray(getattr(b, name), dtype=kind) for b in batches] or [np.array([], dtype=kind)])
+    def column(name: str) -> Any:
+        return np.concatenate([getattr(batch, name) for batch in batches] or [np.array([])])
 
     sizes = [len(batch.trace) for batch in batches]
     start = np.datetime64(scenario.start.replace(tzinfo=None), "ns")
-    times = start + (column("start", np.float64) * 1e6).astype("timedelta64[us]")
+    times = start + (column("start") * 1e6).astype("timedelta64[us]")
     frame = pd.DataFrame({
         "time": pd.DatetimeIndex(times, tz="UTC"),
-        "trace": column("trace", np.int64),
-        "span": column("span", np.int64),
-        "parent": column("parent", np.int64),
+        "trace": column("trace").astype(np.int64),
+        "span": column("span").astype(np.int64),
+        "parent": column("parent").astype(np.int64),
         "service": np.repeat([b.service for b in batches], sizes).astype(object),
         "operation": np.repeat([b.operation for b in batches], sizes).astype(object),
-        "duration_us": np.maximum(np.round(column("took", np.float64) * 1e6), 1).astype(np.int64),
-        "error": column("error", np.bool_),
+        "duration_us": np.maximum(np.round(column("took") * 1e6), 1).astype(np.int64),
+        "error": column("error").astype(bool),
     })  # fmt: skip
     return frame.sort_values(["time", "span"], ignore_index=True)

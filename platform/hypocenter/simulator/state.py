@@ -20,7 +20,7 @@ class State:
     `served` is completions per second, `response` (s) and `variance` (s2) are of the time from arrival to answer,
     `failing` the share of answers that are errors, `stretch` by which factor CPU work takes longer, `leaked` bytes,
     `depth` messages kept, `started` and `down_until` times of the last start and of its end, `dying` the crashes in a
-    row. `disk_stretch` is per host (one more stands for "none"), `pooled` per call: requests that wait for a connection.
+    row. `disk_stretch` is per host (one more stands for "none"), `pooled` per call: who waits for a connection.
     """
 
     queue: Floats

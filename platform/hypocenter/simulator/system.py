@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hypocenter.model import ComponentType
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from hypocenter.model import ComponentType
     from hypocenter.simulator.scenario import Scenario
 
 Floats = NDArray[np.float64]
@@ -60,7 +59,7 @@ class Hosts:
 
 @dataclass(frozen=True)
 class Calls:
-    """One entry per call edge; `behind` is the number of the edge to the cache in front, or -1; `pool` inf: unbounded."""
+    """One entry per call edge: `behind` is the edge to the cache in front, or -1; `pool` is infinite when unbounded."""
 
     caller: Ints
     callee: Ints
@@ -88,6 +87,11 @@ class System:
     def number(self, name: str) -> int:
         """Return the number of the component called `name`."""
         return self.components.names.index(name)
+
+
+def sums(groups: Ints, values: Floats, size: int) -> Floats:
+    """Return the sum of `values` per group, for groups 0 to `size` - 1."""
+    return np.bincount(groups, values, size).astype(np.float64, copy=False)
 
 
 def build(scenario: Scenario) -> System:

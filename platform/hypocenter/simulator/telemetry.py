@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hypocenter.model import ChangeEvent
     from hypocenter.simulator.record import Record
     from hypocenter.simulator.scenario import Scenario
-    from hypocenter.simulator.system import Bools, System
+    from hypocenter.simulator.system import Bools, Floats, System
     from hypocenter.telemetry import Times
 
 EXPORTERS = (services, databases, caches, queues, pools, containers, calls, hosts)
@@ -64,8 +64,8 @@ def _restarts(scenario: Scenario, system: System, record: Record, changes: Seque
     return restarts
 
 
-def _answers(view: View) -> dict[str, Bools]:
-    """Return per kind of exporter where a scrape of a component found something: 1 answered, 0 failed, NaN never tried."""
+def _answers(view: View) -> dict[str, Floats]:
+    """Return per kind of exporter how each scrape of a component went: 1 answered, 0 failed, NaN not tried."""
     scenario, record = view.scenario, view.record
     tried = np.ones(record.up.shape, dtype=bool)
     for gap in scenario.gaps:
@@ -81,14 +81,14 @@ def _answers(view: View) -> dict[str, Bools]:
     }
 
 
-def _seen(block: Block, answers: dict[str, Bools]) -> Block:
+def _seen(block: Block, answers: dict[str, Floats]) -> Block:
     if block.exporter == "":
         return block
     found = answers[block.exporter][:, block.source] == 1
     return Block(block.labels, np.where(found, block.values, np.nan), block.source, block.exporter)
 
 
-def _up(view: View, answers: Bools) -> Block:
+def _up(view: View, answers: Floats) -> Block:
     numbers = view.scraped()
     names = view.system.components.names
     labels = [
