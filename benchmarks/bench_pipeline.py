@@ -28,6 +28,7 @@ NOTE = (
 
 
 def main() -> None:
+    """Measure every size and keep the result."""
     with tempfile.TemporaryDirectory() as folder:
         rows = [_row(services, Path(folder)) for services in SIZES]
     results.keep("pipeline", rows, note=NOTE)

@@ -19,6 +19,7 @@ NOTE = (
 
 
 def main() -> None:
+    """Measure every method on every data set and keep the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", type=Path, help="folder with cases/ and events/ (default: HYPOCENTER_DATA)")
     folder = results.data_folder(parser.parse_args().data)

@@ -21,6 +21,7 @@ NOTE = "Median of three runs, each of the system with its fault and of the fault
 
 
 def main() -> None:
+    """Measure the shop and every size and keep the result."""
     systems = {"shop": read_scenario(SHOP)} | {
         f"mesh of {services}": generate_scenario("mesh", services=services, seed=1) for services in SIZES
     }

@@ -25,6 +25,7 @@ NOTE = (
 
 
 def main() -> None:
+    """Measure every shift of the start and keep the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", type=Path, help="folder with cases/ (default: HYPOCENTER_DATA)")
     cases = results.data_folder(parser.parse_args().data) / "cases"
