@@ -96,8 +96,9 @@ class Engine:
         arrivals = sums(system.calls.callee, calling.attempts * (1 - knobs.cut), len(c.names))
         arrivals += self.drive.arrivals[step] * knobs.arrivals + self._pull(state, knobs, holding, up)
         refused = enqueue(system, state, knobs, holding, arrivals, up, self.dt)
-        state.queue[self._consumes] = 0.0
-        state.response[self._consumes] = holding.time[self._consumes]
+        taking = self._consumes & up  # who takes messages leaves the rest in the broker: nobody waits at its door
+        state.queue[taking], state.served[taking] = 0.0, arrivals[taking]
+        state.response[taking] = holding.time[taking]
         state.failing = self._failing(calling, own_errors, refused / (arrivals + TINY), up)
         sharing = share(system, self._sites, state, knobs, holding)
         remember(system, state, knobs, holding, up, self.dt)
