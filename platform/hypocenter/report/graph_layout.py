@@ -72,18 +72,21 @@ def lay_out(nodes: Iterable[str], edges: Iterable[Edge], box: Box) -> Layout:
 
 
 def acyclic(edges: Sequence[Edge]) -> nx.DiGraph[str]:
-    """Return the graph with the edges turned around that close a cycle in a depth-first search.
+    """Return the graph with those edges of its cycles turned around that lead back towards where calls come in.
 
-    >>> sorted(acyclic([("a", "b"), ("b", "c"), ("c", "a")]).edges)
-    [('a', 'b'), ('a', 'c'), ('b', 'c')]
+    >>> sorted(acyclic([("web", "a"), ("a", "b"), ("b", "c"), ("c", "a")]).edges)
+    [('a', 'b'), ('a', 'c'), ('b', 'c'), ('web', 'a')]
     """
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    called = {callee for _, callee in edges}
-    graph.add_nodes_from(sorted({node for edge in edges for node in edge}, key=lambda node: (node in called, node)))
-    graph.add_edges_from(edges)
-    rank = {node: -index for index, node in enumerate(nx.dfs_postorder_nodes(graph))}
+    graph: nx.DiGraph[str] = nx.DiGraph(edges)
+    rank: dict[str, tuple[float, str]] = {}
+    turn = {}
+    for number, knot in enumerate(nx.strongly_connected_components(graph)):
+        turn.update(dict.fromkeys(knot, number))
+        entries = sorted(n for n in knot if any(c not in knot for c in graph.predecessors(n))) or [min(knot)]
+        distances = nx.multi_source_dijkstra_path_length(graph.subgraph(knot), set(entries))
+        rank.update({node: (distance, node) for node, distance in distances.items()})
     straight: nx.DiGraph[str] = nx.DiGraph()
-    straight.add_edges_from((a, b) if rank[a] < rank[b] else (b, a) for a, b in edges)
+    straight.add_edges_from((b, a) if turn[a] == turn[b] and rank[a] > rank[b] else (a, b) for a, b in edges)
     return straight
 
 
@@ -118,7 +121,7 @@ def _cut(layer_of: Mapping[str, int], edges: Iterable[Edge]) -> _Layers:
         way = _way(caller, callee, layer_of)
         for level, (here, there) in enumerate(itertools.pairwise(way), layer_of[caller] + 1):
             if there not in layers.items[level]:
-                layers.items[level].append(there)
+                layers.items[level].insert(len(layers.items[level]) // 2, there)
             if there not in layers.right[here]:
                 layers.right[here].append(there)
                 layers.left[there].append(here)

@@ -40,7 +40,7 @@ def graph_svg(view: GraphView, propagation: Sequence[Step], symptom: str | None)
     _define_marks(root)
     failing = {(step.component, step.via) for step in propagation if step.via}
     _draw_edges(root, view.edges, layout, failing)
-    for node in sorted(view.nodes, key=lambda item: item.component):
+    for node in sorted(view.nodes, key=_name):
         draw_node(root, node, layout.centres[node.component], box, node.component == symptom)
     return to_text(root)
 
@@ -55,9 +55,13 @@ def legend_svg(state: str) -> str:
 def _description(view: GraphView) -> str:
     parts = []
     for state, words in STATES.items():
-        names = [shorten(node.component, 40) for node in view.nodes if node.state == state]
+        names = [shorten(node.component, 40) for node in sorted(view.nodes, key=_name) if node.state == state]
         parts += [f"{words}: {', '.join(names)}"] if names and state != "normal" else []
     return "; ".join([f"{len(view.nodes)} components", *parts])
+
+
+def _name(node: GraphNode) -> str:
+    return node.component
 
 
 def _define_marks(root: Element) -> None:
