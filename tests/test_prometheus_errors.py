@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
+import subprocess
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -31,6 +33,7 @@ AT = datetime(2026, 9, 21, 12, tzinfo=UTC)
 SECRET = "correct-horse-battery"
 OPTIONS = PrometheusOptions(timeout_s=5.0, lookahead=timedelta(0))
 LABELS = {"__name__": "up", "job": "a"}
+SELF_SIGNED = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
 Reply = tuple[int, dict[str, str], bytes]
 
 
@@ -134,12 +137,14 @@ def server(shared: Server) -> Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     server = Server()
     with QuietServer(("127.0.0.1", 0), handler_of(server)) as listening:
+        if tls:
+            listening.socket = tls.wrap_socket(listening.socket, server_side=True)
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        server.url = f"http://127.0.0.1:{listening.server_address[1]}"
+        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listening.server_address[1]}"
         yield server
         listening.shutdown()
         thread.join()
@@ -405,6 +410,23 @@ def test_tls_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     empty.write_text("")
     assert "missing.pem" in refused("https://127.0.0.1:9", replace(OPTIONS, ca_file=missing))
     assert "empty.pem" in refused("https://127.0.0.1:9", replace(OPTIONS, cert_file=empty))
+
+
+def test_a_certificate_is_verified_unless_told_not_to(tmp_path: Path, require: Callable[[str], str]) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([require("openssl"), *SELF_SIGNED.split(), *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(certificate)
+    with running(context) as server:
+        assert "certificate verify failed" in refused(server.url)
+        assert read(server.url, replace(OPTIONS, ca_file=certificate)).metrics is not None
+        assert read(server.url, replace(OPTIONS, insecure_skip_verify=True)).metrics is not None
+        context.verify_mode = ssl.CERT_REQUIRED
+        assert "cannot be reached or broke off" in refused(server.url, replace(OPTIONS, ca_file=certificate))
+        client = replace(OPTIONS, ca_file=certificate, cert_file=certificate, key_file=key)
+        assert read(server.url, client).metrics is not None
 
 
 def test_a_lookback_of_nothing_is_refused() -> None:

@@ -245,7 +245,8 @@ def test_a_statement_that_is_no_json_is_one_line(tmp_path: Path, content: bytes)
 def test_a_record_table_without_its_columns_is_one_line(tmp_path: Path) -> None:
     folder = write(tmp_path / "x", STATED, spans=pd.DataFrame({"time": [NOON], "service": ["web"]}))
     with pytest.raises(
-        InputError, match=r"spans\.parquet: no column trace, span, parent, operation, duration_us; it has"
+        InputError,
+        match=r"spans\.parquet: no column trace, span, parent, operation, duration_us; it has 'time', 'service'",
     ):
         read(folder)
 

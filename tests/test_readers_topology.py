@@ -50,7 +50,7 @@ def test_a_dependency_may_have_a_type(tmp_path: Path, name: str, text: str) -> N
     [
         ("t.csv", b"caller,callee\n", "no dependency in it"),
         ("t.csv", b"", "write a header"),
-        ("t.csv", b"caller,target\na,b\n", "no column callee; it has caller, target"),
+        ("t.csv", b"caller,target\na,b\n", "no column callee; it has 'caller', 'target'"),
         ("t.csv", b"a,b,c\n1,2,3\n", "no column caller, callee"),
         ("t.csv", b"caller,callee\na,b\na,\n", "row 3 lacks a caller or a callee"),
         ("t.csv", b"caller,callee\na,\xff\n", "not UTF-8"),

@@ -68,8 +68,13 @@ def _read_parquet(path: Path, limits: Limits) -> pd.DataFrame:
 def _read_csv(path: Path, limits: Limits, text_columns: Callable[[list[str]], Iterable[str]]) -> pd.DataFrame:
     try:
         with _open_text(path) as lines:
-            header = next(csv.reader(lines), [])
+            table = filter(None, csv.reader(lines))
+            header, first = next(table, []), next(table, [])
         _check_unique(header, path)
+        if len(first) > len(header):
+            raise InputError(
+                f"{path}: the first row has {len(first)} cells, the header {len(header)}; name each column"
+            )
         rows = limits.cells // max(len(header), 1)
         types = dict.fromkeys(text_columns(header), "string")
         frame = pd.read_csv(path, nrows=rows + 1, dtype=types, encoding="utf-8", index_col=False, low_memory=False)
@@ -94,7 +99,7 @@ def _check_unique(columns: list[str], path: Path) -> None:
 
 
 def _some(names: list[object], most: int = 8) -> str:
-    shown = ", ".join(str(name) for name in names[:most])
+    shown = ", ".join(repr(name) for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 

@@ -73,6 +73,7 @@ def _parsed(series: pd.Series[Any]) -> tuple[Times, bool]:
     if series.dtype.kind == "M":
         return _nanoseconds(series), True
     numbers = pd.to_numeric(series, errors="coerce").astype("float64")
+    numbers = numbers.where(np.isfinite(numbers))
     if len(series) and numbers.notna().sum() * 2 > series.notna().sum():
         return _from_numbers(series, numbers), False
     parsed = pd.to_datetime(series.astype("string"), errors="coerce", utc=True, format="ISO8601")
@@ -82,7 +83,7 @@ def _parsed(series: pd.Series[Any]) -> tuple[Times, bool]:
 def _from_numbers(series: pd.Series[Any], numbers: pd.Series[float]) -> Times:
     size = float(numbers.abs().median())
     unit = next(unit for bound, unit in _UNIT_BOUNDS if not size >= bound)
-    exact = series if series.dtype.kind in "iu" else numbers.where(np.isfinite(numbers))
+    exact = series if series.dtype.kind in "iu" else numbers
     return _nanoseconds(pd.to_datetime(exact, unit=unit))
 
 
