@@ -26,8 +26,10 @@ def quantile_of(bounds: Values, cumulative: Values, share: float) -> Values:
     if len(bounds) < 2 or not np.isinf(bounds[-1]):
         return np.full(total.shape, np.nan)
     rank = share * total
-    bucket = np.minimum(np.argmax(counts >= rank, axis=0), len(bounds) - 2)
-    return np.where(total > 0, _within(bounds, counts, bucket, rank), np.nan)
+    bucket = np.argmax(counts >= rank, axis=0)
+    beyond = bucket == len(bounds) - 1
+    inside = _within(bounds, counts, np.minimum(bucket, len(bounds) - 2), rank)
+    return np.where(total > 0, np.where(beyond, bounds[-2], inside), np.nan)
 
 
 def _within(bounds: Values, counts: Values, bucket: np.ndarray[tuple[int], np.dtype[np.intp]], rank: Values) -> Values:

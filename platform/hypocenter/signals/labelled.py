@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,18 +71,17 @@ def _keys(tables: Sequence[RawTable]) -> list[Key]:
 
 
 def _aligned(table: RawTable, keys: Sequence[Key]) -> Values:
-    """[series, time] in the order of `keys`, NaN for a series that the table does not hold."""
+    """[series, time] in the order of `keys`, NaN where there is no finite sample."""
     place = {frozenset(labels.items()): at for at, labels in enumerate(table.labels)}
     values = np.full((len(keys), len(table.times)), np.nan)
     present = [(row, place[key]) for row, key in enumerate(keys) if key in place]
     values[[row for row, _ in present]] = table.values.T[[at for _, at in present]]
+    values[~np.isfinite(values)] = np.nan
     return values
 
 
 def _settled(columns: tuple[Column, ...], values: Values) -> tuple[Column, ...]:
     """Settle open units by all samples of a metric, over components and instances."""
-    from dataclasses import replace
-
     by_name: dict[str, list[int]] = {}
     for column in columns:
         if not column.measure.counter:

@@ -71,7 +71,9 @@ def _columns(
         for at, component, peer in places:
             is_host = how.host and types.get(component) is not ComponentType.HOST
             side = how.side or ("server" if peer else None)
-            series = Series(component, metric, how.kind, how.unit, how.stat, side, peer, is_host)
+            # `callee|metric:caller` as the caller measured it belongs to the caller: what it waited for the callee.
+            ends = (peer, component) if peer and side == "client" else (component, peer)
+            series = Series(ends[0], metric, how.kind, how.unit, how.stat, side, ends[1], is_host)
             found.setdefault(series, Column(at, series, how))
     return tuple(sorted(found.values(), key=lambda column: column.at))
 
@@ -84,7 +86,8 @@ def _settled(how: Measure, values: Values) -> Measure:
 
 
 def _table(table: RawTable, columns: Sequence[Column]) -> SeriesTable:
-    values = table.values[:, [column.at for column in columns]] * np.array([column.measure.scale for column in columns])
+    raw = table.values[:, [column.at for column in columns]]
+    values = np.where(np.isfinite(raw), raw, np.nan) * np.array([column.measure.scale for column in columns])
     counted = [place for place, column in enumerate(columns) if column.measure.counter]
     if counted:
         values[:, counted] = _counted(values[:, counted], table.times, [columns[place] for place in counted])

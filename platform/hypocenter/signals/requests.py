@@ -187,16 +187,20 @@ def latency_recipes(view: View, prefix: str, parts: Mapping[str, list[Column]]) 
     if parts.get("sum") and parts.get("count"):
         series = _series(view, f"{prefix}latency_mean", MetricKind.LATENCY, "s", "mean")
         recipes.append(Ratio(series, rows_of(parts["sum"]), rows_of(parts["count"])))
-    by_bound: dict[float, list[int]] = defaultdict(list)
-    for column in parts.get("bucket", ()):
-        by_bound[_bound(column)].append(column.at)
-    bounds = tuple(sorted(bound for bound in by_bound if not math.isnan(bound)))
-    if bounds:
-        rows = tuple(tuple(by_bound[bound]) for bound in bounds)
+    buckets = buckets_of(parts.get("bucket", ()))
+    if buckets:
         for stat, share in (("p50", 0.5), ("p95", 0.95)):
             series = _series(view, f"{prefix}latency_{stat}", MetricKind.LATENCY, "s", stat)
-            recipes.append(Quantile(series, bounds, rows, share))
+            recipes.append(Quantile(series, tuple(buckets), tuple(buckets.values()), share))
     return recipes
+
+
+def buckets_of(columns: Iterable[Column]) -> dict[float, Rows]:
+    """Rows by the upper bound of their bucket, rising, in canonical units; a bound that is no number is left out."""
+    found: dict[float, list[int]] = defaultdict(list)
+    for column in columns:
+        found[_bound(column)].append(column.at)
+    return {bound: tuple(found[bound]) for bound in sorted(found) if not math.isnan(bound)}
 
 
 def _bound(column: Column) -> float:

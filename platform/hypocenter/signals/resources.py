@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from hypocenter.model import MetricKind, Series
 from hypocenter.signals.aggregate import Average, Quantile, Ratio, Total
+from hypocenter.signals.requests import buckets_of
 from hypocenter.signals.shares import fill_recipes, hit_recipes, idle_recipes, owner, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hypocenter.signals.aggregate import Recipe, Rows
+    from hypocenter.signals.aggregate import Recipe
     from hypocenter.signals.identify import Column
 
 PER_INSTANCE = frozenset(
@@ -128,15 +129,8 @@ def _histograms(columns: Sequence[Column]) -> list[Recipe]:
         if parts["sum"] and parts["count"]:
             series = Series(component, f"{family}_mean", how.kind, how.unit, "mean", how.side)
             recipes.append(Ratio(series, rows_of(parts["sum"]), rows_of(parts["count"])))
-        bounds = _bounds(parts["bucket"])
-        if bounds:
+        buckets = buckets_of(parts["bucket"])
+        if buckets:
             series = Series(component, f"{family}_p95", how.kind, how.unit, "p95", how.side)
-            recipes.append(Quantile(series, tuple(bounds), tuple(bounds.values()), 0.95))
+            recipes.append(Quantile(series, tuple(buckets), tuple(buckets.values()), 0.95))
     return recipes
-
-
-def _bounds(columns: Sequence[Column]) -> dict[float, Rows]:
-    found: dict[float, list[int]] = defaultdict(list)
-    for column in columns:
-        found[float(column.labels["le"]) * column.measure.scale].append(column.at)
-    return {bound: tuple(found[bound]) for bound in sorted(found)}
