@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter.model import ComponentType
+from hypocenter.simulator.calling import PACKETS
 from hypocenter.simulator.counting import BUCKETS, Chance, Histogram, counter
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def containers(view: View) -> Iterator[Block]:
         * 0.1,
         "container_network_receive_bytes_total": around(traffic * 0.25, 0.02, "received"),
         "container_network_transmit_bytes_total": around(traffic * 0.75, 0.02, "sent"),
-        "container_network_receive_packets_dropped_total": np.floor(_dropped(view)[:, numbers] * traffic / 1400),
+        "container_network_receive_packets_dropped_total": np.floor(_dropped(view)[:, numbers] * step),
         "container_fs_reads_bytes_total": around(record.io[:, numbers] * step * 20e6, 0.05, "reads"),
         "container_fs_writes_bytes_total": around(
             (record.io[:, numbers] * 10e6 + record.served[:, numbers] * c.writes[numbers] * 8192) * step, 0.05, "writes"
@@ -292,10 +293,11 @@ def _hit(view: View) -> Floats:
 
 
 def _dropped(view: View) -> Floats:
+    """Return packets lost per second and component: half of a call's losses on its way there, half on its way back."""
     c, lost = view.system.calls, np.zeros(view.record.arrivals.shape)
-    for edge, dropped in enumerate(view.record.dropped.T):
-        for end in (c.caller[edge], c.callee[edge]):
-            lost[:, end] = np.maximum(lost[:, end], dropped * 0.5)
+    for edge, packets in enumerate((view.record.dropped * view.record.attempts * PACKETS).T):
+        lost[:, c.caller[edge]] += packets / 2
+        lost[:, c.callee[edge]] += packets / 2
     return lost
 
 
