@@ -19,29 +19,33 @@ def after(seconds):
     return ONSET + timedelta(seconds=seconds)
 
 
-def finding(channel, text, share, before, now, unit, at, supports=True, series=None):
-    return model.Evidence(channel, text, supports, share, series, unit, before, now, None if at is None else after(at))
+def finding(channel, text, share, change=(None, None, ""), at=None):
+    """A finding for a suspect; `change` is before, after and unit, `at` seconds from the onset."""
+    before, now, unit = change
+    return model.Evidence(channel, text, True, share, None, unit, before, now, None if at is None else after(at))
+
+
+def against(*arguments):
+    return replace(finding(*arguments), supports=False)
 
 
 def shop_suspects():
     database = (
-        finding("disk", "orders-db disk write wait rose from 1.9 ms to 214 ms", 0.41, 0.0019, 0.214, "s", -12),
-        finding("saturation", "orders-db connection pool rose from 31 % to 100 %", 0.22, 0.31, 1.0, "share", 25),
-        finding("latency", "orders-db latency p95 for orders rose from 11 ms to 1.84 s", 0.19, 0.011, 1.84, "s", 4),
-        finding("change", "Deploy orders-db 14.2 → 14.3, 2 minutes before (CHG-4711)", 0.12, None, None, "", -128),
-        finding("logs", "new line 'checkpoint request timed out': 0 before, 3.2/s after", 0.06, 0.0, 3.2, "1/s", 18),
-        finding(
-            "traffic", "its traffic did not rise: 412/s before, 388/s after", 0.04, 412.0, 388.0, "1/s", None, False
-        ),
+        finding("disk", "orders-db disk write wait rose from 1.9 ms to 214 ms", 0.41, (0.0019, 0.214, "s"), -12),
+        finding("saturation", "orders-db connection pool rose from 31 % to 100 %", 0.22, (0.31, 1.0, "share"), 25),
+        finding("latency", "orders-db latency p95 for orders rose from 11 ms to 1.84 s", 0.19, (0.011, 1.84, "s"), 4),
+        finding("change", "Deploy orders-db 14.2 → 14.3, 2 minutes before (CHG-4711)", 0.12, at=-128),
+        finding("logs", "new line 'checkpoint request timed out' 3.2/s", 0.06, (0.0, 3.2, "1/s"), 18),
+        against("traffic", "its traffic did not rise: 412/s before, 388/s after", 0.04, (412.0, 388.0, "1/s")),
     )
     host = (
-        finding("disk", "host-3 disk throughput rose from 4.1 MiB/s to 96 MiB/s", 0.7, 4.3e6, 1.0e8, "bytes/s", -5),
-        finding("exoneration", "only orders-db is slow of all that run on it", 0.5, None, None, "", None, False),
-    )  # fmt: skip
+        finding("disk", "host-3 disk throughput rose from 4.1 MiB/s to 95.4 MiB/s", 0.7, (4.3e6, 1.0e8, "bytes/s"), -5),
+        against("exoneration", "only orders-db is slow of all that run on it", 0.5),
+    )
     orders = (
-        finding("latency", "orders latency p95 for checkout rose from 48 ms to 2.1 s", 0.6, 0.048, 2.1, "s", 15),
-        finding("exoneration", "its own time stayed at 9 ms: it waits", 0.8, 0.009, 0.0092, "s", None, False),
-    )  # fmt: skip
+        finding("latency", "orders latency p95 for checkout rose from 48 ms to 2.1 s", 0.6, (0.048, 2.1, "s"), 15),
+        against("exoneration", "its own time did not change: it waits", 0.8, (0.009, 0.0092, "s")),
+    )
     way = ("orders-db", "orders", "checkout", "web")
     return (
         model.Suspect("orders-db", 0.86, 17.4, "disk", database, way),
@@ -95,35 +99,41 @@ def shop_steps():
     )
 
 
-def chart(component, metric, kind, unit, normal, ill, caption="", gap=(), peer=None):
+def chart(series, normal, ill, caption="", gap=()):
     """An hour at 15 s that leaves its band at the onset: deterministic noise, gaps where told."""
     times = [after(15 * step - 2700) for step in range(240)]
     noise = [0.06 * math.sin(step * 1.7) + 0.04 * math.sin(step * 0.31) for step in range(240)]
     ramp = [min(max((time - ONSET).total_seconds() / 120, 0.0), 1.0) for time in times]
     values = [(normal + (ill - normal) * rise) * (1 + wave) for rise, wave in zip(ramp, noise, strict=True)]
-    most = 1.0 if unit == "share" else math.inf
+    most = 1.0 if series.unit == "share" else math.inf
     kept = [None if step in gap else min(value, most) for step, value in enumerate(values)]
     expected = [normal * (1 + 0.04 * math.sin(step * 0.02)) for step in range(240)]
     low, high = [value * 0.82 for value in expected], [value * 1.18 for value in expected]
-    series = model.Series(
-        component, metric, kind, unit, "p95" if kind is MetricKind.LATENCY else "last", "server", peer
-    )
     columns = (tuple(column) for column in (times, kept, expected, low, high))
     return model.Chart(series, *columns, onset=ONSET, caption=caption)
 
 
+def measured(name, kind, unit, peer=None):
+    component, metric = name.split("|")
+    stat = "p95" if kind is MetricKind.LATENCY else "last"
+    return model.Series(component, metric, kind, unit, stat, "server" if peer else None, peer)
+
+
 def shop_charts():
-    first = "Leaves its band first, 12 s before the onset."
+    wait = measured("orders-db|disk_write_wait", MetricKind.DISK, "s")
+    served = measured("orders-db|latency_p95", MetricKind.LATENCY, "s", "orders")
+    pool = measured("orders-db|pool_used", MetricKind.SATURATION, "share")
+    asked = measured("orders|latency_p95", MetricKind.LATENCY, "s", "checkout")
     return (
-        chart("orders-db", "disk_write_wait", MetricKind.DISK, "s", 0.0019, 0.214, first),
-        chart("orders-db", "latency_p95", MetricKind.LATENCY, "s", 0.011, 1.84, peer="orders"),
-        chart("orders-db", "pool_used", MetricKind.SATURATION, "share", 0.31, 0.97, "The pool is full from 03:08 on."),
-        chart("orders", "latency_p95", MetricKind.LATENCY, "s", 0.048, 2.1, peer="checkout", gap=range(150, 158)),
-        chart("web", "failed_share", MetricKind.ERRORS, "share", 0.001, 0.074, "The symptom."),
-        chart("web", "requests", MetricKind.TRAFFIC, "1/s", 412.0, 388.0),
-        chart("host-3", "disk_bytes", MetricKind.DISK, "bytes/s", 4.3e6, 1.0e8),
-        chart("orders-db", "memory", MetricKind.MEMORY, "bytes", 3.1e9, 3.2e9),
-    )  # fmt: skip
+        chart(wait, 0.0019, 0.214, "Leaves its band first, 12 s before the onset."),
+        chart(served, 0.011, 1.84),
+        chart(pool, 0.31, 0.97, "The pool is full from 03:08 on."),
+        chart(asked, 0.048, 2.1, "No samples for two minutes.", range(190, 198)),
+        chart(measured("web|failed_share", MetricKind.ERRORS, "share"), 0.001, 0.074, "The symptom."),
+        chart(measured("web|requests", MetricKind.TRAFFIC, "1/s"), 412.0, 388.0),
+        chart(measured("host-3|disk_bytes", MetricKind.DISK, "bytes/s"), 4.3e6, 1.0e8),
+        chart(measured("orders-db|memory", MetricKind.MEMORY, "bytes"), 3.1e9, 3.2e9),
+    )
 
 
 def shop():

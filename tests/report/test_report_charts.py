@@ -102,7 +102,7 @@ def test_ticks_of_values_span_the_range_and_are_few(low, width, base):
 def test_ticks_of_time_lie_in_the_range_and_are_few(low, width, most):
     ticks = time_ticks(low, low + width, most)
     assert len(ticks) <= most
-    assert all(low <= tick <= low + width for tick in ticks)
+    assert all(low - 1e-6 <= tick <= low + width + 1e-6 for tick in ticks)
     assert all(tick_label(tick, ticks) for tick in ticks)
 
 

@@ -30,7 +30,7 @@ SHRUNK, WIDE = 0.8, 1200.0  # a drawing wider than a page may be shown this smal
 
 
 def graph_svg(view: GraphView, propagation: Sequence[Step], symptom: str | None) -> str:
-    """Return the drawing: arrows point at what is leaned on; the way of the failure is thick and runs against them."""
+    """Return the drawing: arrows point at what is leaned on; the way of the failure is thick."""
     longest = max((len(node.component) for node in view.nodes), default=0)
     box = Box(width=min(max(longest * LETTER + 20, NARROWEST), WIDEST))
     layout = lay_out([n.component for n in view.nodes], [(e.caller, e.callee) for e in view.edges], box)
@@ -38,7 +38,8 @@ def graph_svg(view: GraphView, propagation: Sequence[Step], symptom: str | None)
     root.set("width", number(max(layout.width * SHRUNK, min(layout.width, WIDE))))
     root.set("preserveAspectRatio", "xMidYMin")
     _define_marks(root)
-    failing = {(step.component, step.via) for step in propagation if step.via}
+    ways = [(step.component, step.via) for step in propagation if step.via]
+    failing = {pair for a, b in ways for pair in ((a, b), (b, a))}
     _draw_edges(root, view.edges, layout, failing)
     for node in sorted(view.nodes, key=_name):
         draw_node(root, node, layout.centres[node.component], box, node.component == symptom)
@@ -79,7 +80,7 @@ def _define_marks(root: Element) -> None:
 
 
 def _draw_edges(
-    root: Element, edges: Sequence[Dependency], layout: Layout, failing: Collection[tuple[str, str | None]]
+    root: Element, edges: Sequence[Dependency], layout: Layout, failing: Collection[tuple[str, str]]
 ) -> None:
     """Draw the way of the failure last, above all other edges."""
     by_ends = {(edge.caller, edge.callee): edge for edge in edges}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypocenter.report.wording import percent
+from hypocenter.report.wording import named_causes, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def next_steps(verdict: Verdict) -> list[str]:
 
 
 def _leading(verdict: Verdict) -> list[Suspect]:
-    named = [suspect for suspect in verdict.suspects if suspect.component in verdict.causes]
+    named = [suspect for suspect in verdict.suspects if suspect.component in named_causes(verdict)]
     return named or list(verdict.suspects[:2])
 
 
@@ -61,8 +61,9 @@ def _checks(verdict: Verdict) -> Iterator[str]:
 
 
 def _doubts(verdict: Verdict) -> Iterator[str]:
-    if not verdict.abstained:
-        others = [suspect for suspect in verdict.suspects if suspect.component not in verdict.causes]
+    causes = named_causes(verdict)
+    if causes:
+        others = [suspect for suspect in verdict.suspects if suspect.component not in causes]
         if others and others[0].probability >= 0.1:
             yield f"If that leads nowhere: {others[0].component} is next, at {percent(others[0].probability)}."
     if verdict.blind_spots:

@@ -21,7 +21,7 @@ from hypocenter.report.views import (
     strongest,
     suspect_view,
 )
-from hypocenter.report.wording import clean, moment, plain_words, shorten
+from hypocenter.report.wording import clean, moment, named_causes, plain_words, shorten
 
 if TYPE_CHECKING:
     import jinja2
@@ -76,6 +76,7 @@ def _parts(investigation: Investigation) -> dict[str, Any]:
     way = verdict.propagation[:MOST_STEPS]
     return {
         "verdict": verdict,
+        "decided": bool(named_causes(verdict)),
         "source": [shorten(name, 60) for name in (verdict.system, verdict.case_id) if name],
         "title": _title(verdict),
         "headline": headline(verdict),
@@ -83,7 +84,7 @@ def _parts(investigation: Investigation) -> dict[str, Any]:
         "facts": facts(verdict),
         "findings": strongest(verdict),
         "next_steps": next_steps(verdict),
-        "probability_bar": probability_bar(verdict.suspects, () if verdict.abstained else verdict.causes),
+        "probability_bar": probability_bar(verdict.suspects, named_causes(verdict)),
         "suspects": [suspect_view(suspect, verdict) for suspect in verdict.suspects[:DETAILED_SUSPECTS]],
         "others": [suspect_view(suspect, verdict) for suspect in verdict.suspects[DETAILED_SUSPECTS:MOST_SUSPECTS]],
         "more_suspects": max(len(verdict.suspects) - MOST_SUSPECTS, 0),

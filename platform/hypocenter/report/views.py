@@ -15,6 +15,7 @@ from hypocenter.report.wording import (
     duration,
     likelihood,
     moment,
+    named_causes,
     offset,
     percent,
     plain_words,
@@ -115,8 +116,8 @@ def fault_title(fault_type: str) -> str:
 
 def headline(verdict: Verdict) -> str:
     """Return the verdict in a few words."""
-    causes = [shorten(name, LONGEST_NAME) for name in verdict.causes or ([verdict.cause] if verdict.cause else [])]
-    if verdict.abstained or not causes:
+    causes = [shorten(name, LONGEST_NAME) for name in named_causes(verdict)]
+    if not causes:
         return "No confident cause"
     if len(causes) == 1:
         return f"{causes[0]} is the probable cause"
@@ -136,7 +137,7 @@ def lead(verdict: Verdict) -> str:
 def facts(verdict: Verdict) -> list[Fact]:
     """Return what the first screen must say beside the headline."""
     rows = []
-    named = [suspect for suspect in verdict.suspects if suspect.component in verdict.causes]
+    named = [suspect for suspect in verdict.suspects if suspect.component in named_causes(verdict)]
     for best in (named or list(verdict.suspects))[:1]:
         label = "Best candidate" if verdict.abstained else "How sure"
         note = shorten(best.component, 30) if verdict.abstained else likelihood(best.probability)
@@ -186,7 +187,7 @@ def finding_view(item: Evidence, origin: datetime | None) -> FindingView:
 
 def strongest(verdict: Verdict, most: int = 3) -> list[FindingView]:
     """Return the findings that weigh most for the causes, or for the best candidate when there is none."""
-    leading = [s for s in verdict.suspects if s.component in verdict.causes] or list(verdict.suspects[:1])
+    leading = [s for s in verdict.suspects if s.component in named_causes(verdict)] or list(verdict.suspects[:1])
     findings = [item for suspect in leading for item in suspect.evidence if item.supports]
     findings.sort(key=lambda item: -item.share if item.share == item.share else 0.0)
     return [finding_view(item, verdict.onset) for item in findings[:most]]
@@ -198,7 +199,7 @@ def suspect_view(suspect: Suspect, verdict: Verdict) -> SuspectView:
     supporting = [item for item in ordered if item.supports]
     opposing = [item for item in ordered if not item.supports]
     kept = supporting[:MOST_FINDINGS], opposing[:MOST_FINDINGS]
-    is_cause = suspect.component in verdict.causes and not verdict.abstained
+    is_cause = suspect.component in named_causes(verdict)
     label = f"{percent(suspect.probability)} probable"
     return SuspectView(
         component=shorten(suspect.component, LONGEST_NAME),
@@ -238,4 +239,5 @@ def chart_view(chart: Chart, origin: datetime | None) -> ChartView:
     """Return a chart with its drawing."""
     component, title = shorten(chart.series.component, LONGEST_NAME), clean(phrase(chart.series), LONGEST_NAME)
     svg = chart_svg(chart, origin, f"{component}: {title}")
-    return ChartView(component, title, shorten(chart.series.metric, LONGEST_NAME), svg, chart.caption)
+    metric = "" if chart.series.metric in title else shorten(chart.series.metric, LONGEST_NAME)
+    return ChartView(component, title, metric, svg, chart.caption)

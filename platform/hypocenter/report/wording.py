@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from hypocenter.catalog import format_value
+
+if TYPE_CHECKING:
+    from hypocenter.model import Verdict
 
 NBSP = "\u00a0"
 ELLIPSIS = "…"
@@ -67,6 +71,13 @@ def likelihood(probability: float) -> str:
     ('very likely', 'about even')
     """
     return next((word for least, word in LIKELIHOOD if probability >= least), "not known")
+
+
+def named_causes(verdict: Verdict) -> tuple[str, ...]:
+    """Return the components that the verdict names as causes: none when it abstains."""
+    if verdict.abstained:
+        return ()
+    return verdict.causes or ((verdict.cause,) if verdict.cause else ())
 
 
 def percent(share: float) -> str:
