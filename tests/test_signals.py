@@ -141,11 +141,11 @@ def test_spans_tell_rates_durations_own_time_failures_and_the_gap_of_each_edge()
     frame = spans_of([row for at_s in range(100) for row in request(at_s, at_s, lost_ms=2 if at_s < 50 else 100)])
     found = resolve(Case("c", spans=frame))
     calls = {
-        "web|request_rate": (1.0, 1.0),
+        "web|traced_request_rate": (1.0, 1.0),
         "web|duration_mean": (0.017, 0.115),
         "web|self_time_mean": (0.005, 0.005),
         "cart|self_time_mean": (0.005, 0.005),
-        "cart|error_share": (0.4, 0.6),
+        "cart|traced_error_share": (0.4, 0.6),
         "cart|call_rate:web": (1.0, 1.0),
         "cart|call_duration_p95:web": (0.010, 0.010),
         "cart|gap_min:web": (0.002, 0.100),
@@ -170,7 +170,7 @@ def test_a_reference_of_spans_has_the_bins_of_the_case_and_rates_per_second():
     calm = spans_of([row for at_s in range(60) for row in request(at_s, at_s)])
     found = resolve(Case("c", spans=frame, reference_spans=calm))
     assert set(found.reference[0].series) == set(found.tables[0].series)
-    place = [series.name for series in found.reference[0].series].index("web|request_rate")
+    place = [series.name for series in found.reference[0].series].index("web|traced_request_rate")
     step = np.diff(found.tables[0].times)[0]
     assert np.median(found.tables[0].values[:, place]) == pytest.approx(0.2)
     assert np.nansum(found.reference[0].values[:, place]) * (step / np.timedelta64(1, "s")) == pytest.approx(60)
@@ -308,4 +308,4 @@ def test_real_cases_resolve_quickly_with_finite_values_in_canonical_units(datase
         assert not np.isinf(one.values).any()
         assert {series.unit for series in one.series} <= {"s", "share", "1/s", "cores", "bytes", "bytes/s", "count", ""}
         assert (np.diff(one.times) > np.timedelta64(0)).all()
-    assert min(took) < 1.0
+    assert min(took) < 1.0  # measured: at most 0.1 s; the rest is for slow and busy machines

@@ -61,15 +61,7 @@ KINDS: Mapping[MetricKind, KindEntry] = {
     MetricKind.AVAILABILITY: KindEntry("Availability", "errors", "share", "down", 0.002, "errors"),
     MetricKind.LATENCY: KindEntry("Latency", "latency", "s", "up", 0.10, "latency"),
     MetricKind.SELF_TIME: KindEntry("Own time", "latency", "s", "up", 0.10, "latency"),
-    MetricKind.EDGE_GAP: KindEntry(
-        "Network gap",
-        "latency",
-        "s",
-        "up",
-        0.10,
-        "network",
-        "time lost on the way {measure} {moved} from {before} to {after}",
-    ),
+    MetricKind.EDGE_GAP: KindEntry("Network gap", "latency", "s", "up", 0.10, "network"),
     MetricKind.SATURATION: KindEntry("Saturation", "saturation", "share", "up", 0.10, "saturation"),
     MetricKind.CPU: KindEntry("CPU", "resource", "cores", "up", 0.10, "cpu"),
     MetricKind.MEMORY: KindEntry("Memory", "resource", "bytes", "up", 0.03, "memory"),
@@ -86,11 +78,21 @@ KINDS: Mapping[MetricKind, KindEntry] = {
         "errors",
         "{component} logged {measure}: {before} before, {after} after",
     ),
+    MetricKind.OPERATION: KindEntry(
+        "Calls",
+        "traffic",
+        "1/s",
+        "either",
+        0.10,
+        "errors",
+        "{component} ran {measure}: {before} before, {after} after",
+    ),
     MetricKind.ERROR_LINES: KindEntry("Error lines", "errors", "1/s", "up", 0.10, "errors"),
     MetricKind.OTHER: KindEntry("Other", "saturation", "", "either", 0.10, "unknown"),
 }
 _BINARY = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 _TIMES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+_VAGUE = (MetricKind.SATURATION, MetricKind.DISK, MetricKind.NETWORK)
 _WORDS = {"p50": "median", "mean": "mean", "max": "maximum", "min": "minimum"}
 
 
@@ -103,7 +105,7 @@ def format_value(value: float, unit: str) -> str:
     if not math.isfinite(value):
         return "no data"
     if unit == "share":
-        return f"{_digits(value * 100)} %"
+        return f"{_percent(value * 100)} %"
     if unit in ("bytes", "bytes/s"):
         return _scaled(value, _BINARY) + unit[len("bytes") :]
     if unit == "s":
@@ -119,15 +121,10 @@ def phrase(series: Series) -> str:
     """
     if series.metric.startswith("template:"):
         return repr(series.metric.removeprefix("template:"))
-    entry = KINDS[series.kind]
-    title = (
-        series.metric
-        if series.kind is MetricKind.OTHER
-        else entry.title
-        if entry.title == "CPU"
-        else entry.title.lower()
-    )
-    words = ["host" if series.host else "", title, _stat_word(series)]
+    if series.kind is MetricKind.OPERATION:
+        return repr(series.metric.removeprefix("operation:"))
+    before, after = _stat_words(series)
+    words = ["host" if series.host else "", before, _title(series), after]
     if series.peer:
         words += ["for" if series.side == "server" else "of calls to", series.peer]
     return " ".join(word for word in words if word)
@@ -148,10 +145,20 @@ def describe(series: Series, before: float, after: float) -> str:
     )
 
 
-def _stat_word(series: Series) -> str:
+def _title(series: Series) -> str:
+    """The kind in running text; the metric's own name where the kind alone does not tell which one is meant."""
+    title = KINDS[series.kind].title
+    title = title if title == "CPU" else title.lower()
+    if series.kind is MetricKind.OTHER:
+        return series.metric
+    return f"{title} ({series.metric})" if series.kind in _VAGUE else title
+
+
+def _stat_words(series: Series) -> tuple[str, str]:
+    """What to say of the statistic before and after the title, for kinds where it matters."""
     if series.kind not in (MetricKind.LATENCY, MetricKind.SELF_TIME, MetricKind.EDGE_GAP):
-        return ""
-    return _WORDS.get(series.stat, series.stat if series.stat.startswith("p") else "")
+        return "", ""
+    return _WORDS.get(series.stat, ""), series.stat if series.stat.startswith("p") and series.stat != "p50" else ""
 
 
 def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
@@ -159,6 +166,14 @@ def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
     if value == 0:
         size, suffix = 1.0, "B" if steps is _BINARY else "s"
     return f"{_digits(value / size)} {suffix}"
+
+
+def _percent(value: float) -> str:
+    """As other numbers, but just below 100 with enough digits to show what is missing."""
+    missing = 100 - value
+    if 0 < missing < 1:
+        return f"{value:.{min(4, -math.floor(math.log10(missing)))}f}".rstrip("0")
+    return _digits(value)
 
 
 def _digits(value: float) -> str:

@@ -49,6 +49,7 @@ class MetricKind(StrEnum):
     UP = "up"
     LOG_LINES = "log_lines"
     ERROR_LINES = "error_lines"
+    OPERATION = "operation"
     OTHER = "other"
 
 

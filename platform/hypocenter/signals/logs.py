@@ -22,7 +22,9 @@ OTHER = "(other)"
 MASKS = (
     (r'"[^"]*"|\'[^\']*\'', "<*>"),
     (r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)?,? ?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d[\w :.+-]*", "<*>"),
-    (r"[\w./%@+-]*\d[\w.:/%@+-]*", "<*>"),
+    # A number behind a name and `#` is a line of code, which tells one statement from the next; any other varies.
+    (r"(^|\W)#\d+", r"\1#<*>"),
+    (r"(^|[^\w./%@+#-])[\w./%@+-]*\d[\w.:/%@+-]*", r"\1<*>"),
     (r"\b[0-9a-fA-F]{16,}\b", "<*>"),
     (r"([:=] ?)\[[^\[\]]*\]", r"\1<*>"),
     (r"\[(\w+): ?[^\[\]]*\]", r"[\1: <*>]"),

@@ -40,7 +40,7 @@ def fill_recipes(columns: Sequence[Column]) -> tuple[list[Recipe], set[int]]:
         vessels = _vessels(_best(found[part]), _best(found["capacity"]))
         if vessels:
             recipes.append(Fill(_fill_series(component, _best(found[part])[0]), vessels, part == "free"))
-            spent.update(column.at for role in ("capacity", "free") for column in found[role])
+            spent.update(column.at for column in found["free"])
     return recipes, spent
 
 

@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 
     from hypocenter.telemetry import Values
 
+_VARIES = r"[0-9a-fA-F-]{8,}|\d+"
+
 
 @dataclass(frozen=True)
 class SpanTree:
     """Spans as arrays: `service` and `parent_row` (-1: none seen) are indices, durations are in seconds.
 
-    `failed` is NaN where the source does not say. `is_client` marks spans that wait for a call to another component.
+    `operation` indexes `operations`, with what varies from call to call masked. `failed` is NaN where the source does
+    not say. `is_client` marks spans that wait for a call to another component.
     """
 
     names: tuple[str, ...]
     service: NDArray[np.int64]
+    operations: tuple[str, ...]
+    operation: NDArray[np.int64]
     parent_row: NDArray[np.int64]
     at_ns: NDArray[np.int64]
     duration_s: Values
@@ -59,11 +64,16 @@ def read_tree(spans: pd.DataFrame) -> SpanTree:
 
     codes, names = pd.factorize(spans["service"], sort=True)
     service = codes.astype(np.int64)
+    operation, operations = pd.factorize(
+        spans["operation"].astype(str).str.replace(_VARIES, "<*>", regex=True), sort=True
+    )
     parent_row = _parent_rows(spans)
     failed = spans["error"].to_numpy(dtype=float) if "error" in spans else np.full(len(spans), np.nan)
     return SpanTree(
         names=tuple(str(name) for name in names),
         service=service,
+        operations=tuple(operations),
+        operation=operation.astype(np.int64),
         parent_row=parent_row,
         at_ns=grid.nanoseconds(spans["time"]),
         duration_s=spans["duration_us"].to_numpy(dtype=float) / 1e6,
@@ -132,7 +142,7 @@ def reduce_spans(tree: SpanTree, width_s: int) -> SeriesTable:
     A component without spans in a bin has rate 0 and no durations there.
     """
     bins = grid.bin_events(tree.at_ns, width_s)
-    parts = [_per_component(tree, bins), _per_edge(tree, bins), _per_gap(tree, bins)]
+    parts = [_per_component(tree, bins), _per_operation(tree, bins), _per_edge(tree, bins), _per_gap(tree, bins)]
     series = tuple(one for found, _ in parts for one in found)
     return SeriesTable(series, bins.starts, np.hstack([values for _, values in parts]), "traces")
 
@@ -149,7 +159,7 @@ def _per_component(tree: SpanTree, bins: grid.Grid) -> tuple[list[Series], Value
     own, own_cells = self_times(tree)[working], every[working]
     blocks = [
         ("span_rate", MetricKind.TRAFFIC, "1/s", "rate", grid.count(every, shape) / bins.width_s),
-        ("request_rate", MetricKind.TRAFFIC, "1/s", "rate", counts / bins.width_s),
+        ("traced_request_rate", MetricKind.TRAFFIC, "1/s", "rate", counts / bins.width_s),
         ("duration_mean", MetricKind.LATENCY, "s", "mean", _ratio(grid.total(cells, durations, shape), counts)),
         ("duration_p95", MetricKind.LATENCY, "s", "p95", grid.quantile(cells, durations, shape, 0.95)),
         (
@@ -164,9 +174,23 @@ def _per_component(tree: SpanTree, bins: grid.Grid) -> tuple[list[Series], Value
     if not np.isnan(tree.failed).all():
         failed = np.nan_to_num(tree.failed[entries])
         blocks.append(
-            ("error_share", MetricKind.ERRORS, "share", "mean", _ratio(grid.total(cells, failed, shape), counts))
+            ("traced_error_share", MetricKind.ERRORS, "share", "mean", _ratio(grid.total(cells, failed, shape), counts))
         )
     return _series_of(blocks, [(name, None) for name in tree.names])
+
+
+def _per_operation(tree: SpanTree, bins: grid.Grid) -> tuple[list[Series], Values]:
+    """Spans per operation: which calls a component stops making, or starts to, shows the branch it takes."""
+    size = len(tree.operations)
+    pairs, column = np.unique(tree.service * size + tree.operation, return_inverse=True)
+    rates = grid.count(bins.bin_of * len(pairs) + column, (bins.size, len(pairs))) / bins.width_s
+    series = [
+        Series(
+            tree.names[pair // size], f"operation:{tree.operations[pair % size]}", MetricKind.OPERATION, "1/s", "rate"
+        )
+        for pair in pairs
+    ]
+    return series, rates
 
 
 def _per_edge(tree: SpanTree, bins: grid.Grid) -> tuple[list[Series], Values]:
