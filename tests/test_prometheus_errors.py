@@ -16,12 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hypocenter.errors import HypocenterError, InputError, LimitError
 from hypocenter.readers.prometheus import PrometheusOptions, read_prometheus
-from hypocenter.readers.prometheus_options import options_from_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,17 +105,7 @@ def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
     return Handler
-
-
-class QuietServer(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that left early is what these tests are about."""
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +126,7 @@ def server(shared: Server) -> Server:
 @contextmanager
 def running(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     server = Server()
-    with QuietServer(("127.0.0.1", 0), handler_of(server)) as listening:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(server)) as listening:
         if tls:
             listening.socket = tls.wrap_socket(listening.socket, server_side=True)
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
@@ -303,30 +290,6 @@ def test_a_server_that_breaks_off_is_one_line(server: Server) -> None:
     assert "cannot be reached or broke off" in refused(server.url)
 
 
-@pytest.mark.parametrize(
-    "result",
-    [
-        [{"metric": LABELS, "values": [["x", "1"]]}],
-        [{"metric": LABELS, "values": [[1e300, "1"]]}],
-        [{"metric": LABELS, "values": [[1]]}],
-        [{"metric": LABELS, "values": "1"}],
-        [{"metric": LABELS, "values": None}],
-        [{"metric": {"job": 1}, "values": []}],
-        [{"metric": None}],
-        ["text"],
-        {},
-    ],
-)
-def test_a_matrix_of_another_shape_is_one_line(server: Server, result: object) -> None:
-    def script(endpoint: str, params: dict[str, str]) -> Reply:
-        if params.get("query", "").startswith("up"):
-            return success({"resultType": "matrix", "result": result})
-        return healthy(endpoint, params)
-
-    server.script = script
-    assert "not shaped" in refused(server.url)
-
-
 def test_series_without_samples_are_an_error_that_says_what_to_change(server: Server) -> None:
     def script(endpoint: str, params: dict[str, str]) -> Reply:
         if params.get("query", "").startswith(("up", "{")):
@@ -432,37 +395,3 @@ def test_a_certificate_is_verified_unless_told_not_to(tmp_path: Path, require: C
 def test_a_lookback_of_nothing_is_refused() -> None:
     with pytest.raises(InputError, match="--lookback"):
         read("http://127.0.0.1:9", hours=0)
-
-
-def test_patience_and_budget_come_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HYPOCENTER_PROMETHEUS_TIMEOUT", "2.5")
-    monkeypatch.setenv("HYPOCENTER_PROMETHEUS_MAX_POINTS", "77")
-    options = options_from_settings()
-    assert (options.timeout_s, options.max_points) == (2.5, 77)
-
-
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.just(LABELS),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["status", "data", "result", "resultType", "metric", "values"]), inner)
-    ),
-    max_leaves=8,
-)
-
-
-@settings(max_examples=40, deadline=None)
-@given(data=_JSON, wrapped=st.booleans())
-def test_no_answer_whatever_brings_another_error_than_ours(shared: Server, data: object, wrapped: bool) -> None:
-    def script(endpoint: str, params: dict[str, str]) -> Reply:
-        if params.get("query", "").startswith("count("):
-            return healthy(endpoint, params)
-        return success(data) if wrapped else (200, {}, json.dumps(data).encode())
-
-    shared.script = script
-    said = ""
-    try:
-        read(shared.url)
-    except HypocenterError as error:
-        said = str(error)
-    assert "\n" not in said

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hypocenter.errors import InputError, LimitError
 from hypocenter.readers.columns import labels_of
-from hypocenter.readers.prometheus_options import DEFAULT_MATCH
+from hypocenter.readers.prometheus_options import DEFAULT_MATCH, options_from_settings
 from hypocenter.readers.prometheus_plan import POINTS_PER_QUERY, SERIES_PER_QUERY, Catalogue, Window, pieces, plan
 from hypocenter.readers.selectors import exactly, parse_selector
 
@@ -121,3 +121,10 @@ def test_the_step_of_a_sum_keeps_within_the_points_of_one_answer() -> None:
     chosen = plan(catalogue(up=4), ANY, year, 15, most=100_000)
     assert year.seconds / chosen.step_s <= 11_000
     assert chosen.step_s % 15 == 0
+
+
+def test_patience_and_budget_come_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYPOCENTER_PROMETHEUS_TIMEOUT", "2.5")
+    monkeypatch.setenv("HYPOCENTER_PROMETHEUS_MAX_POINTS", "77")
+    options = options_from_settings()
+    assert (options.timeout_s, options.max_points) == (2.5, 77)

@@ -25,7 +25,6 @@ def test_every_case_of_every_data_set_is_read(data_folder: Path) -> None:
         cases = list(read_cases(folder))
         assert [case.case_id for case in cases] == names
         for case in cases:
-            assert case.dependencies is not None
             assert case.started_at is not None
             assert case.metrics is not None
             assert all(labels["component"] and labels["__name__"] for labels in case.metrics.labels)
@@ -34,9 +33,11 @@ def test_every_case_of_every_data_set_is_read(data_folder: Path) -> None:
 
 def test_what_a_case_folder_holds_is_in_its_case(data_folder: Path) -> None:
     for path in sorted((data_folder / "cases").glob("*/*/case.json"))[::7]:
-        extras = json.loads(path.read_text())["extras"]
+        stated = json.loads(path.read_text())
+        extras = stated["extras"]
         (case,) = read_cases(path.parent)
         held = {each.name.partition(".")[0] for each in path.parent.iterdir()}
+        assert (case.dependencies is None) == (stated["dependencies"] is None)
         assert (case.spans is not None) == ("spans" in held)
         assert (case.log_lines is not None) == ("log_lines" in held)
         assert (case.service_minutes is not None) == ("trace_min" in held)

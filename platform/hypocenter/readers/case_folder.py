@@ -92,19 +92,23 @@ class _Tables:
         self.notes: list[str] = []
 
     def metrics(self) -> RawTable | None:
+        """The case's own metrics, None when there are none."""
         path = find_table(self.folder, "metrics")
         return None if path is None else self._noted(read_metrics(path, self.limits))
 
     def records(self, stem: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
+        """A table of fixed columns beside the case, None when there is none."""
         path = find_table(self.folder, stem)
         return None if path is None else self._noted(records.read_records(path, columns, self.limits))
 
     def reference(self, extras: Record, metrics: RawTable | None) -> tuple[RawTable, ...]:
+        """The fault-free metrics that the case names, those before the case first."""
         paths = [path for name in _reference_names(extras) if (path := self._reference_path(name)) is not None]
         tables = [self._noted(read_metrics(path, self.limits)) for path in dict.fromkeys(paths)]
         return tuple(sorted(tables, key=lambda table: _is_later(table, metrics)))
 
     def reference_records(self, extras: Record, stem: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
+        """The fault-free records of the case\'s day, None when there are none."""
         day = extras.get("day")
         name = f"{day}.{stem}"
         path = find_table(self.folder.parent / _REFERENCE_FOLDER, name) if day and _is_plain(name) else None

@@ -54,10 +54,11 @@ def require(frame: pd.DataFrame, columns: Iterable[str], where: str) -> None:
 
 def _read_parquet(path: Path, limits: Limits) -> pd.DataFrame:
     try:
-        metadata = pq.read_metadata(path)
-        check_cells(str(path), metadata.num_rows, metadata.num_columns, limits)
-        _check_unique([column.path for column in map(metadata.schema.column, range(metadata.num_columns))], path)
-        frame: pd.DataFrame = pq.read_table(path).to_pandas()
+        with pq.ParquetFile(path) as file:
+            metadata = file.metadata
+            check_cells(str(path), metadata.num_rows, metadata.num_columns, limits)
+            _check_unique([column.path for column in map(metadata.schema.column, range(metadata.num_columns))], path)
+            frame: pd.DataFrame = file.read().to_pandas()
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not a whole Parquet file ({_line(error)}); write it again") from error
     if isinstance(frame.index, pd.DatetimeIndex) and frame.index.name is None:

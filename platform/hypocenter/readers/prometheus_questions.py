@@ -45,6 +45,7 @@ class _Heard(NamedTuple):
     warnings: tuple[str, ...]
 
     def and_then(self, other: _Heard) -> _Heard:
+        """Return both together."""
         return _Heard(self.parts + other.parts, self.histograms | other.histograms, self.warnings + other.warnings)
 
 

@@ -85,6 +85,8 @@ def as_numbers(column: pd.Series[Any]) -> tuple[Values, int]:
 
 
 def _numbers(frame: pd.DataFrame, where: str) -> tuple[Values, Notes]:
+    if all(kind.kind in "iufb" for kind in frame.dtypes):
+        return finite(frame.to_numpy(dtype="float64", na_value=np.nan), where)
     values: Values = np.empty(frame.shape, dtype="float64")
     wrong = {}
     for position, name in enumerate(frame.columns):
