@@ -229,3 +229,12 @@ def test_a_series_without_samples_says_so(sample):
     nothing = replace(chart_without, times=(), values=())
     text = Page(render(replace(sample("shop"), charts=(chart_without, nothing)))).text
     assert text.count("no samples in this window") == 2
+
+
+def test_the_first_charts_are_the_suspects_and_the_symptoms_and_none_is_shown_twice(sample):
+    page = Page(render(sample("shop")))
+    shown = [attributes["aria-label"] for tag, attributes in page.elements if attributes.get("class") == "chart"]
+    assert shown[0].startswith("orders-db: disk")
+    assert shown[1].startswith("web: errors")
+    assert len(shown) == len(sample("shop").charts)
+    assert len(set(shown)) == len(shown)

@@ -108,16 +108,24 @@ def _title(verdict: Verdict) -> str:
 
 def _charts(investigation: Investigation) -> dict[str, Any]:
     """Put a series of the best suspect and one of the symptom on the first screen, the others further down."""
-    verdict, charts = investigation.verdict, investigation.charts[:MOST_CHARTS]
-    wanted = [suspect.component for suspect in verdict.suspects[:1]]
-    wanted += [verdict.target.component] if verdict.target else []
-    first = dict.fromkeys(next((c for c in charts if c.series.component == name), None) for name in wanted)
-    leading = [chart for chart in first if chart is not None]
+    origin, charts = investigation.verdict.onset, investigation.charts[:MOST_CHARTS]
+    first = leading_places(investigation)
     return {
-        "leading_charts": [chart_view(chart, verdict.onset) for chart in leading],
-        "charts": [chart_view(chart, verdict.onset) for chart in charts if chart not in leading],
+        "leading_charts": [chart_view(charts[place], origin) for place in first],
+        "charts": [chart_view(chart, origin) for place, chart in enumerate(charts) if place not in first],
         "more_charts": max(len(investigation.charts) - MOST_CHARTS, 0),
     }
+
+
+def leading_places(investigation: Investigation) -> list[int]:
+    """Return where among the charts the best suspect's first one stands, and the symptom's."""
+    verdict, target = investigation.verdict, investigation.verdict.target
+    names = [chart.series.component for chart in investigation.charts[:MOST_CHARTS]]
+    metrics = [chart.series.metric for chart in investigation.charts[:MOST_CHARTS]]
+    best = [place for place, name in enumerate(names) if verdict.suspects and name == verdict.suspects[0].component]
+    felt = [place for place, name in enumerate(names) if target and name == target.component and place not in best[:1]]
+    exact = [place for place in felt if target and metrics[place] == target.metric]
+    return best[:1] + (exact or felt)[:1]
 
 
 def chosen_entries(verdict: Verdict) -> list[TimelineEntry]:
