@@ -55,9 +55,9 @@ def _checks(verdict: Verdict) -> Iterator[str]:
     leading = _leading(verdict)
     for suspect in leading:
         findings = sorted((item for item in suspect.evidence if item.supports), key=lambda item: -item.share)
-        known = [CHECKS[item.channel] for item in findings if item.channel in CHECKS]
-        known = known or [CHECKS[suspect.fault_type]] if suspect.fault_type in CHECKS else known
-        yield from (check.format(suspect.component) for check in list(dict.fromkeys(known))[: 3 - len(leading)])
+        channels = [item.channel for item in findings if item.channel in CHECKS] or [suspect.fault_type]
+        checks = dict.fromkeys(CHECKS[channel] for channel in channels if channel in CHECKS)
+        yield from (check.format(suspect.component) for check in list(checks)[: max(3 - len(leading), 1)])
 
 
 def _doubts(verdict: Verdict) -> Iterator[str]:
