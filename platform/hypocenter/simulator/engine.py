@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PACE = 5.0
 SETTLING = 80
+QUICKEST = 1e-5
 TINY = 1e-9
 
 
@@ -128,7 +129,7 @@ def _note(record: Record, step: int, weight: float, state: State, knobs: Knobs, 
     flows = {
         "arrivals": moment.arrivals, "served": state.served, "refused": moment.refused, "failing": state.failing,
         "response": state.response, "deviation": np.sqrt(state.variance),
-        "own": state.response - moment.holding.away, "own_errors": moment.own_errors,
+        "own": np.maximum(state.response - moment.holding.away, QUICKEST), "own_errors": moment.own_errors,
         "busy": state.served * moment.holding.time,
         "queue": state.queue, "depth": state.depth, "cpu": sharing.cpu, "throttled": 1 - 1 / state.stretch,
         "io": state.served * moment.holding.disk, "memory": state.memory, "fill": knobs.fill,

@@ -53,9 +53,19 @@ def _one_of(*choices: str) -> Reader:
     return read
 
 
+def _at_most(limit: int, read: Reader) -> Reader:
+    def bounded(text: str) -> Any:
+        value = read(text)
+        if value > limit:
+            raise ValueError(f"must be at most {limit}")
+        return value
+
+    return bounded
+
+
 _COMPONENT: dict[str, Reader] = {
     "on": _text, "workers": q.count, "queue": q.whole, "cpu": q.duration, "io": q.duration, "wait": q.duration,
-    "spread": q.number, "errors": q.share, "cores": q.positive_number, "memory": q.size, "limit": q.size,
+    "spread": _at_most(100, q.number), "errors": q.share, "cores": q.positive_number, "memory": q.size, "limit": q.size,
     "per_request": q.size, "bytes": q.size, "writes": q.share, "volume": q.size, "restart": q.positive_duration,
 }  # fmt: skip
 OPTIONS: Mapping[str, Mapping[str, Reader]] = {
@@ -66,8 +76,9 @@ OPTIONS: Mapping[str, Mapping[str, Reader]] = {
     "queue": _COMPONENT,
     "external": _COMPONENT,
     "call": {
-        "times": q.number, "timeout": q.positive_duration, "retries": q.whole, "backoff": q.duration,
-        "pool": q.whole, "optional": _yes_no, "behind": _text, "hit": q.share, "network": q.duration,
+        "times": _at_most(100, q.number), "timeout": q.positive_duration, "retries": _at_most(50, q.whole),
+        "backoff": q.duration, "pool": q.whole, "optional": _yes_no, "behind": _text, "hit": q.share,
+        "network": q.duration,
     },
     "consume": {},
     "load": {"daily": q.share, "peak": q.duration, "weekly": q.share, "noise": q.share},

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "KB": 1e3, "MB": 1e6, "GB": 1e9}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+_NUMBER = r"\d{1,12}(?:\.\d{1,12})?"
+_PART = re.compile(rf"({_NUMBER})(ms|[smhd])")
 
 
 def duration(text: str) -> float:
@@ -37,7 +38,7 @@ def size(text: str) -> float:
     >>> size("2GiB")
     2147483648.0
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]i?B|B)", text)
+    match = re.fullmatch(rf"({_NUMBER})([KMG]i?B|B)", text)
     if match is None or match[2] not in BYTES:
         raise ValueError("is not a size; write for example 512MiB or 2GiB")
     return float(match[1]) * BYTES[match[2]]
@@ -49,7 +50,7 @@ def rate(text: str) -> float:
     >>> rate("90/m")
     1.5
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)/(s|m|h)", text)
+    match = re.fullmatch(rf"({_NUMBER})/(s|m|h)", text)
     if match is None:
         raise ValueError("is not a rate; write for example 80/s or 300/m")
     return float(match[1]) / SECONDS[match[2]]
@@ -70,7 +71,7 @@ def share(text: str) -> float:
 
 def number(text: str) -> float:
     """Return a finite number that is not negative; raise ValueError otherwise."""
-    if re.fullmatch(r"\d+(?:\.\d+)?", text) is None:
+    if re.fullmatch(_NUMBER, text) is None:
         raise ValueError("is not a number that is zero or more")
     return float(text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -170,4 +171,4 @@ class Scenario:
     @property
     def steps(self) -> int:
         """How many samples each series has."""
-        return round(self.length / self.step)
+        return math.ceil(self.length / self.step - 1e-9)
