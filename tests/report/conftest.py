@@ -206,7 +206,9 @@ def large(nodes=50, charts=12):
         model.TimelineEntry(after(9 * index), "anomaly", name, "left its band " * 9)
         for index, name in enumerate(names * 9)
     ]
-    suspects = [replace(shop_suspects()[index % 3], component=name) for index, name in enumerate(names)]
+    others = [name for name in names if name != names[20]]
+    suspects = [replace(shop_suspects()[0], component=names[20], path=tuple(way))]
+    suspects += [replace(shop_suspects()[2], component=name, probability=0.002, path=()) for name in others]
     verdict = replace(
         shop().verdict,
         cause=names[20],
@@ -214,6 +216,8 @@ def large(nodes=50, charts=12):
         suspects=tuple(suspects),
         target=model.Target(names[0], None),
         propagation=tuple(steps),
+        summary="",
+        observed=tuple(names),
         ruled_out=tuple(model.RuledOut(name, "Its callees explain it. " * 9) for name in names),
         blind_spots=tuple(f"{name} never reported." for name in names),
         timeline=tuple(entries),
