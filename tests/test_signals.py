@@ -158,11 +158,56 @@ def test_spans_tell_rates_durations_own_time_failures_and_the_gap_of_each_edge()
     assert found.dependencies == (Dependency("web", "cart", source="spans"),)
 
 
+def test_failures_are_counted_among_the_spans_that_say_whether_they_failed():
+    frame = spans_of([row for at_s in range(4) for row in request(0, at_s)]).astype({"error": object})
+    frame.loc[frame["operation"] == "serve", "error"] = [True, None, False, None]
+    _, values = column(resolve(Case("c", spans=frame)), "cart|traced_error_share", "traces")
+    np.testing.assert_allclose(values, [0.5])
+
+
+def test_operations_are_counted_apart_up_to_the_most_frequent():
+    names = ["".join(chr(103 + (number // 20**place) % 20) for place in range(2)) for number in range(150)]
+    rows = [(START, at, 0, -1, "web", name, 1000, False) for at, name in enumerate([*names, "user 17", "user 4711"])]
+    found = resolve(Case("c", spans=spans_of(rows))).tables[0]
+    operations = [series.metric for series in found.series if series.kind is MetricKind.OPERATION]
+    assert len(operations) == 100
+    assert "operation:user <*>" in operations
+
+
 def test_without_a_clients_end_there_is_no_gap():
     rows = [(START, 1, 0, -1, "web", "GET /", 9000, False), (START, 1, 1, 0, "cart", "serve", 4000, False)]
     found = resolve(Case("c", spans=spans_of(rows)))
     assert not [series for series in found.tables[0].series if series.kind is MetricKind.EDGE_GAP]
     assert found.dependencies == (Dependency("web", "cart", source="spans"),)
+
+
+@pytest.mark.parametrize(
+    "renamed",
+    [
+        lambda ids: ids.map(lambda number: -1 if number < 0 else 2**62 + number),
+        lambda ids: ids.map(lambda number: "" if number < 0 else f"{number:016x}"),
+        lambda ids: ids.where(ids >= 0).astype("Int64"),
+    ],
+    ids=["64 bit", "text", "none for a root"],
+)
+def test_how_ids_are_written_does_not_matter(renamed):
+    frame = spans_of([row for at_s in range(20) for row in request(at_s, at_s)])
+    again = frame.assign(span=renamed(frame["span"]), parent=renamed(frame["parent"]), trace=frame["trace"].map(str))
+    want, got = resolve(Case("c", spans=frame)).tables[0], resolve(Case("c", spans=again)).tables[0]
+    assert got.series == want.series
+    np.testing.assert_array_equal(got.values, want.values)
+
+
+@pytest.mark.parametrize("bad", [{"service": None}, {"duration_us": math.nan}, {"duration_us": -1.0}, {"time": pd.NaT}])
+def test_a_span_that_lacks_what_matters_is_left_out_and_counted(bad):
+    frame = spans_of(request(0, 0)).astype({"duration_us": float})
+    frame = pd.concat([frame, frame.tail(1).assign(span=9, **bad)], ignore_index=True)
+    frame["time"] = pd.to_datetime(frame["time"], utc=True)
+    found = resolve(Case("c", spans=frame))
+    assert found.notes == ("1 spans bear no usable time, component or duration and are left out",)
+    np.testing.assert_array_equal(
+        found.tables[0].values, resolve(Case("c", spans=spans_of(request(0, 0)))).tables[0].values
+    )
 
 
 def test_a_reference_of_spans_has_the_bins_of_the_case_and_rates_per_second():
@@ -258,7 +303,7 @@ def test_templates_beyond_the_most_frequent_share_one():
 def test_lines_and_spans_without_a_usable_time_are_left_out_and_counted():
     rows = [line(0, "tick"), (pd.Timestamp("1754-08-30", tz="UTC"), "cart", "INFO", "tick"), (pd.NaT, "cart", "", "x")]
     found = resolve(Case("c", log_lines=lines_of(rows)))
-    assert found.notes == ("2 log lines bear no usable time and are left out",)
+    assert found.notes == ("2 log lines bear no usable time, component or duration and are left out",)
     assert len(found.tables[0].times) == 1
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hypocenter.catalog import measure
 from hypocenter.signals.components import DEFAULT_COMPONENT_LABELS, gather
 from hypocenter.signals.grid import is_dated
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
+    from numpy.typing import NDArray
 
     from hypocenter.model import Dependency
     from hypocenter.telemetry import Case, RawTable, SeriesTable
@@ -35,8 +38,8 @@ def resolve(
     `component_labels`: labels that may name the component, best first. `overrides`: see `hypocenter.catalog.measure`.
     """
     metrics = _metrics(case, component_labels, overrides)
-    spans, calm_spans, edges = resolve_spans(_dated(case.spans), _dated(case.reference_spans))
-    lines, calm_lines = resolve_logs(_dated(case.log_lines), _dated(case.reference_log_lines))
+    spans, calm_spans, edges = resolve_spans(_usable(case.spans), _usable(case.reference_spans))
+    lines, calm_lines = resolve_logs(_usable(case.log_lines), _usable(case.reference_log_lines))
     minutes = resolve_minutes(case.service_minutes, case.edge_minutes)
     tables = tuple(table for table in (*metrics.tables, spans, minutes, lines) if table is not None)
     reference = tuple(table for table in (*metrics.reference, calm_spans, calm_lines) if table is not None)
@@ -49,7 +52,7 @@ def resolve(
         reference=reference,
         dependencies=dependencies,
         components=gather(case.components, names, dependencies, metrics.hosts),
-        notes=(*case.notes, *metrics.notes, *_undated(case)),
+        notes=(*case.notes, *metrics.notes, *_unusable(case)),
     )
 
 
@@ -83,21 +86,28 @@ def _is_named_throughout(table: RawTable) -> bool:
     return not any(measure(name).part for name in {labels["__name__"] for labels in table.labels})
 
 
-def _dated(events: pd.DataFrame | None) -> pd.DataFrame | None:
-    """Leave out what bears no usable time: none at all, or one before 1970."""
+def _usable(events: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Leave out what bears no time, one before 1970, no component or a duration that is no number."""
     if events is None or events.empty:
         return None
-    usable = is_dated(events["time"])
-    return events if usable.all() else events[usable]
+    kept = _is_usable(events)
+    return events if kept.all() else events[kept]
 
 
-def _undated(case: Case) -> tuple[str, ...]:
-    lost = [(word, _lost(events)) for word, events in (("spans", case.spans), ("log lines", case.log_lines))]
-    return tuple(f"{number} {word} bear no usable time and are left out" for word, number in lost if number)
+def _is_usable(events: pd.DataFrame) -> NDArray[np.bool_]:
+    usable = is_dated(events["time"]) & events["service"].notna().to_numpy()
+    if "duration_us" in events:
+        durations = events["duration_us"].to_numpy(dtype=float, na_value=np.nan)
+        usable &= np.isfinite(durations) & (durations >= 0)
+    return np.asarray(usable)
 
 
-def _lost(events: pd.DataFrame | None) -> int:
-    return 0 if events is None or events.empty else int((~is_dated(events["time"])).sum())
+def _unusable(case: Case) -> tuple[str, ...]:
+    """Say how many spans and log lines were left out."""
+    kinds = (("spans", case.spans), ("log lines", case.log_lines))
+    lost = [(word, int((~_is_usable(events)).sum())) for word, events in kinds if events is not None and len(events)]
+    why = "bear no usable time, component or duration and are left out"
+    return tuple(f"{number} {word} {why}" for word, number in lost if number)
 
 
 def join_dependencies(*sources: Iterable[Dependency]) -> tuple[Dependency, ...]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from hypocenter.telemetry import Values
 
+Block = tuple[str, MetricKind, str, str, "Values"]
+MOST_OPERATIONS = 100
 _VARIES = r"[0-9a-fA-F-]{8,}|\d+"
 
 
@@ -68,7 +70,6 @@ def read_tree(spans: pd.DataFrame) -> SpanTree:
         spans["operation"].astype(str).str.replace(_VARIES, "<*>", regex=True), sort=True
     )
     parent_row = _parent_rows(spans)
-    failed = spans["error"].to_numpy(dtype=float) if "error" in spans else np.full(len(spans), np.nan)
     return SpanTree(
         names=tuple(str(name) for name in names),
         service=service,
@@ -77,26 +78,38 @@ def read_tree(spans: pd.DataFrame) -> SpanTree:
         parent_row=parent_row,
         at_ns=grid.nanoseconds(spans["time"]),
         duration_s=spans["duration_us"].to_numpy(dtype=float) / 1e6,
-        failed=failed,
+        failed=_failed(spans),
         is_client=_clients(service, parent_row),
     )
 
 
 def _parent_rows(spans: pd.DataFrame) -> NDArray[np.int64]:
-    """Row of each span's parent, -1 when it has none or it was not recorded; ids are unique within a trace."""
-    trace, span, parent = (_ids(spans[name]) for name in ("trace", "span", "parent"))
-    stride = int(max(span.max(), parent.max())) + 2
-    key = trace * stride + span + 1
-    order = np.argsort(key, kind="stable")
-    wanted = trace * stride + parent + 1
-    place = np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)
-    rows = order[place]
-    found = (parent >= 0) & (key[rows] == wanted) & (rows != np.arange(len(rows)))
-    return np.where(found, rows, -1).astype(np.int64)
+    """Row of each span's parent, -1 when it has none or it was not recorded.
+
+    Ids are numbers or texts and unique within a trace; whatever marks a root is no span's id.
+    """
+    import pandas as pd
+
+    trace = pd.factorize(spans["trace"])[0].astype(np.int64)
+    ids = pd.factorize(pd.concat([spans["span"], spans["parent"]]))[0].astype(np.int64)
+    span, parent = ids[: len(spans)], ids[len(spans) :]
+    stride = int(ids.max()) + 1
+    order = np.argsort(trace * stride + span, kind="stable")
+    ranked = (trace * stride + span)[order]
+    wanted = trace * stride + parent
+    place = np.minimum(np.searchsorted(ranked, wanted), len(ranked) - 1)
+    found = (parent >= 0) & (ranked[place] == wanted) & (order[place] != np.arange(len(spans)))
+    return np.where(found, order[place], -1).astype(np.int64)
 
 
-def _ids(column: pd.Series) -> NDArray[np.int64]:
-    return column.to_numpy().astype(np.int64)
+def _failed(spans: pd.DataFrame) -> Values:
+    """1.0 for a span that failed, 0.0 for one that did not, NaN where the source does not say."""
+    import pandas as pd
+
+    if "error" not in spans:
+        return np.full(len(spans), np.nan)
+    said = pd.to_numeric(spans["error"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    return np.where(np.isnan(said), np.nan, said != 0)
 
 
 def _clients(service: NDArray[np.int64], parent_row: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -171,26 +184,29 @@ def _per_component(tree: SpanTree, bins: grid.Grid) -> tuple[list[Series], Value
         ),
         ("self_time_p95", MetricKind.SELF_TIME, "s", "p95", grid.quantile(own_cells, own, shape, 0.95)),
     ]
-    if not np.isnan(tree.failed).all():
-        failed = np.nan_to_num(tree.failed[entries])
-        blocks.append(
-            ("traced_error_share", MetricKind.ERRORS, "share", "mean", _ratio(grid.total(cells, failed, shape), counts))
-        )
+    blocks += _error_share("traced_error_share", tree.failed[entries], cells, shape)
     return _series_of(blocks, [(name, None) for name in tree.names])
 
 
 def _per_operation(tree: SpanTree, bins: grid.Grid) -> tuple[list[Series], Values]:
     """Spans per operation: which calls a component stops making, or starts to, shows the branch it takes."""
     size = len(tree.operations)
-    pairs, column = np.unique(tree.service * size + tree.operation, return_inverse=True)
+    pairs, column, counts = np.unique(tree.service * size + tree.operation, return_inverse=True, return_counts=True)
     rates = grid.count(bins.bin_of * len(pairs) + column, (bins.size, len(pairs))) / bins.width_s
-    series = [
-        Series(
-            tree.names[pair // size], f"operation:{tree.operations[pair % size]}", MetricKind.OPERATION, "1/s", "rate"
-        )
-        for pair in pairs
-    ]
-    return series, rates
+    kept = _most_frequent(pairs // size, counts)
+    series = [_operation_series(tree.names[pair // size], tree.operations[pair % size]) for pair in pairs[kept]]
+    return series, rates[:, kept]
+
+
+def _most_frequent(owner: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places of the `MOST_OPERATIONS` most frequent of each owner, in order of place; ties go to the first."""
+    order = np.lexsort((-counts, owner))
+    begins = np.searchsorted(owner[order], owner[order])
+    return np.sort(order[np.arange(len(order)) - begins < MOST_OPERATIONS])
+
+
+def _operation_series(component: str, operation: str) -> Series:
+    return Series(component, f"operation:{operation}", MetricKind.OPERATION, "1/s", "rate")
 
 
 def _per_edge(tree: SpanTree, bins: grid.Grid) -> tuple[list[Series], Values]:
@@ -204,12 +220,17 @@ def _per_edge(tree: SpanTree, bins: grid.Grid) -> tuple[list[Series], Values]:
         ("call_duration_mean", MetricKind.LATENCY, "s", "mean", _ratio(grid.total(cells, durations, shape), counts)),
         ("call_duration_p95", MetricKind.LATENCY, "s", "p95", grid.quantile(cells, durations, shape, 0.95)),
     ]
-    if not np.isnan(tree.failed).all():
-        failed = np.nan_to_num(tree.failed[rows])
-        blocks.append(
-            ("call_error_share", MetricKind.ERRORS, "share", "mean", _ratio(grid.total(cells, failed, shape), counts))
-        )
+    blocks += _error_share("call_error_share", tree.failed[rows], cells, shape)
     return _series_of(blocks, edges)
+
+
+def _error_share(metric: str, failed: Values, cells: NDArray[np.int64], shape: tuple[int, int]) -> list[Block]:
+    """The share of failures among the spans that say whether they failed; nothing where none does."""
+    said = ~np.isnan(failed)
+    if not said.any():
+        return []
+    share = _ratio(grid.total(cells[said], failed[said], shape), grid.count(cells[said], shape))
+    return [(metric, MetricKind.ERRORS, "share", "mean", share)]
 
 
 def _per_gap(tree: SpanTree, bins: grid.Grid) -> tuple[list[Series], Values]:
@@ -240,9 +261,7 @@ def _edge_cells(
     return edges, bins.bin_of[rows] * len(pairs) + column, (bins.size, len(pairs))
 
 
-def _series_of(
-    blocks: list[tuple[str, MetricKind, str, str, Values]], places: list[tuple[str, str | None]]
-) -> tuple[list[Series], Values]:
+def _series_of(blocks: list[Block], places: list[tuple[str, str | None]]) -> tuple[list[Series], Values]:
     """Name the columns of blocks of [time, place]."""
     series = [
         Series(component, metric, kind, unit, stat, "server" if peer else None, peer)
