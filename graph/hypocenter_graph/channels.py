@@ -1,0 +1,249 @@
+"""What can speak against a component: one function per channel, each from deviations to findings.
+
+A finding's strength is 0 to 1 and means "how much this alone looks like the component broke". The shape of every
+strength is the same: nothing below a threshold, then the logarithm of how far beyond it the component stands.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hypocenter.model import MetricKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from hypocenter.model import Alert, ChangeEvent
+    from hypocenter_graph.deviation import Deviation
+    from hypocenter_graph.observations import Observations
+
+UNUSUAL = 3.0
+CERTAIN = 200.0
+CHANGE_SLACK_S = 60.0
+CHANGE_MEMORY_S = 7200.0
+CHANGE_HALF_S = 1800.0
+LEAST_GAP_S = 5e-4
+MATERIAL = 0.3
+IMMATERIAL = 0.15
+COMPLAINT = re.compile(r"error|exception|fatal|panic|warn|fail|refused|timeout|timed out", re.IGNORECASE)
+TAIL_TRUST = {"mean": 1.0, "p50": 1.0, "last": 1.0, "p90": 0.9, "p95": 0.7, "p99": 0.4}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One channel's word on one component; `deviations` are what it rests on, the telling one first, and
+    `text` says it where no series can."""
+
+    component: str
+    channel: str
+    strength: float
+    deviations: tuple[Deviation, ...] = ()
+    text: str = ""
+
+
+def strength(z: float, threshold: float = UNUSUAL, certain: float = CERTAIN) -> float:
+    """Return 0 up to the threshold, 1 from `certain` on, and the logarithm of the distance between.
+
+    >>> strength(3.0), strength(200.0), round(strength(20.0), 2)
+    (0.0, 1.0, 0.55)
+    """
+    if not z > threshold:
+        return 0.0
+    return min(1.0, math.log1p(z - threshold) / math.log1p(certain - threshold))
+
+
+def resources(seen: Observations) -> list[Finding]:
+    """Processor, memory, disk and saturation that a component uses beyond its normal, next to what others do.
+
+    A large z on a tiny amount is halved: what burns a thousandth of a core starves nobody.
+    """
+    found = []
+    for channel, kinds in _RESOURCES.items():
+        risen = [d for ds in seen.own.values() for d in ds if _rose(d, kinds)]
+        largest: dict[str, float] = defaultdict(float)
+        for d in risen:
+            largest[d.series.metric] = max(largest[d.series.metric], d.change)
+        found += [
+            Finding(
+                d.series.component,
+                channel,
+                strength(d.z) * (0.5 + 0.5 * _share(d.change, largest[d.series.metric] / 2)),
+                (d,),
+            )
+            for d in risen
+        ]
+    return _strongest(found)
+
+
+_RESOURCES = {
+    "cpu": frozenset({MetricKind.CPU}),
+    "memory": frozenset({MetricKind.MEMORY}),
+    "disk": frozenset({MetricKind.DISK}),
+    "saturation": frozenset({MetricKind.SATURATION}),
+}
+
+
+def _rose(d: Deviation, kinds: frozenset[MetricKind]) -> bool:
+    return d.series.kind in kinds and not d.series.host and d.z > UNUSUAL and d.change > 0
+
+
+def own_time(seen: Observations) -> list[Finding]:
+    """Time spent in the component itself, calls to others left out: the ratio of after to before."""
+    found = []
+    for component in seen.own:
+        means = [d for d in seen.of_kind(component, MetricKind.SELF_TIME) if d.series.stat == "mean"]
+        # Sources that count a client's waiting as its own work speak only where the better one does not.
+        exact = [d for d in means if d.series.metric == "self_time_mean"] or means
+        found += [Finding(component, "self_time", _ratio_strength(d), (d,)) for d in exact]
+    return _strongest(found)
+
+
+def gaps(seen: Observations) -> list[Finding]:
+    """Time lost between a caller and its callee: a slow network shows on all edges of the slow end.
+
+    An edge's gap is blamed on each end in so far as the other end's other edges are sound.
+    """
+    found = []
+    lost = {ends: gap for ends, ds in seen.edges.items() if (gap := _gap(ds)) is not None}
+    touching: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for ends in lost:
+        for end in ends:
+            touching[end].append(ends)
+    for component, edges in touching.items():
+        blame = [_blame(component, ends, lost, touching) for ends in edges]
+        worst = sorted(edges, key=lambda ends: -lost[ends][0])[:3]
+        found.append(
+            Finding(
+                component, "network_gap", _saturate(sum(blame) / len(blame) - 0.3), tuple(lost[e][1] for e in worst)
+            )
+        )
+    return _strongest(found)
+
+
+def _gap(ds: Iterable[Deviation]) -> tuple[float, Deviation] | None:
+    """Return an edge's log-ratio of time lost, after to before, and the deviation that shows it."""
+    measured = [
+        d for d in ds if d.series.kind is MetricKind.EDGE_GAP and d.series.stat == "p50" and math.isfinite(d.change)
+    ]
+    if measured:
+        return _log_ratio(measured[0]) * _clip(abs(measured[0].z) / 6.0), measured[0]
+    latency = {(d.series.side, d.series.stat): d for d in ds if d.series.kind is MetricKind.LATENCY}
+    for (side, stat), client in latency.items():
+        server = latency.get(("server", stat))
+        if side == "client" and server and math.isfinite(client.change + server.change):
+            lost = replace(client, before=client.before - server.before, after=client.after - server.after)
+            return _log_ratio(lost) * (0.5 + (1 - 0.5) * _clip(abs(client.z) / 6.0)), client
+    return None
+
+
+def _blame(
+    component: str,
+    ends: tuple[str, str],
+    lost: Mapping[tuple[str, str], tuple[float, Deviation]],
+    touching: Mapping[str, list[tuple[str, str]]],
+) -> float:
+    other = ends[1] if ends[0] == component else ends[0]
+    elsewhere = [_saturate(lost[e][0] - 0.3) for e in touching[other] if component not in e]
+    return max(0.0, lost[ends][0]) * (1.0 - (sum(elsewhere) / len(elsewhere) if elsewhere else 0.0))
+
+
+def lines(seen: Observations) -> list[Finding]:
+    """Log statements that went missing or came up, and operations no longer or suddenly called, within a component."""
+    found = []
+    for component, ds in seen.own.items():
+        for kind, name in ((MetricKind.LOG_LINES, "log"), (MetricKind.OPERATION, "calls")):
+            counts = [d for d in ds if d.series.kind is kind]
+            found += [Finding(component, f"{name}_missing", _missing(d), (d,)) for d in counts]
+            found += [Finding(component, f"{name}_surplus", _clip((d.z - 3.0) / 5.0), (d,)) for d in counts]
+    return _strongest(found)
+
+
+def _missing(d: Deviation) -> float:
+    """How surely an expected statement no longer comes; a complaint that stays away is no complaint."""
+    if d.z >= 0 or d.before <= 0 or COMPLAINT.search(d.series.metric):
+        return 0.0
+    gone = 1.0 - min(1.0, d.after / d.before)
+    return _clip((-d.z * math.sqrt(gone) - 1.8) / 2.5)
+
+
+def silence(seen: Observations) -> list[Finding]:
+    """A component all of whose series stopped, and one that restarted."""
+    found = []
+    for component, ds in seen.own.items():
+        reporting = [d for d in ds if math.isfinite(d.before) and not d.series.host]
+        if reporting and all(d.silent for d in reporting):
+            found.append(Finding(component, "silence", 1.0, tuple(reporting[:1])))
+        found += [
+            Finding(component, "restarts", 1.0, (d,))
+            for d in reporting
+            if (d.series.kind is MetricKind.RESTARTS and d.change > 0)
+            or (d.series.kind is MetricKind.UP and d.change < 0 and d.z < -UNUSUAL)
+        ]
+    return _strongest(found)
+
+
+def unexplained(seen: Observations) -> list[Finding]:
+    """Any other series far from its normal, such as traffic or network use: a hint that only breaks ties."""
+    other = (MetricKind.TRAFFIC, MetricKind.NETWORK, MetricKind.OTHER, MetricKind.ERROR_LINES)
+    return _strongest(
+        Finding(component, "unexplained", strength(abs(d.z)), (d,))
+        for component in seen.own
+        for d in seen.of_kind(component, *other)
+    )
+
+
+def changes(events: Iterable[ChangeEvent], onset: datetime | None) -> list[Finding]:
+    """A deploy, config, flag or scaling shortly before the onset; one after it cannot have caused it."""
+    found = []
+    for event in events:
+        age_s = (onset - event.at).total_seconds() if onset else math.inf
+        if -CHANGE_SLACK_S <= age_s <= CHANGE_MEMORY_S:
+            text = f"{event.type} {event.title}".strip() + f" {max(age_s, 0) / 60:.0f} min before the onset"
+            found.append(Finding(event.component, "change", math.exp(-max(age_s, 0.0) / CHANGE_HALF_S), text=text))
+    return _strongest(found)
+
+
+def alerts(fired: Iterable[Alert]) -> list[Finding]:
+    """Rules of others that fired on a component, for incidents of which nothing else is known."""
+    kinds: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for alert in fired:
+        kinds[alert.component].add((alert.name, alert.state))
+    most = max((len(names) for names in kinds.values()), default=1)
+    return [Finding(c, "alerts", len(n) / most, text=f"{len(n)} different alerts fired") for c, n in kinds.items()]
+
+
+CHANNELS: tuple[Callable[[Observations], list[Finding]], ...] = (resources, own_time, gaps, lines, silence, unexplained)
+
+
+def _strongest(findings: Iterable[Finding]) -> list[Finding]:
+    best: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        key = (finding.component, finding.channel)
+        if finding.strength > 0 and (key not in best or finding.strength > best[key].strength):
+            best[key] = finding
+    return list(best.values())
+
+
+def _ratio_strength(d: Deviation) -> float:
+    return _saturate(_log_ratio(d) - 0.4) * _clip(d.z / 6.0) if math.isfinite(d.change) else 0.0
+
+
+def _log_ratio(d: Deviation) -> float:
+    return math.log((max(d.after, 0.0) + LEAST_GAP_S) / (max(d.before, 0.0) + LEAST_GAP_S))
+
+
+def _share(part: float, whole: float) -> float:
+    return min(1.0, part / whole) if whole > 0 else 1.0
+
+
+def _saturate(log_ratio: float) -> float:
+    return 1.0 - math.exp(-max(0.0, log_ratio) / 1.2)
+
+
+def _clip(value: float) -> float:
+    return min(1.0, max(0.0, value))

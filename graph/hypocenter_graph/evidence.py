@@ -1,0 +1,119 @@
+"""Findings as evidence that a person can check: sentences with numbers in real units, for and against."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from hypocenter.catalog import KINDS, describe, format_value
+from hypocenter.model import Evidence, RuledOut
+from hypocenter_graph.symptoms import ERRORS, Explained, Symptom
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from hypocenter.model import Series
+    from hypocenter_graph.channels import Finding
+    from hypocenter_graph.rank import Ranking, Scored
+
+LEAST_EXPLAINED = 0.3
+MOST_EVIDENCE = 8
+FAULT_TYPES = {
+    "cpu": "cpu",
+    "memory": "memory",
+    "disk": "disk",
+    "saturation": "saturation",
+    "latency": "latency",
+    "self_time": "latency",
+    "errors": "errors",
+    "network_gap": "network",
+    "log_missing": "errors",
+    "log_surplus": "errors",
+    "calls_missing": "errors",
+    "calls_surplus": "errors",
+    "silence": "silence",
+    "restarts": "crash",
+    "change": "change",
+}
+
+
+def evidence_for(scored: Scored, ranking: Ranking, onsets: Mapping[Series, datetime]) -> tuple[Evidence, ...]:
+    """Return what speaks for a suspect, strongest first, and then what speaks against it."""
+    found = [_evidence(finding, share, onsets) for finding, share in scored.findings[:MOST_EVIDENCE] if share > 0]
+    return (*found, *_against(scored.component, ranking, onsets))
+
+
+def _evidence(finding: Finding, share: float, onsets: Mapping[Series, datetime]) -> Evidence:
+    if not finding.deviations:
+        return Evidence(finding.channel, f"{finding.component}: {finding.text}", share=share)
+    told = finding.deviations[0]
+    return Evidence(
+        channel=finding.channel,
+        text=describe(told.series, told.before, told.after),
+        share=share,
+        series=told.series.name,
+        unit=told.series.unit,
+        before=finite(told.before),
+        after=finite(told.after),
+        onset=onsets.get(told.series),
+    )
+
+
+def _against(component: str, ranking: Ranking, onsets: Mapping[Series, datetime]) -> list[Evidence]:
+    found = []
+    for (owner, channel), explained in ranking.explained.items():
+        if owner == component and explained.share >= LEAST_EXPLAINED:
+            symptom = ranking.symptoms[owner, channel]
+            told = max(symptom.deviations.values(), key=lambda d: abs(d.z))
+            found.append(
+                Evidence(
+                    channel="exoneration",
+                    text=exoneration(symptom, explained),
+                    supports=False,
+                    series=told.series.name,
+                    unit=told.series.unit,
+                    before=finite(told.before),
+                    after=finite(told.after),
+                    onset=onsets.get(told.series),
+                )
+            )
+    return found
+
+
+def exoneration(symptom: Symptom, explained: Explained) -> str:
+    """Write how much of a component's trouble another explains: `checkout +390 ms, 98% explained by payment`."""
+    told = max(symptom.deviations.values(), key=lambda d: abs(d.change))
+    what = " failed" if symptom.channel == ERRORS else ""
+    size = format_value(abs(told.change), told.series.unit)
+    return f"{symptom.component} +{size}{what}, {explained.share:.0%} explained by {explained.by}"
+
+
+def fault_type_of(scored: Scored) -> str:
+    """Name the class of fault by the finding that weighs most; `unknown` where none names one."""
+    for finding, _ in scored.findings:
+        if finding.channel in FAULT_TYPES:
+            return FAULT_TYPES[finding.channel]
+        if finding.deviations and finding.channel == "unexplained":
+            return KINDS[finding.deviations[0].series.kind].fault_type
+    return "unknown"
+
+
+def ruled_out(ranking: Ranking, spared: frozenset[str], reachable: Mapping[str, int] | None) -> tuple[RuledOut, ...]:
+    """Say of components that look guilty and are not suspects what clears them: their callees, or the graph."""
+    found = {}
+    for (component, _), explained in sorted(ranking.explained.items(), key=lambda item: -item[1].share):
+        if component not in spared and component not in found and explained.share >= LEAST_EXPLAINED:
+            symptom = max((s for (c, _), s in ranking.symptoms.items() if c == component), key=lambda s: s.impact)
+            found[component] = RuledOut(component, exoneration(symptom, ranking.explained[component, symptom.channel]))
+    if reachable is not None:
+        for scored in ranking.scored:
+            if scored.score > 0.1 and scored.component not in reachable and scored.component not in spared:
+                reason = "out of its normal, but the symptom does not depend on it"
+                found.setdefault(scored.component, RuledOut(scored.component, reason))
+    return tuple(found.values())
+
+
+def finite(value: float) -> float | None:
+    """Return the value, or None where there is none."""
+    return value if math.isfinite(value) else None

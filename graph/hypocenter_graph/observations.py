@@ -1,0 +1,52 @@
+"""The deviations of an incident, looked up by component, edge and kind."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hypocenter.model import MetricKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from hypocenter_graph.deviation import Deviation
+
+STATS = ("mean", "p50", "p95", "p90", "p99", "last")
+
+
+@dataclass(frozen=True)
+class Observations:
+    """All deviations of an incident: `own[c]` of the component itself, `edges[caller, callee]` of calls between two."""
+
+    own: Mapping[str, tuple[Deviation, ...]]
+    edges: Mapping[tuple[str, str], tuple[Deviation, ...]]
+
+    def of_kind(self, component: str, *kinds: MetricKind) -> tuple[Deviation, ...]:
+        """Return the component's own deviations of some kinds, the machine below it left out."""
+        return tuple(d for d in self.own.get(component, ()) if d.series.kind in kinds and not d.series.host)
+
+    def served(self, component: str, *kinds: MetricKind) -> tuple[Deviation, ...]:
+        """Return deviations of what the component serves: as it sees it, or else as its callers see it."""
+        own = self.of_kind(component, *kinds)
+        return tuple(d for d in own if d.series.side != "client") or own
+
+    def rate(self, component: str) -> float | None:
+        """Return the requests per second that the component serves during the incident, or None when not observed."""
+        rates = [d for d in self.served(component, MetricKind.TRAFFIC) if d.after == d.after]
+        return max((max(d.before, d.after) if d.before == d.before else d.after for d in rates), default=None)
+
+
+def observe(deviations: Iterable[Deviation]) -> Observations:
+    """Index deviations by component and by edge."""
+    own: dict[str, list[Deviation]] = defaultdict(list)
+    edges: dict[tuple[str, str], list[Deviation]] = defaultdict(list)
+    for deviation in deviations:
+        series = deviation.series
+        if series.peer is None:
+            own[series.component].append(deviation)
+        else:
+            ends = (series.component, series.peer)
+            edges[ends if series.side == "client" else ends[::-1]].append(deviation)
+    return Observations({c: tuple(ds) for c, ds in own.items()}, {e: tuple(ds) for e, ds in edges.items()})

@@ -1,0 +1,160 @@
+"""Which component leans on which: the dependency graph as an immutable value that ranking asks questions of."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hypocenter.model import Component, ComponentType, Dependency, DependencyType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+_TOKEN = re.compile(r"[a-z]+", re.IGNORECASE)
+_HOST_NAME = re.compile(r"^[a-z0-9-]+(\.[a-z0-9-]+){2,}", re.IGNORECASE)
+_LEAST_ALIAS_TOKEN = 5
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Components and dependencies, looked up by name in either direction.
+
+    `callees[c]` and `callers[c]` follow `CALLS`; `hosts[c]` follows `RUNS_ON` and `INSTANCE_OF` downwards,
+    `guests[h]` upwards. `aliases[x]` is the instrumented component that `x` is another name of.
+    """
+
+    components: Mapping[str, Component]
+    dependencies: tuple[Dependency, ...]
+    callees: Mapping[str, tuple[str, ...]]
+    callers: Mapping[str, tuple[str, ...]]
+    hosts: Mapping[str, tuple[str, ...]]
+    guests: Mapping[str, tuple[str, ...]]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def distances(self, start: str) -> dict[str, int]:
+        """Return the number of steps from `start` to all that it leans on, directly or not."""
+        return _breadth_first(start, self.leaned_on)
+
+    def impact(self, start: str) -> dict[str, int]:
+        """Return the number of steps from all that leans on `start`, directly or not."""
+        return _breadth_first(start, self.leaning)
+
+    def joined(self, start: str) -> set[str]:
+        """Return all that some path joins to `start`, whichever way its arrows point."""
+        return set(_breadth_first(start, lambda c: self.leaned_on(c) + self.leaning(c)))
+
+    def leaned_on(self, component: str) -> tuple[str, ...]:
+        """Return what `component` leans on directly: callees, hosts and what it is another name of."""
+        alias = self.aliases.get(component)
+        return self.callees.get(component, ()) + self.hosts.get(component, ()) + ((alias,) if alias else ())
+
+    def leaning(self, component: str) -> tuple[str, ...]:
+        """Return what leans on `component` directly: callers and guests."""
+        return self.callers.get(component, ()) + self.guests.get(component, ())
+
+    def path(self, start: str, end: str) -> tuple[str, ...]:
+        """Return a shortest blame path from `start` down to `end`, or () when there is none."""
+        previous: dict[str, str | None] = {start: None}
+        queue = deque([start])
+        while queue and end not in previous:
+            component = queue.popleft()
+            for other in self.leaned_on(component):
+                if other not in previous:
+                    previous[other] = component
+                    queue.append(other)
+        return _walk_back(previous, end)
+
+    def entries(self) -> tuple[str, ...]:
+        """Return the components that nobody calls and that call somebody: where users come in."""
+        return tuple(c for c in self.components if not self.callers.get(c) and self.callees.get(c))
+
+
+def _breadth_first(start: str, step: Callable[[str], tuple[str, ...]]) -> dict[str, int]:
+    found = {start: 0}
+    queue = deque([start])
+    while queue:
+        component = queue.popleft()
+        for other in step(component):
+            if other not in found:
+                found[other] = found[component] + 1
+                queue.append(other)
+    return found
+
+
+def _walk_back(previous: Mapping[str, str | None], end: str) -> tuple[str, ...]:
+    path: list[str] = []
+    component: str | None = end if end in previous else None
+    while component is not None:
+        path.append(component)
+        component = previous[component]
+    return tuple(reversed(path))
+
+
+def build_topology(components: Iterable[Component], dependencies: Iterable[Dependency]) -> Topology:
+    """Join components and dependencies into a topology; self-calls and repeated edges are dropped.
+
+    >>> shop = build_topology([], [Dependency("front", "cart"), Dependency("cart", "cart-db")])
+    >>> shop.path("front", "cart-db")
+    ('front', 'cart', 'cart-db')
+    """
+    kept = {(d.caller, d.callee, d.type): d for d in dependencies if d.caller != d.callee}
+    edges = tuple(kept[key] for key in sorted(kept))
+    nodes = {component.name: component for component in components}
+    for edge in edges:
+        nodes.setdefault(edge.caller, Component(edge.caller))
+        below = ComponentType.HOST if edge.type is DependencyType.RUNS_ON else ComponentType.SERVICE
+        nodes.setdefault(edge.callee, Component(edge.callee, below))
+    names = {name: nodes[name] for name in sorted(nodes)}
+    calls = [(e.caller, e.callee) for e in edges if e.type is DependencyType.CALLS]
+    below_edges = [(e.caller, e.callee) for e in edges if e.type is not DependencyType.CALLS]
+    callees = _adjacency(calls)
+    return Topology(
+        components=names,
+        dependencies=edges,
+        callees=callees,
+        callers=_adjacency((callee, caller) for caller, callee in calls),
+        hosts=_adjacency(below_edges),
+        guests=_adjacency((below, above) for above, below in below_edges),
+        aliases=find_aliases(names, callees),
+    )
+
+
+def _adjacency(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for left, right in pairs:
+        found.setdefault(left, []).append(right)
+    return {left: tuple(rights) for left, rights in found.items()}
+
+
+def find_aliases(components: Iterable[str], callees: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Return, for each leaf that is only a host name in front of a component, that component.
+
+    A load balancer's DNS name seen from the caller is the component behind it, not a dependency of its own. Names are
+    often cut, so a token of five letters or more that stands in exactly one component's name is enough; where a caller
+    and its callee both hold it, the callee is meant.
+
+    >>> find_aliases(["site", "orders", "shop-order.eu.lb.example.com"], {"site": ("shop-order.eu.lb.example.com",)})
+    {'shop-order.eu.lb.example.com': 'orders'}
+    """
+    names = tuple(components)
+    leaves = [name for name in names if _HOST_NAME.match(name) and not callees.get(name)]
+    real = [name for name in names if not _HOST_NAME.match(name)]
+    found = {}
+    for leaf in leaves:
+        tokens = [t.lower() for t in _TOKEN.findall(leaf.split(".")[0]) if len(t) >= _LEAST_ALIAS_TOKEN]
+        meant = {_lowest_named(token, real, callees) for token in tokens} - {None}
+        if len(meant) == 1:
+            found[leaf] = str(meant.pop())
+    return found
+
+
+def _lowest_named(token: str, names: list[str], callees: Mapping[str, tuple[str, ...]]) -> str | None:
+    holding = {name for name in names if token in _letters(name)}
+    lowest = [name for name in holding if not holding & set(callees.get(name, ()))]
+    return lowest[0] if len(lowest) == 1 else None
+
+
+def _letters(name: str) -> str:
+    return "".join(_TOKEN.findall(name)).lower()

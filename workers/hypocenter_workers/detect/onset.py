@@ -1,0 +1,127 @@
+"""When an incident began, found in the data: the moment from which many components at once left their normal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypocenter.model import MetricKind
+from hypocenter_workers.detect import robust
+from hypocenter_workers.detect.deviations import COUNTS, TINY, floors, stack
+from hypocenter_workers.detect.windows import NEIGHBOUR, step_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from hypocenter.telemetry import SeriesTable, Values
+
+UNUSUAL = 3.0
+CAPPED = 30.0
+AFTER = np.timedelta64(180, "s")
+LEAST_AFTER_ROWS = 2
+BEFORE_TIMES_AFTER = 5
+BEFORE_ALERT = np.timedelta64(3600, "s")
+LEAST_OWN_ROWS = 8
+QUIET_KINDS = COUNTS | {MetricKind.OTHER, MetricKind.TRAFFIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """The start of an incident and how far off it may be, in seconds."""
+
+    at: np.datetime64
+    uncertainty_s: float
+
+
+def find_onset(
+    tables: Sequence[SeriesTable],
+    references: Sequence[SeriesTable],
+    neighbours: Sequence[np.datetime64] = (),
+    alerted: np.datetime64 | None = None,
+) -> Onset | None:
+    """Find when the incident began: where the number of unwell components rises to its highest and stays.
+
+    `alerted` is when somebody noticed: the incident began at most an hour before and not after. Returns None when
+    nothing is out of its normal.
+    """
+    table = max(tables, key=lambda t: (t.modality == "metrics", len(t.times)), default=None)
+    if table is None or len(table.times) < 2:
+        return None
+    shift = _shift(table, [r for r in references if r.modality == table.modality])
+    shift = np.where(_allowed(table, neighbours, alerted), shift, 0.0)
+    best = int(shift.argmax())
+    if shift[best] <= 0:
+        return None
+    step = float(step_of(table.times) / np.timedelta64(1, "s"))
+    return Onset(table.times[best], max(step, step * _width(shift, best) / 2))
+
+
+def _width(shift: NDArray[np.float64], best: int) -> int:
+    """Count the rows around the best that are nearly as good a start."""
+    near = shift > 0.8 * shift[best]
+    left = best - int(np.argmin(near[best::-1])) if not near[: best + 1].all() else -1
+    right = best + int(np.argmin(near[best:])) if not near[best:].all() else len(near)
+    return right - left - 1
+
+
+def _shift(table: SeriesTable, references: Sequence[SeriesTable]) -> NDArray[np.float64]:
+    """Sum over components, at each row, how far the rows after it stand from the rows before it."""
+    history = stack(table, references)
+    known = table.values if len(table.times) >= LEAST_OWN_ROWS or not len(history) else history
+    level = robust.median(known)
+    moves = np.diff(known, axis=0) / np.sqrt(2.0)
+    noise = robust.scale(moves, np.zeros(moves.shape[1]))
+    scale = np.fmax(np.fmax(noise, floors(table.series, known, history)), TINY)
+    z = np.clip(np.nan_to_num((table.values - level) / scale), -CAPPED, CAPPED)
+    z[:, [s.kind in QUIET_KINDS for s in table.series]] = 0.0
+    rows = max(LEAST_AFTER_ROWS, int(np.ceil(AFTER / step_of(table.times))))
+    far = np.log1p(np.clip(np.abs(_after(z, rows) - _before(z, rows * BEFORE_TIMES_AFTER)) - UNUSUAL, 0.0, None))
+    components = np.unique([s.component for s in table.series], return_inverse=True)[1]
+    total = np.asarray(_by_component(far, components).sum(axis=1))
+    total[: min(rows, len(z) // 3)] = 0.0
+    total[len(z) - LEAST_AFTER_ROWS + 1 :] = 0.0
+    return total
+
+
+def _after(z: Values, rows: int) -> Values:
+    """Mean of each row and those that follow it, up to `rows` of them."""
+    total = np.vstack([np.zeros((1, z.shape[1])), np.cumsum(z, axis=0)])
+    start = np.arange(len(z))
+    end = np.minimum(start + rows, len(z))
+    return np.asarray((total[end] - total[start]) / (end - start)[:, None])
+
+
+def _before(z: Values, rows: int) -> Values:
+    """Mean of the up to `rows` rows before each row; the first row has its own value."""
+    total = np.vstack([np.zeros((1, z.shape[1])), np.cumsum(z, axis=0)])
+    end = np.arange(len(z))
+    start = np.maximum(end - rows, 0)
+    means = (total[end] - total[start]) / np.maximum(end - start, 1)[:, None]
+    means[0] = z[0]
+    return np.asarray(means)
+
+
+def _by_component(far: Values, components: NDArray[np.int64]) -> Values:
+    """Average each component's three furthest series: one noisy series is not an unwell component."""
+    columns = []
+    for component in range(components.max(initial=-1) + 1):
+        own = np.sort(far[:, components == component], axis=1)[:, -3:]
+        columns.append(own.mean(axis=1))
+    return np.column_stack(columns)
+
+
+def _allowed(
+    table: SeriesTable, neighbours: Sequence[np.datetime64], alerted: np.datetime64 | None
+) -> NDArray[np.bool_]:
+    step = step_of(table.times)
+    allowed = np.ones(len(table.times), dtype=bool)
+    for start in neighbours:
+        allowed &= ~((table.times + step > start) & (table.times < start + NEIGHBOUR))
+    if alerted is not None:
+        near = (table.times <= alerted) & (table.times >= alerted - BEFORE_ALERT)
+        allowed &= near if near.any() else True
+    return allowed

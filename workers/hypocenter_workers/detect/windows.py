@@ -1,0 +1,52 @@
+"""Which rows of a table are normal and which are the incident."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from hypocenter.telemetry import Times
+
+NEIGHBOUR = np.timedelta64(300, "s")
+LONGEST = np.timedelta64(900, "s")
+LEAST_STEPS = 6
+COARSE = np.timedelta64(30, "s")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Row masks over one table: `before` holds no incident, `during` holds this one; a guard gap lies between."""
+
+    before: NDArray[np.bool_]
+    during: NDArray[np.bool_]
+    step: np.timedelta64
+
+
+def step_of(times: Times) -> np.timedelta64:
+    """Return the usual distance between rows; one minute when there is a single row."""
+    return np.timedelta64(60, "s") if len(times) < 2 else np.median(np.diff(times))
+
+
+def split(times: Times, onset: np.datetime64, neighbours: Sequence[np.datetime64] = ()) -> Windows:
+    """Split the rows of a table at the onset.
+
+    A coarse row covers the step that starts at its time, so one that begins before the onset may hold part of the
+    incident: it belongs to neither side unless most of it lies after. Rows of `neighbours` (known faults nearby) are
+    normal for nobody, and the incident ends where the next one begins.
+    """
+    step = step_of(times)
+    coarse = step >= COARSE
+    before = times + (step if coarse else np.timedelta64(0, "s")) <= onset
+    for start in neighbours:
+        before &= ~((times + step > start) & (times < start + NEIGHBOUR)) if start < onset else True
+    end = onset + max(LONGEST, LEAST_STEPS * step)
+    end = min([end, *(start for start in neighbours if start > onset)])
+    during = (times + step / 2 >= onset if coarse else times >= onset) & (times < end)
+    return Windows(np.asarray(before), np.asarray(during), step)

@@ -1,0 +1,193 @@
+"""The story on one screen: signals, detection, correlation, ranking, verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hypocenter import signals
+from hypocenter.catalog import FAULT_TYPES
+from hypocenter.errors import InputError
+from hypocenter.model import Investigation, Verdict
+from hypocenter.settings import read
+from hypocenter.signals import DEFAULT_COMPONENT_LABELS
+from hypocenter_graph.evidence import ruled_out
+from hypocenter_graph.rank import Context, Ranking, rank
+from hypocenter_graph.topology import Topology, build_topology
+from hypocenter_graph.verdict import graph_view, propagation, suspects_of
+from hypocenter_workers.blind_spots import blind_spots
+from hypocenter_workers.charts import draw_charts
+from hypocenter_workers.correlate import choose_target, correlate
+from hypocenter_workers.detect.anomalies import find_anomalies, instant, moment, score_tables
+from hypocenter_workers.detect.deviations import deviations
+from hypocenter_workers.detect.onset import Onset, find_onset
+from hypocenter_workers.timeline import first_onsets, timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    import numpy as np
+
+    from hypocenter.model import Component, Dependency, Incident, Suspect, Target
+    from hypocenter.telemetry import Case, SeriesTable, Signals
+    from hypocenter_graph.deviation import Deviation
+    from hypocenter_workers.detect.anomalies import Scoring
+
+UNUSUAL = 3.0
+MOST_SCORED = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the one who asks may state: the start, the graph, the symptom, and how sure a named cause must be.
+
+    `precision` is the least probability at which a cause is named; None takes it from the settings.
+    """
+
+    at: datetime | None = None
+    dependencies: tuple[Dependency, ...] | None = None
+    target: Target | None = None
+    precision: float | None = None
+    component_labels: tuple[str, ...] = DEFAULT_COMPONENT_LABELS
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What detection made of a case: the series that moved, their scores and the incident they belong to."""
+
+    deviations: tuple[Deviation, ...]
+    scorings: tuple[Scoring, ...]
+    incident: Incident
+    target: Target | None
+
+
+def investigate(case: Case, options: Options) -> Investigation:
+    """Say which component started the incident in `case`, and why. Pure: the same case gives the same verdict.
+
+    Raises InputError when the case holds nothing to look at, or when the target is unknown.
+    """
+    resolved = signals.resolve(case, component_labels=options.component_labels)
+    topology = _topology(case, resolved, options)
+    _check(case, resolved, topology, options)
+    start = _start(case, resolved, options)
+    seen = _detect(case, resolved, topology, start, options)
+    onset = moment(start.at) if start else None
+    ranking = rank(seen.deviations, topology, Context(seen.target, onset, case.changes, seen.incident.alerts))
+    verdict = _verdict(case, resolved, topology, start, seen, ranking, options)
+    charts = draw_charts(verdict, ranking, resolved, start, _masked(case)) if start else ()
+    return Investigation(verdict, charts)
+
+
+def _topology(case: Case, resolved: Signals, options: Options) -> Topology:
+    if options.dependencies is None:
+        return build_topology(resolved.components, resolved.dependencies)
+    return build_topology((*case.components, *_observed(resolved)), options.dependencies)
+
+
+def _observed(resolved: Signals) -> tuple[Component, ...]:
+    own = {s.component for table in resolved.tables for s in table.series}
+    return tuple(c for c in resolved.components if c.name in own)
+
+
+def _check(case: Case, resolved: Signals, topology: Topology, options: Options) -> None:
+    if not any(table.series for table in resolved.tables) and not case.alerts:
+        raise InputError(f"{case.case_id}: no series, spans, log lines or alerts could be attributed to a component")
+    known = {*topology.components, *(s.component for table in resolved.tables for s in table.series)}
+    if options.target and options.target.component not in known:
+        some = ", ".join(sorted(known)[:5])
+        raise InputError(
+            f"--target: {options.target.component!r} is no component of {case.case_id}; it has {some}, ..."
+        )
+
+
+def _start(case: Case, resolved: Signals, options: Options) -> Onset | None:
+    if options.at is not None:
+        return Onset(instant(options.at), 0.0)
+    alerted = min((alert.at for alert in case.alerts if alert.at), default=None)
+    found = find_onset(
+        resolved.tables, resolved.reference, _masked(case), instant(alerted) if alerted is not None else None
+    )
+    if found is None and alerted is not None:
+        return Onset(instant(alerted), 300.0)
+    return found
+
+
+def _masked(case: Case) -> tuple[np.datetime64, ...]:
+    return tuple(instant(start) for start in case.masked)
+
+
+def _detect(case: Case, resolved: Signals, topology: Topology, start: Onset | None, options: Options) -> Seen:
+    target = choose_target(options.target or case.target, case.alerts, topology)
+    if start is None:
+        return Seen((), (), correlate((), case.alerts, None, topology), target)
+    moved = tuple(
+        d
+        for table in resolved.tables
+        for d in deviations(table, _references(table, resolved, start), start.at, _masked(case))
+    )
+    furthest = sorted((d for d in moved if abs(d.z) > UNUSUAL), key=lambda d: (-abs(d.z), d.series.name))
+    scorings = score_tables(resolved.tables, (d.series for d in furthest[:MOST_SCORED]), start.at, _masked(case))
+    incident = correlate(find_anomalies(scorings), case.alerts, moment(start.at), topology)
+    return Seen(moved, scorings, incident, target)
+
+
+def _references(table: SeriesTable, resolved: Signals, start: Onset) -> list[SeriesTable]:
+    """Return the references of a table's kind that lie before the incident; later ones only where there is no other."""
+    same = [r for r in resolved.reference if r.modality == table.modality and len(r.times)]
+    earlier = [r for r in same if r.times[-1] < start.at]
+    return earlier or same
+
+
+def _verdict(
+    case: Case,
+    resolved: Signals,
+    topology: Topology,
+    start: Onset | None,
+    seen: Seen,
+    ranking: Ranking,
+    options: Options,
+) -> Verdict:
+    by_series, by_component = first_onsets(seen.incident)
+    suspects = suspects_of(ranking, topology, seen.target, by_series)
+    cause = _cause(suspects, options)
+    reach = topology.distances(seen.target.component) if seen.target else None
+    spared = frozenset(s.component for s in suspects[:3])
+    keep = [s.component for s in suspects[:5]] + ([seen.target.component] if seen.target else [])
+    return Verdict(
+        case_id=case.case_id,
+        system=case.system,
+        suspects=suspects,
+        cause=cause,
+        causes=(cause,) if cause else (),
+        abstained=cause is None,
+        onset=moment(start.at) if start else None,
+        onset_uncertainty_s=start.uncertainty_s if start else None,
+        target=seen.target,
+        propagation=propagation(ranking, topology, cause, by_component) if cause else (),
+        ruled_out=ruled_out(ranking, spared, reach),
+        blind_spots=blind_spots(case, resolved, topology, start),
+        timeline=timeline(seen.incident, case.changes),
+        graph=graph_view(ranking, topology, suspects, cause, keep),
+        summary=_summary(suspects, cause),
+        observed=tuple(sorted(ranking.seen.own)),
+    )
+
+
+def _cause(suspects: Sequence[Suspect], options: Options) -> str | None:
+    wanted = float(read("precision") or 0.0) if options.precision is None else options.precision
+    best = suspects[0] if suspects else None
+    return best.component if best and best.score > 0 and best.probability >= wanted else None
+
+
+def _summary(suspects: Sequence[Suspect], cause: str | None) -> str:
+    if cause is None:
+        named = ", ".join(f"{s.component} ({s.probability:.0%})" for s in suspects[:3] if s.score > 0)
+        return f"No confident cause. Candidates: {named}." if named else "No confident cause: nothing left its normal."
+    best = suspects[0]
+    reason = next((e.text for e in best.evidence if e.supports), "")
+    sentence = FAULT_TYPES[best.fault_type].sentence.format(component=cause)
+    return f"{sentence} ({best.probability:.0%}): {reason}." if reason else f"{sentence} ({best.probability:.0%})."
+
+
+__all__ = ["Investigation", "Options", "investigate"]
