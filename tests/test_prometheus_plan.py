@@ -20,7 +20,7 @@ ANY = [parse_selector('{namespace="shop"}')]
 
 def catalogue(**series: int) -> Catalogue:
     return {
-        name: [{"__name__": name, "job": f"j{at % 2}", "pod": f"p{at}"} for at in range(count)]
+        name: [{"__name__": name, "job": f"j{at % 2}", "path": f"/{at}"} for at in range(count)]
         for name, count in sorted(series.items())
     }
 
@@ -106,6 +106,39 @@ def test_the_largest_metrics_are_added_up_until_the_rest_fits() -> None:
     less = plan(catalogue(calls_total=100, heap_bytes=60, up=4), ANY, HOUR, 60, most=400)
     assert [each.expression for each in less.aggregated][1] == (
         'avg by (job) ({namespace="shop",__name__=~"heap_bytes"})'
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept"),
+    [
+        ({"service": "a", "pod": "p", "code": "200", "path": "/"}, "code,service"),
+        ({"job": "a", "pod": "p", "container": "c", "namespace": "n"}, "job,namespace,pod"),
+        ({"container": "c", "image": "i"}, "container"),
+        ({"instance": "i", "le": "1"}, "instance,le"),
+        ({"job": "j", "instance": "i"}, "job"),
+        ({"client": "a", "server": "b", "trace": "x", "job": "j"}, "client,job,server"),
+    ],
+)
+def test_a_sum_keeps_what_names_the_component_and_the_outcome(labels: dict[str, str], kept: str) -> None:
+    series = [{"__name__": "calls_total", **labels, "noise": str(at)} for at in range(9)]
+    chosen = plan({"calls_total": series}, ANY, HOUR, 60, most=60)
+    assert chosen.aggregated[0].expression.startswith(f"sum by ({kept}) (rate(")
+    assert chosen.aggregated[0].groups == 1
+
+
+def test_a_sum_keeps_the_label_that_the_caller_names_components_by() -> None:
+    series = [{"__name__": "calls_total", "team": "a", "pod": f"p{at}"} for at in range(9)]
+    chosen = plan({"calls_total": series}, ANY, HOUR, 60, most=60, component_labels=("team",))
+    assert chosen.aggregated[0].expression.startswith("sum by (team) (rate(")
+
+
+def test_a_machine_keeps_its_name() -> None:
+    series = [{"__name__": "node_load1", "job": "node", "instance": f"i{at}", "cpu": "0"} for at in range(9)]
+    assert (
+        plan({"node_load1": series}, ANY, HOUR, 60, most=500)
+        .aggregated[0]
+        .expression.startswith("avg by (instance,job) (")
     )
 
 

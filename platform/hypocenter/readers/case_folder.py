@@ -33,8 +33,12 @@ def is_case_folder(folder: Path) -> bool:
 
 
 def case_folders(folder: Path) -> Iterator[Path]:
-    """Yield the case folders in `folder`, in order of name."""
-    for child in sorted(folder.iterdir()):
+    """Yield the case folders in `folder`, in order of name; raises InputError when it cannot be listed."""
+    try:
+        children = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({error.strerror}); see its permissions") from error
+    for child in children:
         if child.is_dir() and not child.name.startswith(("_", ".")) and is_case_folder(child):
             yield child
 

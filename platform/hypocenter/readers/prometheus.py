@@ -61,7 +61,7 @@ def read_prometheus(
         questions = Questions(client)
         catalogue = questions.catalogue(selectors, window, options.max_response_bytes)
         interval = questions.interval(catalogue, window)
-        chosen = plan(catalogue, selectors, window, interval, options.max_points)
+        chosen = plan(catalogue, selectors, window, interval, options.max_points, options.component_labels)
         series = questions.raw(list(pieces(catalogue, chosen.raw, selectors, window, interval)))
         series |= _added_up(questions, chosen, window)
         metrics = _table(series, chosen.step_s if chosen.aggregated else 0, questions)

@@ -29,8 +29,9 @@ class PrometheusOptions:
     """Access, patience and limits of one investigation's questions; secrets never show in `repr` or in errors.
 
     `lookahead` is how far past the stated time is read, since what follows an onset shows the fault; `baselines` are
-    how long ago the same window is read once more, coarsely, as a fault-free reference. `attempts` counts the tries
-    of one question that the server turned down for now, `longest_wait_s` is the longest pause between two of them.
+    how long ago the same window is read once more, coarsely, as a fault-free reference. `component_labels` are never
+    added up over. `attempts` counts the tries of one question that the server turned down for now, `longest_wait_s`
+    is the longest pause between two of them.
     """
 
     username: str | None = None
@@ -47,6 +48,7 @@ class PrometheusOptions:
     longest_wait_s: float = 60.0
     lookahead: timedelta = timedelta(minutes=30)
     baselines: tuple[timedelta, ...] = ()
+    component_labels: tuple[str, ...] = ()
 
 
 def options_from_settings() -> PrometheusOptions:

@@ -60,7 +60,16 @@ def exactly(labels: Mapping[str, str]) -> str:
     >>> exactly({"__name__": "up", "job": 'a"b'})
     '{__name__="up",job="a\\\\"b"}'
     """
-    return "{" + ",".join(f"{name}={_quoted(value)}" for name, value in sorted(labels.items())) + "}"
+    return "{" + ",".join(f"{label_name(name)}={_quoted(value)}" for name, value in sorted(labels.items())) + "}"
+
+
+def label_name(name: str) -> str:
+    """Return a label's name as PromQL takes it: quoted when it is no plain word, which only newer servers have.
+
+    >>> label_name("job"), label_name("service.name")
+    ('job', '"service.name"')
+    """
+    return name if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name) else _quoted(name)
 
 
 def _quoted(value: str) -> str:
