@@ -120,6 +120,22 @@ def test_a_start_far_off_loses_the_root(shop):
     assert [outcome.hits[0] for outcome in of(late, "largest-z")] == [0.25, 0.25, 0.25]
 
 
+def test_our_method_states_its_confidence(shop):
+    ours = of(evaluate([shop]), "hypocenter")
+    assert [found.case_id for found in ours] == ["one", "three", "two"]
+    assert all(0 <= found.probability <= 1 and found.ms > 0 for found in ours)
+    assert all((found.cause_hit is None) == found.abstained for found in ours)
+    (everything, *_) = rows(ours)
+    assert 0 <= everything.abstained <= 1
+    assert 0 <= everything.brier <= 1
+
+
+def test_a_start_that_is_not_told_is_found_for_the_baselines_too(shop):
+    outcomes = evaluate([shop], ["robust-z"], start="detected", offset_s=86400)
+    assert [outcome.hits[0] for outcome in of(outcomes, "largest-z")] == [1.0, 1.0, 1.0]
+    assert of(outcomes, "hypocenter") == []
+
+
 def test_more_processes_give_the_same_figures(shop):
     def figures(jobs):
         return [(outcome.case_id, outcome.method, outcome.hits) for outcome in evaluate([shop], ["random"], jobs=jobs)]
