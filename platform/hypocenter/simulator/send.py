@@ -77,17 +77,19 @@ def send(
     return sent
 
 
-def _checked(url: str) -> str:
+def _checked(url: str) -> httpx.URL:
     from urllib.parse import urlsplit
 
+    import httpx
+
     try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError as error:
+        urlsplit(url)  # finds broken brackets, which httpx takes for a name
+        parsed = httpx.URL(url)
+    except (ValueError, httpx.InvalidURL) as error:
         raise InputError(f"{url!r} is not a URL: {error}") from error
-    if parts.scheme not in {"http", "https"} or not host:
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise InputError(f"{url!r} is not an http or https URL; write for example http://127.0.0.1:9090/api/v1/write")
-    return url
+    return parsed
 
 
 def _millis(table: RawTable, ending_at: datetime | None) -> list[int]:
@@ -152,14 +154,14 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _post(client: httpx.Client, url: str, body: bytes, pace: Pace) -> None:
+def _post(client: httpx.Client, url: httpx.URL, body: bytes, pace: Pace) -> None:
     """Deliver one request; wait and try again where the specification says so."""
     import httpx
 
-    problem = ""
+    problem, asked = "", 0.0
     for attempt in range(ATTEMPTS):
         if attempt:
-            pace.wait(min(LONGEST_WAIT, 0.25 * 2**attempt))
+            pace.wait(min(LONGEST_WAIT, max(asked, 0.25 * 2**attempt)))
         try:
             answer = client.post(url, content=body)
         except httpx.TransportError as error:
@@ -167,7 +169,12 @@ def _post(client: httpx.Client, url: str, body: bytes, pace: Pace) -> None:
             continue
         if answer.is_success:
             return
-        problem = f"HTTP {answer.status_code}: {answer.text.strip()[:200]}"
+        problem = f"HTTP {answer.status_code}: {' '.join(answer.text.split())[:200]}"
         if answer.status_code != 429 and answer.status_code < 500:
             break
-    raise SourceError(f"{url} did not take the samples ({problem}); is it a remote-write receiver that is switched on?")
+        after = answer.headers.get("Retry-After", "")
+        asked = float(after) if after.isascii() and after.isdigit() else 0.0
+    public = url.copy_with(userinfo=b"")
+    raise SourceError(
+        f"{public} did not take the samples ({problem}); is it a remote-write receiver that is switched on?"
+    )

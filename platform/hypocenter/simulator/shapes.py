@@ -111,7 +111,8 @@ def _stores(names: list[str], random: np.random.Generator) -> tuple[list[Compone
              CallSpec(names[-1], "third-party", 0.5, retries=1)]  # fmt: skip
     calls.append(CallSpec(names[1], databases[0], 1.0, pool=1, behind="cache"))
     storing = [name for name in names[3:] if random.random() < 0.5]
-    calls += [CallSpec(n, str(random.choice(databases)), float(random.uniform(0.5, 2.0)), pool=1) for n in storing]
+    for i, name in enumerate(storing, start=1):
+        calls += [CallSpec(name, databases[i % len(databases)], float(random.uniform(0.5, 2.0)), pool=1)]
     return stores, calls
 
 
