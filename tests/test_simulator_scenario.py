@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from hypocenter.errors import InputError
 from hypocenter.model import ComponentType
 from hypocenter.simulator import read_scenario
+from hypocenter.simulator.faults import FAULTS
+from hypocenter.simulator.parser import HEADERS, OPTIONS
 from hypocenter.simulator.simulation import run
 from hypocenter.simulator.system import build
 
@@ -224,3 +226,16 @@ def test_whatever_is_accepted_runs_and_stays_finite(text):
             assert (values >= -1e-9).all(), name
         assert (record.failing <= 1 + 1e-9).all()
         assert (record.served <= record.arrivals.max() + record.queue.max() + 1e-6).all()
+
+
+def test_the_manual_names_every_statement_option_and_fault_type():
+    manual = (SCENARIOS.parent.parent / "docs" / "simulator.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)", manual))
+    options = {option for kind in OPTIONS.values() for option in kind}
+    kinds = set(OPTIONS) - {"call", "consume"}
+    assert options | kinds | set(HEADERS) | set(FAULTS) | {"include", "set"} <= named
+
+
+def test_the_manual_says_where_each_fault_strikes():
+    manual = (SCENARIOS.parent.parent / "docs" / "simulator.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \| .* \| .* \|$", manual, re.MULTILINE)) >= set(FAULTS)
