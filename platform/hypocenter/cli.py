@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hypocenter import settings
 from hypocenter.arguments import DURATION, TIME
 from hypocenter.errors import HypocenterError, InputError
 
@@ -102,7 +101,6 @@ _about_the_incident = _options_of(
     click.option(
         "--precision",
         type=click.FloatRange(0, 1),
-        default=lambda: settings.read("precision"),
         help="Least probability at which a cause is named; default 0.5, or HYPOCENTER_PRECISION.",
     ),
 )
@@ -193,11 +191,20 @@ def _target(text: str | None) -> Target | None:
 def _read_files(paths: Iterable[Path], component_labels: Sequence[str]) -> Iterator[Case | Failure]:
     from hypocenter.readers import read_cases
 
-    for path in paths:
+    for path in chain.from_iterable(map(_members, paths)):
         try:
             yield from read_cases(path, component_labels=component_labels or None)
         except HypocenterError as error:
-            yield Failure(path.name, error)
+            yield Failure(path.name or str(path), error)
+
+
+def _members(path: Path) -> Sequence[Path]:
+    """Return the case folders of a folder one by one, so that one that cannot be read does not hide the others."""
+    from hypocenter.readers.case_folder import case_folders, is_case_folder
+
+    if path.is_dir() and not is_case_folder(path):
+        return list(case_folders(path)) or [path]
+    return [path]
 
 
 def _read_server(given: dict[str, Any]) -> Iterator[Case | Failure]:
@@ -311,6 +318,9 @@ def _progress(text: str) -> None:
     default="true",
     show_default=True,
     help="Tell each method when the incident began, or let it be found.",
+)
+@click.option(
+    "--offset", "offset_s", type=float, default=0.0, help="Seconds by which the start that is told is shifted."
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cases to run at the same time.")
 @click.option("--json", "as_json", is_flag=True, help="Print rows and single outcomes as JSON and nothing else.")

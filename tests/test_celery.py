@@ -1,0 +1,118 @@
+"""The demo incident through a real Redis and a real worker process, and the same Verdict at the other end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hypocenter.errors import InputError
+from hypocenter.model import Dependency, DependencyType, Target
+from hypocenter.readers import read_cases
+from hypocenter.simulator import read_scenario, simulate, write_case
+from hypocenter.verdict_json import investigation_from_json
+from hypocenter_workers.app import create_app
+from hypocenter_workers.investigate import Options, investigate
+from hypocenter_workers.messages import options_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from celery import Celery
+
+TASK = "hypocenter.investigate"
+PATIENCE_S = 120
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "shop"
+    scenario = read_scenario(pytestconfig.rootpath / "fixtures" / "scenarios" / "shop.scenario")
+    write_case(simulate(scenario, 0), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def worker(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Celery]:
+    """An app whose tasks a worker process of its own takes; its log is shown when it does not end in peace."""
+    celery = str(Path(sys.executable).with_name("celery"))
+    command = [celery, "-A", "hypocenter_workers.app", "worker", "--concurrency", "1", "--loglevel", "WARNING"]
+    environment = {**os.environ, "HYPOCENTER_REDIS_URL": redis_server}
+    folder = tmp_path_factory.mktemp("worker")
+    with (folder / "log").open("w+", encoding="utf-8") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        with create_app(redis_server) as app:
+            yield app
+        process.terminate()
+        code = process.wait(timeout=PATIENCE_S)
+        log.seek(0)
+        assert code == 0, log.read()
+
+
+@pytest.mark.redis
+def test_a_worker_gives_the_verdict_of_this_process(worker: Celery, demo: Path) -> None:
+    sent = worker.send_task(TASK, [str(demo), {"precision": 0.4}])
+    here = investigate(next(read_cases(demo)), Options(precision=0.4))
+    there = investigation_from_json(sent.get(timeout=PATIENCE_S))
+    assert there == here
+    assert there.verdict.suspects
+
+
+@pytest.mark.redis
+def test_bad_input_travels_back_as_its_one_line(worker: Celery, tmp_path: Path) -> None:
+    sent = worker.send_task(TASK, [str(tmp_path / "absent")])
+    with pytest.raises(InputError, match="absent"):
+        sent.get(timeout=PATIENCE_S)
+
+
+def test_an_app_connects_to_nothing_until_asked() -> None:
+    app = create_app("redis://127.0.0.1:1/0")
+    assert app.conf.accept_content == ["json"]
+    assert app.conf.task_acks_late
+    assert app.conf.broker_transport_options["visibility_timeout"] > app.conf.task_time_limit
+
+
+def test_options_are_read_from_json() -> None:
+    message = {
+        "at": "2026-03-01T11:00:00+01:00",
+        "dependencies": [["web", "db"], ["db", "host-1", "RUNS_ON"]],
+        "target": ["web", "latency"],
+        "precision": 0.9,
+        "component_labels": ["team"],
+    }
+    options = options_from_json(message)
+    assert str(options.at) == "2026-03-01 10:00:00+00:00"
+    assert options.target == Target("web", "latency")
+    assert options.dependencies is not None
+    assert Dependency("db", "host-1", DependencyType.RUNS_ON, options.dependencies[1].source) in options.dependencies
+    assert (options.precision, options.component_labels) == (0.9, ("team",))
+
+
+def test_options_left_out_keep_their_default() -> None:
+    assert options_from_json({}) == options_from_json({"at": None}) == Options()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"at": "yesterday"},
+        {"at": 7},
+        {"dependencies": [["web"]]},
+        {"dependencies": "web"},
+        {"target": []},
+        {"target": ["web", "latency", "p95"]},
+        {"target": "web"},
+        {"precision": "high"},
+        {"component_labels": 7},
+        {"component_labels": "team"},
+        {"nonsense": 1},
+    ],
+    ids=str,
+)
+def test_options_that_cannot_be_read_name_themselves(message: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(message))):
+        options_from_json(message)
