@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypocenter.signals import counters, grid, histograms, spans
-from hypocenter.signals.aggregate import block_of, carry, total
+from hypocenter.signals.aggregate import carry, total
 
 STEP_S = 15
 
@@ -188,5 +188,5 @@ def test_carry_equals_a_walk(row):
 
 
 def test_a_sum_is_missing_only_where_all_its_parts_are_and_does_not_dip_for_one_lost_scrape():
-    block = block_of(np.array([[1.0, 1.0, math.nan, 1.0], [5.0, math.nan, math.nan, 5.0]]))
-    np.testing.assert_allclose(total(block, (0, 1)), [6.0, 6.0, math.nan, 6.0])
+    raw = np.array([[1.0, 1.0, math.nan, 1.0], [5.0, math.nan, math.nan, 5.0]])
+    np.testing.assert_allclose(total(raw, (0, 1)), [6.0, 6.0, math.nan, 6.0])

@@ -19,26 +19,6 @@ if TYPE_CHECKING:
 Rows = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Block:
-    """Raw series in canonical units, counters as rates: [series, time].
-
-    `known` says where a sample is; `zero` has 0 where none is; `carried` has the last sample for up to `MOST_MISSED`
-    samples, so that a sum over instances does not dip when one of them misses a scrape.
-    """
-
-    values: Values
-    known: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
-    zero: Values
-    carried: Values
-
-
-def block_of(values: Values) -> Block:
-    """Prepare [series, time] for recipes."""
-    known = ~np.isnan(values)
-    return Block(values, known, np.where(known, values, 0.0), np.nan_to_num(carry(values)))
-
-
 def carry(values: Values) -> Values:
     """Carry the last sample of each series over at most `MOST_MISSED` missing ones; [series, time]."""
     places = np.arange(values.shape[1])
@@ -55,8 +35,8 @@ class Recipe(Protocol):
         """The signal that comes out."""
         ...
 
-    def cook(self, block: Block) -> Values:
-        """Return its samples."""
+    def cook(self, raw: Values) -> Values:
+        """Return its samples from raw series in canonical units, counters as rates: [series, time]."""
         ...
 
 
@@ -67,9 +47,9 @@ class Total:
     series: Series
     rows: Rows
 
-    def cook(self, block: Block) -> Values:
+    def cook(self, raw: Values) -> Values:
         """Sum over the rows."""
-        return total(block, self.rows)
+        return total(raw, self.rows)
 
 
 @dataclass(frozen=True)
@@ -79,10 +59,11 @@ class Average:
     series: Series
     rows: Rows
 
-    def cook(self, block: Block) -> Values:
+    def cook(self, raw: Values) -> Values:
         """Average over the rows."""
-        rows = list(self.rows)
-        return ratio(block.zero[rows].sum(axis=0), block.known[rows].sum(axis=0).astype(float))
+        picked = raw[list(self.rows)]
+        known = ~np.isnan(picked)
+        return ratio(np.where(known, picked, 0.0).sum(axis=0), known.sum(axis=0).astype(float))
 
 
 @dataclass(frozen=True)
@@ -94,10 +75,10 @@ class Ratio:
     whole: Rows
     empty: float = np.nan
 
-    def cook(self, block: Block) -> Values:
+    def cook(self, raw: Values) -> Values:
         """Divide the sums."""
-        whole = total(block, self.whole)
-        part = np.nan_to_num(total(block, self.part)) if self.part else np.zeros_like(whole)
+        whole = total(raw, self.whole)
+        part = np.nan_to_num(total(raw, self.part)) if self.part else np.zeros_like(whole)
         return np.where(whole == 0, self.empty, ratio(part, whole))
 
 
@@ -110,9 +91,9 @@ class Quantile:
     rows: tuple[Rows, ...]
     share: float
 
-    def cook(self, block: Block) -> Values:
+    def cook(self, raw: Values) -> Values:
         """Sum the buckets and interpolate."""
-        cumulative = np.vstack([total(block, rows) for rows in self.rows])
+        cumulative = np.vstack([total(raw, rows) for rows in self.rows])
         return quantile_of(np.array(self.bounds), cumulative, self.share)
 
 
@@ -124,20 +105,25 @@ class Fill:
     vessels: tuple[tuple[Rows, Rows], ...]
     counts_free: bool
 
-    def cook(self, block: Block) -> Values:
+    def cook(self, raw: Values) -> Values:
         """Take the largest share over the vessels."""
-        shares = np.vstack([ratio(total(block, part), total(block, whole)) for part, whole in self.vessels])
+        shares = np.vstack([ratio(total(raw, part), total(raw, whole)) for part, whole in self.vessels])
         used = 1.0 - shares if self.counts_free else shares
         largest = np.where(np.isnan(used), -np.inf, used).max(axis=0)
         return np.where(np.isfinite(largest), largest, np.nan)
 
 
-def total(block: Block, rows: Sequence[int]) -> Values:
-    """Sum rows where at least one has a sample."""
-    if len(rows) == 1:
-        return np.asarray(block.values[rows[0]])
-    picked = list(rows)
-    return np.where(block.known[picked].any(axis=0), block.carried[picked].sum(axis=0), np.nan)
+def total(raw: Values, rows: Sequence[int]) -> Values:
+    """Sum rows of [series, time] where at least one has a sample.
+
+    One that misses up to `MOST_MISSED` samples is carried on, so that the sum does not dip for a lost scrape.
+    """
+    picked = raw[list(rows)]
+    missing = np.isnan(picked)
+    nowhere = missing.all(axis=0)
+    if np.array_equal(nowhere, missing.any(axis=0)):
+        return np.asarray(picked.sum(axis=0))
+    return np.where(nowhere, np.nan, np.nan_to_num(carry(picked)).sum(axis=0))
 
 
 def ratio(part: Values, whole: Values) -> Values:

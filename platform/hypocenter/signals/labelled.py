@@ -9,7 +9,6 @@ import numpy as np
 
 from hypocenter.model import Dependency, DependencyType, MetricKind
 from hypocenter.signals import counters
-from hypocenter.signals.aggregate import block_of
 from hypocenter.signals.edges import dependencies_of
 from hypocenter.signals.identify import hosts, identify, placements
 from hypocenter.signals.requests import is_request, request_recipes
@@ -21,11 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hypocenter.model import Series
-    from hypocenter.signals.aggregate import Block, Recipe
+    from hypocenter.signals.aggregate import Recipe
     from hypocenter.signals.identify import Column
     from hypocenter.telemetry import RawTable, Values
 
 Key = frozenset[tuple[str, str]]
+# Counters that are turned into rates together, so that their working copies stay small.
+AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
@@ -102,33 +103,32 @@ def _distinct(recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
 
 
 def _cook(plan: Sequence[Recipe], table: RawTable, values: Values, columns: Sequence[Column]) -> SeriesTable:
-    block = _block(values, table, columns)
-    cooked = [recipe.cook(block) for recipe in plan]
-    grid = np.array(cooked).T if cooked else np.empty((len(table.times), 0))
-    return SeriesTable(tuple(recipe.series for recipe in plan), table.times, np.ascontiguousarray(grid))
+    raw = _canonical(values, table, columns)
+    grid = np.empty((len(table.times), len(plan)))
+    for place, recipe in enumerate(plan):
+        grid[:, place] = recipe.cook(raw)
+    return SeriesTable(tuple(recipe.series for recipe in plan), table.times, grid)
 
 
-def _block(values: Values, table: RawTable, columns: Sequence[Column]) -> Block:
+def _canonical(values: Values, table: RawTable, columns: Sequence[Column]) -> Values:
     """Scale to canonical units; counters become rates, restarts the number of new ones."""
-    scaled = (
-        values * np.array([1.0 if column.measure.part == "bucket" else _scale(column) for column in columns])[:, None]
-    )
+    scaled: Values = values * np.array([_scale(column) for column in columns])[:, None]
     counted = [column.at for column in columns if column.measure.counter and not _counts_events(column)]
+    for begin in range(0, len(counted), AT_ONCE):
+        rows = counted[begin : begin + AT_ONCE]
+        scaled[rows] = counters.rates(np.ascontiguousarray(scaled[rows].T), table.times).T
     events = [column.at for column in columns if column.measure.counter and _counts_events(column)]
-    if counted:
-        scaled[counted] = counters.rates(np.ascontiguousarray(scaled[counted].T), table.times).T
-    if events:
-        scaled[events] = counters.increases(np.ascontiguousarray(scaled[events].T)).T
-    return block_of(scaled)
-
-
-def _scale(column: Column) -> float:
-    """A histogram's count is a number of observations, whatever the unit of what is observed."""
-    return 1.0 if column.measure.part == "count" else column.measure.scale
+    scaled[events] = counters.increases(scaled[events].T).T
+    return scaled
 
 
 def _counts_events(column: Column) -> bool:
     return column.measure.kind is MetricKind.RESTARTS
+
+
+def _scale(column: Column) -> float:
+    """Counts of observations, in all and per bucket, have no unit, whatever the unit of what is observed."""
+    return 1.0 if column.measure.part in ("count", "bucket") else column.measure.scale
 
 
 def _instances(columns: Sequence[Column], plan: Sequence[Recipe]) -> tuple[Dependency, ...]:
