@@ -35,7 +35,7 @@ def shop_suspects():
         finding("saturation", "orders-db connection pool rose from 31 % to 100 %", 0.22, (0.31, 1.0, "share"), 25),
         finding("latency", "orders-db latency p95 for orders rose from 11 ms to 1.84 s", 0.19, (0.011, 1.84, "s"), 4),
         finding("change", "Deploy orders-db 14.2 → 14.3, 2 minutes before (CHG-4711)", 0.12, at=-128),
-        finding("logs", "new line 'checkpoint request timed out' 3.2/s", 0.06, (0.0, 3.2, "1/s"), 18),
+        finding("log_surplus", "new line 'checkpoint request timed out' 3.2/s", 0.06, (0.0, 3.2, "1/s"), 18),
         against("traffic", "its traffic did not rise: 412/s before, 388/s after", 0.04, (412.0, 388.0, "1/s")),
     )
     host = (

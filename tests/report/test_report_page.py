@@ -238,3 +238,23 @@ def test_the_first_charts_are_the_suspects_and_the_symptoms_and_none_is_shown_tw
     assert shown[1].startswith("web: errors")
     assert len(shown) == len(sample("shop").charts)
     assert len(set(shown)) == len(shown)
+
+
+@pytest.mark.parametrize(
+    ("metric", "drawn"), [("failed_share", "errors"), ("errors", "errors"), ("requests", "requests")]
+)
+def test_the_symptom_is_shown_by_the_metric_it_was_stated_in_or_its_kind(sample, metric, drawn):
+    investigation = sample("shop")
+    verdict = replace(investigation.verdict, target=model.Target("web", metric))
+    page = Page(render(replace(investigation, verdict=verdict)))
+    shown = [attributes["aria-label"] for tag, attributes in page.elements if attributes.get("class") == "chart"]
+    assert shown[1].startswith(f"web: {drawn}")
+
+
+def test_the_headline_is_not_said_twice(sample):
+    investigation = sample("undecided")
+    verdict = replace(investigation.verdict, summary="No confident cause. The four candidates are equally loud.")
+    text = Page(render(replace(investigation, verdict=verdict))).text
+    head = text[text.index("Incident report") :]
+    assert head.count("No confident cause") == 1
+    assert "The four candidates are equally loud." in head

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hypocenter.report.svg import Element
 
 WIDTH, HEIGHT = 420.0, 190.0
-LEFT, RIGHT, TOP, BOTTOM = 66.0, 408.0, 22.0, 162.0
+LEFT, RIGHT, TOP, BOTTOM = 66.0, 402.0, 22.0, 162.0
 MOST_POINTS = 360
 LARGEST = 1e290  # beyond it the arithmetic of an axis overflows
 
@@ -115,7 +115,7 @@ def _value_range(samples: Sequence[Sample]) -> tuple[float, float]:
     reach = 0.6 * (high - low) or math.inf
     low = min(low, max(min(band, default=low), low - reach))
     high = max(high, min(max(band, default=high), high + reach))
-    if low > 0 and low < 0.6 * high:
+    if min(values or band) >= 0 and low < 0.6 * high:
         low = 0.0
     return (low, high) if high > low else (low - abs(low) * 0.1 - 1e-9, high + abs(high) * 0.1 + 1e-9)
 

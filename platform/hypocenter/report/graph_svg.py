@@ -24,8 +24,8 @@ STATES = {
     "normal": "normal",
     "unobserved": "not observed",
 }
-LETTER = 7.5  # width of a letter of a node's name, in pixels, generously
-NARROWEST, WIDEST = 120.0, 150.0
+LETTER = 8.0  # width of a letter of a node's name, in pixels, generously
+NARROWEST, WIDEST = 120.0, 156.0
 SHRUNK, WIDE = 0.8, 1200.0  # a drawing wider than a page may be shown this small before it scrolls
 
 

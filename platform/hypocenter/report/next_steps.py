@@ -12,24 +12,28 @@ if TYPE_CHECKING:
     from hypocenter.model import Suspect, Verdict
 
 MOST = 4
+_NETWORK = "Test the network to and from {0}: loss, delay, retransmits, recent changes of rules or routes."
+_SLOW = "Trace a slow request into {0} and see where its time goes."
+_CRASH = "Find out why {0} restarted: exit code, last log lines, failing probes."
+_PATHS = "Compare what {0} asks of others before and after the onset: new calls, missing calls, retries."
 CHECKS = {
     "cpu": "See what uses the processor of {0}: a profile, throttling by its limit, neighbours on its host.",
     "memory": "Look at the memory of {0}: its limit, recent out-of-memory kills, growth since the last restart.",
     "disk": "Look at the disks of {0}: free space, wait times, who else writes to them.",
-    "network": "Test the network to and from {0}: loss, delay, retransmits, recent changes of rules or routes.",
-    "latency": "Trace a slow request into {0} and see where its time goes.",
-    "self_time": "Trace a slow request into {0} and see where its time goes.",
-    "edge_gap": "Test the network to and from {0}: loss, delay, retransmits, recent changes of rules or routes.",
+    "network": _NETWORK,
+    "network_gap": _NETWORK,
+    "latency": _SLOW,
+    "self_time": _SLOW,
     "errors": "Read the errors that {0} returns, the first ones after the onset before all others.",
-    "availability": "Read the errors that {0} returns, the first ones after the onset before all others.",
     "saturation": "See what holds the workers, connections or queue places of {0}.",
     "traffic": "Find out who sends {0} its load, and whether that is wanted.",
-    "logs": "Read the log of {0} from the onset on, the lines that are new first.",
-    "error_lines": "Read the log of {0} from the onset on, the lines that are new first.",
-    "crash": "Find out why {0} restarted: exit code, last log lines, failing probes.",
-    "restarts": "Find out why {0} restarted: exit code, last log lines, failing probes.",
+    "log_surplus": "Read the log of {0} from the onset on, the lines that are new first.",
+    "log_missing": "Look in the log of {0} for work that it no longer finishes.",
+    "calls_surplus": _PATHS,
+    "calls_missing": _PATHS,
+    "crash": _CRASH,
+    "restarts": _CRASH,
     "silence": "Check whether {0} runs at all, or only its exporter is gone.",
-    "up": "Check whether {0} runs at all, or only its exporter is gone.",
 }
 
 

@@ -120,12 +120,13 @@ def _charts(investigation: Investigation) -> dict[str, Any]:
 def leading_places(investigation: Investigation) -> list[int]:
     """Return where among the charts the best suspect's first one stands, and the symptom's."""
     verdict, target = investigation.verdict, investigation.verdict.target
-    names = [chart.series.component for chart in investigation.charts[:MOST_CHARTS]]
-    metrics = [chart.series.metric for chart in investigation.charts[:MOST_CHARTS]]
-    best = [place for place, name in enumerate(names) if verdict.suspects and name == verdict.suspects[0].component]
-    felt = [place for place, name in enumerate(names) if target and name == target.component and place not in best[:1]]
-    exact = [place for place in felt if target and metrics[place] == target.metric]
-    return best[:1] + (exact or felt)[:1]
+    series = [chart.series for chart in investigation.charts[:MOST_CHARTS]]
+    suspect = verdict.suspects[0].component if verdict.suspects else None
+    best = [place for place, item in enumerate(series) if item.component == suspect][:1]
+    felt = [place for place, item in enumerate(series) if target and item.component == target.component]
+    felt = [place for place in felt if place not in best]
+    exact = [place for place in felt if target and target.metric in {series[place].metric, series[place].kind}]
+    return best + (exact or felt)[:1]
 
 
 def chosen_entries(verdict: Verdict) -> list[TimelineEntry]:

@@ -28,7 +28,7 @@ SHAPES = {
 
 def timeline_svg(entries: Sequence[TimelineEntry], onset: datetime | None) -> str:
     """Return the drawing of entries in order of time; those from long before the onset stand at the left edge."""
-    components = list(dict.fromkeys(entry.component for entry in entries))
+    components = list(dict.fromkeys(entry.component for entry in entries if entry.component))
     rows = components[:MOST_ROWS]
     bottom = TOP + ROW * len(rows)
     root = drawing(WIDTH, bottom + 26, "Timeline", f"{len(entries)} facts on {len(rows)} components", "timeline")

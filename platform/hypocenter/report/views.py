@@ -126,8 +126,9 @@ def headline(verdict: Verdict) -> str:
 
 def lead(verdict: Verdict) -> str:
     """Return the verdict's summary, or one sentence in its place."""
-    if verdict.summary:
-        return verdict.summary
+    said = verdict.summary.removeprefix(f"{headline(verdict)}.").strip()
+    if said:
+        return said
     if not verdict.suspects:
         return "Nothing in this telemetry left its normal far enough to be suspected."
     best = ", ".join(f"{shorten(s.component, 60)} {percent(s.probability)}" for s in verdict.suspects[:3])
@@ -239,5 +240,7 @@ def chart_view(chart: Chart, origin: datetime | None) -> ChartView:
     """Return a chart with its drawing."""
     component, title = shorten(chart.series.component, LONGEST_NAME), clean(phrase(chart.series), LONGEST_NAME)
     svg = chart_svg(chart, origin, f"{component}: {title}")
-    metric = "" if chart.series.metric in title else shorten(chart.series.metric, LONGEST_NAME)
+    metric = (
+        "" if chart.series.metric.removeprefix("template:") in title else shorten(chart.series.metric, LONGEST_NAME)
+    )
     return ChartView(component, title, metric, svg, chart.caption)
