@@ -166,6 +166,36 @@ def test_resources_add_up_over_containers_and_stay_apart_per_pod():
     }
 
 
+def test_a_restart_is_told_by_a_count_or_by_a_new_start_time():
+    found = signals(
+        ("k8s_container_restarts", {"service": "cart", "zone": "a"}, [3.0, 3.0, 4.0, np.nan, 4.0]),
+        ("process_start_time_seconds", {"service": "web", "zone": "a"}, [7e8, 7e8, 7e8, np.nan, 8e8]),
+    )
+    np.testing.assert_allclose(named(found, "cart|restarts"), [np.nan, 0, 1, np.nan, 0])
+    np.testing.assert_allclose(named(found, "web|restarts"), [np.nan, 0, 0, np.nan, 1])
+
+
+def test_an_exporter_that_speaks_of_others_is_neither_component_nor_instance():
+    exporter = {"job": "kube-state-metrics", "service": "kube-state-metrics", "instance": "10.1.1.1:8080"}
+    pod = "cart-7d4b9c6f5d-x2x7k"
+    found = signals(
+        ("kube_deployment_status_replicas_available", {**exporter, "deployment": "cart", "pod": "ksm-0"}, [2.0, 1.0]),
+        ("kube_pod_container_status_restarts_total", {**exporter, "pod": pod}, [0.0, 1.0]),
+        ("up", {"service": "cart", "pod": pod}, [1.0, 1.0]),
+    )
+    assert names(found) == {"cart|kube_deployment_status_replicas_available", "cart|restarts", "cart|up"}
+    assert found.components == (Component("cart"),)
+
+
+def test_an_error_type_without_a_status_tells_of_a_failure():
+    labels = {"service": "web", "server_address": "cart.shop.svc.cluster.local"}
+    found = signals(
+        ("http_client_request_duration_seconds_count", labels, counter(3)),
+        ("http_client_request_duration_seconds_count", {**labels, "error_type": "timeout"}, counter(1)),
+    )
+    np.testing.assert_allclose(named(found, "web|client_error_share:cart")[1:], 0.25)
+
+
 def test_a_node_exporter_speaks_of_its_machine():
     node = {"job": "node-exporter", "instance": "node-1:9100"}
     found = signals(

@@ -110,7 +110,7 @@ RULES = (
     _rule(
         MetricKind.TRAFFIC,
         "request requests rps qps tps ops lps calls call throughput hits invocations workload "
-        "messages records events transactions queries query commands traffic load hz per",
+        "messages records events transactions queries query commands handled traffic load hz per",
     ),
 )
 _MI, _GI, _KI = 2.0**20, 2.0**30, 2.0**10
@@ -276,12 +276,12 @@ def _family(words: tuple[str, ...]) -> str:
 
 def _counted(found: Measure) -> Measure:
     """Turn the unit of what a counter counts into the unit of its rate."""
+    if found.kind is MetricKind.RESTARTS:
+        return replace(found, unit="count", scale=1.0, stat="sum")
     if not found.counter or found.part:
         return _network_rate(found)
     if found.kind is MetricKind.CPU and found.unit == "s":
         return replace(found, unit="cores")
-    if found.kind is MetricKind.RESTARTS:
-        return replace(found, unit="count", stat="sum")
     if found.unit == "s":
         return replace(found, unit="share")
     return replace(found, unit="bytes/s" if found.unit == "bytes" else "1/s", stated=True)

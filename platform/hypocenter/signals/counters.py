@@ -54,6 +54,15 @@ def _gapped_rates(values: Values, seconds: Values) -> Values:
     return rate
 
 
+def changes(values: Values) -> Values:
+    """1 where a sample differs from the one before it, else 0; NaN where there is nothing to compare, [time, series].
+
+    For a process' start time, whose every change is a restart.
+    """
+    gained, _, was_reset = _since_last(values)
+    return np.where(np.isnan(gained), np.nan, (gained != 0) | was_reset)
+
+
 def looks_like_counter(values: Values) -> bool:
     """Whether samples behave as a counter's: nearly never falling, and never below zero."""
     steps = np.diff(values, axis=0)

@@ -109,14 +109,20 @@ def _is_host(labels: Mapping[str, str], how: Measure) -> bool:
 
 
 def _instance(labels: Mapping[str, str], owner: str, *, is_host: bool) -> str | None:
-    """Name who reported: the pod, else `component/instance`; a machine is its own instance."""
+    """Name who reported: the pod, else `component/instance`; a machine is its own instance.
+
+    What an exporter says of others comes from the exporter's pod unless the pod is what it speaks of.
+    """
     if is_host:
         return None
+    is_about_others = labels.get("__name__", "").startswith(ABOUT_OTHERS)
     pod = next((labels[name] for name in sorted(POD_LABELS) if labels.get(name)), None)
     if pod is not None:
-        return pod if workload_of(pod) != pod or pod != owner else None
+        is_own = workload_of(pod) == owner or not is_about_others
+        return pod if pod != owner and is_own else None
     instance = labels.get("instance") or labels.get("service_instance_id") or labels.get("service.instance.id")
-    return f"{owner}/{instance}" if instance and instance.partition(":")[0] != owner else None
+    is_apart = instance and instance.partition(":")[0] != owner and not is_about_others
+    return f"{owner}/{instance}" if is_apart else None
 
 
 def placements(columns: Iterable[Column]) -> tuple[Dependency, ...]:

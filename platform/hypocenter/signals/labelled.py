@@ -113,16 +113,18 @@ def _cook(plan: Sequence[Recipe], table: RawTable, values: Values, columns: Sequ
 def _canonical(values: Values, table: RawTable, columns: Sequence[Column]) -> Values:
     """Scale to canonical units; counters become rates, restarts the number of new ones."""
     scaled: Values = values * np.array([_scale(column) for column in columns])[:, None]
-    counted = [column.at for column in columns if column.measure.counter and not _counts_events(column)]
+    restarts = [column for column in columns if _tells_restarts(column)]
+    counted = [column.at for column in columns if column.measure.counter and not _tells_restarts(column)]
     for begin in range(0, len(counted), AT_ONCE):
         rows = counted[begin : begin + AT_ONCE]
         scaled[rows] = counters.rates(np.ascontiguousarray(scaled[rows].T), table.times).T
-    events = [column.at for column in columns if column.measure.counter and _counts_events(column)]
-    scaled[events] = counters.increases(scaled[events].T).T
+    for column in restarts:
+        new = counters.changes if "starttime" in column.measure.family else counters.increases
+        scaled[column.at] = new(scaled[column.at][:, None])[:, 0]
     return scaled
 
 
-def _counts_events(column: Column) -> bool:
+def _tells_restarts(column: Column) -> bool:
     return column.measure.kind is MetricKind.RESTARTS
 
 

@@ -34,6 +34,8 @@ CODE_LABELS = (
     "outcome",
     "result",
     "success",
+    "error_type",
+    "error.type",
 )
 GRPC_FAULTS = frozenset({"2", "4", "8", "12", "13", "14", "15"})
 _GRPC = {"unknown", "deadlineexceeded", "resourceexhausted", "unimplemented", "internal", "unavailable", "dataloss"}
@@ -60,6 +62,8 @@ def is_fault(label: str, value: str) -> bool:
     word = "".join(character for character in value.lower() if character.isalnum())
     if word.isdigit():
         return 500 <= int(word) <= 599 or ("grpc" in label and word in GRPC_FAULTS)
+    if label in ("error_type", "error.type"):
+        return word not in ("", "none")
     return word in FAULT_WORDS
 
 

@@ -47,6 +47,7 @@ BY_PREFERENCE = (
     _plain("disk_read", MetricKind.DISK, "read reads", "time merged completed"),
     _plain("disk_write", MetricKind.DISK, "write writes written", "time merged completed"),
     _plain("restarts", MetricKind.RESTARTS, "restart restarts"),
+    _plain("restarts", MetricKind.RESTARTS, "starttime"),
     _plain("up", MetricKind.UP, "up"),
 )
 
