@@ -284,3 +284,11 @@ def test_a_scenario_built_in_code_is_checked_too():
     scenario = generate_scenario("fan", 8)
     with pytest.raises(InputError, match="'service-000' is defined twice"):
         simulate(replace(scenario, components=(*scenario.components, scenario.components[0])))
+
+
+def test_names_may_hold_signs_that_mean_something_elsewhere(tmp_path):
+    text = "length 30m\nservice 'we{b}\"/@ä'\nload 'we{b}\"/@ä' 2/s\n"
+    folder = write_case(simulate(read_scenario(text)), tmp_path / "odd")
+    columns = pd.read_parquet(folder / "metrics.parquet").columns
+    assert 'http_server_active_requests{service="we{b}\\"/@ä"}' in columns
+    assert pd.read_parquet(folder / "log_lines.parquet")["message"].str.startswith('we{b}"/@ä: request').any()

@@ -25,9 +25,9 @@ class Calling:
     """How calls fare, per call edge.
 
     `attempts` per second, the share of them that `failed`, `mean` and `variance` of an attempt's time as the caller
-    sees it, `given_up` the share of calls whose last retry failed, `took` the time a call
-    costs with its retries, `often` calls per request of the caller; `connections` in use and `capacity` of the pool;
-    `network` seconds, `patience` (the timeout in seconds) and `tries` of an attempt.
+    sees it, `given_up` the share of calls whose last retry failed, `took` the time a call costs with its retries,
+    `often` calls per request of the caller; `connections` in use and `capacity` of the pool; `network` seconds,
+    `patience` (the timeout in seconds) and `tries` of an attempt.
     """
 
     attempts: Floats

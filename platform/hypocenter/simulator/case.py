@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hypocenter.errors import InputError
@@ -11,7 +13,6 @@ from hypocenter.model import DependencyType
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from hypocenter.simulator.simulation import Simulation
     from hypocenter.telemetry import RawTable
@@ -24,15 +25,22 @@ def write_case(simulation: Simulation, folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_json(folder / "case.json", case_document(simulation, folder.name))
-        _write_json(folder / "truth.json", truth_document(simulation))
-        _write_table(folder / "metrics.parquet", simulation.metrics)
-        _write_table(folder / "truth_metrics.parquet", simulation.truth.metrics)
-        simulation.spans.to_parquet(folder / "spans.parquet", index=False)
-        simulation.log_lines.to_parquet(folder / "log_lines.parquet", index=False)
+        with TemporaryDirectory(prefix=".writing-", dir=folder) as unfinished:
+            _write_files(simulation, Path(unfinished), folder.resolve().name)
+            for file in sorted(Path(unfinished).iterdir()):
+                file.replace(folder / file.name)
     except OSError as error:
         raise InputError(f"cannot write case folder {folder}: {error}; choose a folder that can be written") from error
     return folder
+
+
+def _write_files(simulation: Simulation, folder: Path, case_id: str) -> None:
+    _write_json(folder / "case.json", case_document(simulation, case_id))
+    _write_json(folder / "truth.json", truth_document(simulation))
+    _write_table(folder / "metrics.parquet", simulation.metrics)
+    _write_table(folder / "truth_metrics.parquet", simulation.truth.metrics)
+    simulation.spans.to_parquet(folder / "spans.parquet", index=False)
+    simulation.log_lines.to_parquet(folder / "log_lines.parquet", index=False)
 
 
 def case_document(simulation: Simulation, case_id: str) -> dict[str, Any]:

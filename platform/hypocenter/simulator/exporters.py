@@ -25,7 +25,6 @@ CONNECTIONS = {
     ComponentType.QUEUE: "messaging_system",
     ComponentType.EXTERNAL: "virtual_node",
 }
-USUAL_CODES = ("200", "500", "503")
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,7 @@ def services(view: View) -> Iterator[Block]:
     """Yield what services tell of the requests that they serve."""
     numbers, record = view.of_type(ComponentType.SERVICE), view.record
     count, refused, failed = _requests(view, numbers, "http")
-    parts = zip(USUAL_CODES, (count - refused - failed, failed, refused), strict=True)
-    for code, steps in parts:
+    for code, steps in (("200", count - refused - failed), ("500", failed), ("503", refused)):
         yield view.counter("http_server_requests_total", steps, numbers, code=code)
     yield from _durations(view, "http_server_request_duration_seconds", count, numbers)
     yield view.gauge("http_server_active_requests", np.round(record.busy[:, numbers]), numbers)
@@ -170,20 +168,15 @@ def containers(view: View) -> Iterator[Block]:
     numbers, record, step = view.scraped(), view.record, view.scenario.step
     c = view.system.components
     traffic = record.arrivals[:, numbers] * c.bytes[numbers] * step
-    around = view.chance.around
+    around, written = view.chance.around, record.io * 10e6 + record.served * c.writes * 8192
     flows = {
         "container_cpu_usage_seconds_total": around(record.cpu[:, numbers] * step, 0.02, "cpu"),
-        "container_cpu_cfs_throttled_seconds_total": record.throttled[:, numbers]
-        * record.busy[:, numbers]
-        * step
-        * 0.1,
+        "container_cpu_cfs_throttled_seconds_total": (record.throttled * record.busy)[:, numbers] * step * 0.1,
         "container_network_receive_bytes_total": around(traffic * 0.25, 0.02, "received"),
         "container_network_transmit_bytes_total": around(traffic * 0.75, 0.02, "sent"),
         "container_network_receive_packets_dropped_total": np.floor(_dropped(view)[:, numbers] * step),
         "container_fs_reads_bytes_total": around(record.io[:, numbers] * step * 20e6, 0.05, "reads"),
-        "container_fs_writes_bytes_total": around(
-            (record.io[:, numbers] * 10e6 + record.served[:, numbers] * c.writes[numbers] * 8192) * step, 0.05, "writes"
-        ),
+        "container_fs_writes_bytes_total": around(written[:, numbers] * step, 0.05, "writes"),
     }
     for name, steps in flows.items():
         yield view.counter(name, np.maximum(steps, 0.0), numbers, "container")
@@ -195,9 +188,8 @@ def containers(view: View) -> Iterator[Block]:
     writes = numbers[c.writes[numbers] > 0]
     used = 0.35 + 0.65 * record.fill[:, writes]
     yield view.gauge("kubelet_volume_stats_available_bytes", (1 - used) * c.volume[writes], writes, "cluster")
-    yield view.gauge(
-        "kubelet_volume_stats_capacity_bytes", np.broadcast_to(c.volume[writes], used.shape), writes, "cluster"
-    )
+    sizes = np.broadcast_to(c.volume[writes], used.shape)
+    yield view.gauge("kubelet_volume_stats_capacity_bytes", sizes, writes, "cluster")
 
 
 def calls(view: View) -> Iterator[Block]:

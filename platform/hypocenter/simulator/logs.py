@@ -61,7 +61,7 @@ def _of_component(scenario: Scenario, system: System, record: Record, i: int) ->
         ids = random.integers(100_000, 1_000_000, len(within))
         took = np.maximum(1, record.response[within, i] * 1000 * random.lognormal(0, 0.3, len(within))).astype(int)
         rows += [
-            (float(at), name, template.severity, template.text.format(id=number, ms=ms))
+            (float(at), name, template.severity, template.text.replace("{id}", str(number)).replace("{ms}", str(ms)))
             for at, number, ms in zip(times, ids, took, strict=True)
         ]
     return rows + _starts(scenario, record, name, i)
@@ -81,15 +81,16 @@ def _templates(scenario: Scenario, system: System, record: Record, i: int) -> li
         ]
     handled = kept * (1 - record.failing[:, i])
     lines = [
-        Template("INFO", f"{name}: request {{id}} received", kept),
-        Template("INFO", f"{name}: request {{id}} completed in {{ms}} ms", handled),
-        Template("ERROR", f"{name}: unhandled exception in request {{id}}", fails),
+        Template("INFO", name + ": request {id} received", kept),
+        Template("INFO", name + ": request {id} completed in {ms} ms", handled),
+        Template("ERROR", name + ": unhandled exception in request {id}", fails),
     ]
     for edge in np.flatnonzero(system.calls.caller == i):
         callee = system.components.names[system.calls.callee[edge]]
         level = "WARN" if system.calls.optional[edge] else "ERROR"
         lost = kept * np.minimum(record.often[:, edge], 1.0) * record.failed[:, edge] ** record.tries[:, edge]
-        lines.append(Template(level, f"{name}: call to {callee} failed for request {{id}} after {{ms}} ms", lost))
+        text = f"{name}: call to {callee} failed for request " + "{id} after {ms} ms"
+        lines.append(Template(level, text, lost))
     return lines
 
 

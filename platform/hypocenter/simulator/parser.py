@@ -33,8 +33,8 @@ MAX_DEPTH = 8
 
 
 def _text(text: str) -> str:
-    if not text or any(ord(character) < 32 for character in text):
-        raise ValueError("must be a name without control characters")
+    if not text or not text.isprintable():
+        raise ValueError("must be a name of printable characters")
     return text
 
 

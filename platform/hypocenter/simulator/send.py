@@ -16,7 +16,7 @@ import numpy as np
 from hypocenter.errors import InputError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     import httpx
@@ -116,7 +116,7 @@ def _requests(table: RawTable, millis: list[int], first: int, last: int) -> Iter
             yield bytes(cramjam.snappy.compress_raw(bytes(body))), samples
 
 
-def _series(labels: object, values: Values, millis: list[int], has_previous: bool) -> tuple[bytes, int]:
+def _series(labels: Mapping[str, str], values: Values, millis: list[int], has_previous: bool) -> tuple[bytes, int]:
     """Return one TimeSeries message; `values` begins with the sample before `millis` when `has_previous`."""
     present = ~np.isnan(values)
     before = np.concatenate([[False], present[:-1]])
@@ -131,8 +131,7 @@ def _series(labels: object, values: Values, millis: list[int], has_previous: boo
     return _field(1, bytes(body)), len(wanted)
 
 
-def _labels(labels: object) -> bytes:
-    assert isinstance(labels, dict)
+def _labels(labels: Mapping[str, str]) -> bytes:
     return b"".join(
         _field(1, _field(1, name.encode()) + _field(2, value.encode()))
         for name, value in sorted(labels.items())

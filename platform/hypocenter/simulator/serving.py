@@ -76,7 +76,7 @@ def restart(system: System, state: State, knobs: Knobs, now: float) -> Bools:
     state.down_until = np.where(dies, now + down, state.down_until)
     state.started = np.where(dies, now + down, state.started)
     state.restarts += dies
-    state.leaked[dies] = state.queue[dies] = 0.0
+    state.leaked[dies] = state.queue[dies] = state.depth[dies] = 0.0
     state.memory[dies] = c.memory[dies]
     return up & ~dies
 
