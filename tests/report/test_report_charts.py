@@ -89,7 +89,7 @@ def test_thinning_keeps_the_extremes_and_the_order(values, most):
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.floats(-1e5, 1e5), st.floats(1e-9, 1e12), st.sampled_from([10.0, 1024.0]))
+@given(st.floats(-1e5, 1e5), st.floats(1e-9, 1e12), st.sampled_from([10.0, 60.0, 1024.0]))
 def test_ticks_of_values_span_the_range_and_are_few(place, width, base):
     low = place * width
     ticks = value_ticks(low, low + width, base)

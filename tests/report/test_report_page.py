@@ -258,3 +258,24 @@ def test_the_headline_is_not_said_twice(sample):
     head = text[text.index("Incident report") :]
     assert head.count("No confident cause") == 1
     assert "The four candidates are equally loud." in head
+
+
+def test_a_suspect_without_findings_is_listed_but_takes_no_room(sample):
+    investigation = sample("shop")
+    quiet = model.Suspect("mail-queue", 0.0, 0.0, "unknown")
+    verdict = replace(investigation.verdict, suspects=(*investigation.verdict.suspects, quiet))
+    page = Page(render(replace(investigation, verdict=verdict)))
+    assert [tag for tag, _ in page.elements].count("article") == 3
+    listed = page.text[page.text.index("Less probable") :]
+    assert "mail-queue 0 % Unknown" in listed
+    assert "mail-queue" not in page.text[: page.text.index("Suspects")]
+
+
+@pytest.mark.parametrize(
+    ("via", "text", "said"), [("cart", "slow", True), ("orders-db", "slow", False), ("cart", "as cart", False)]
+)
+def test_a_step_names_what_it_came_through_where_nothing_else_does(sample, via, text, said):
+    investigation = sample("shop")
+    steps = (model.Step("orders-db", ONSET), model.Step("orders", ONSET, via, text))
+    page = Page(render(replace(investigation, verdict=replace(investigation.verdict, propagation=steps))))
+    assert (f"through {via}" in page.text) is said

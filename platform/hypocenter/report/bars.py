@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 400.0, 14.0
 SEGMENTS = 4
+GAP, NARROWEST = 1.5, 2.0
 
 
 def share_bar(share: float, label: str, css: str) -> str:
@@ -34,10 +35,12 @@ def probability_bar(suspects: Sequence[Suspect], causes: Sequence[str]) -> str:
     add(root, "rect", width=WIDTH, height=HEIGHT, css="whole")
     x = 0.0
     for index, suspect in enumerate(suspects):
-        width = min(max(suspect.probability, 0.0), 1.0) * WIDTH if suspect.probability == suspect.probability else 0.0
-        width = min(width, WIDTH - x)
+        known = suspect.probability == suspect.probability
+        width = min(max(suspect.probability, 0.0) * WIDTH, WIDTH - x) if known else 0.0
+        if width < NARROWEST:
+            continue
         css = "cause" if suspect.component in causes else f"shade{index % 2}"
-        part = add(root, "rect", x=x, width=max(width - 1.5, 0.0), height=HEIGHT, css=css)
+        part = add(root, "rect", x=x, width=width - GAP, height=HEIGHT, css=css)
         add(part, "title", f"{suspect.component}: {percent(suspect.probability)}")
         x += width
     return to_text(root)

@@ -97,7 +97,8 @@ def _level(sample: Sample) -> float:
 
 def _value_axis(root: Element, samples: Sequence[Sample], unit: str) -> Scale:
     low, high = _value_range(samples)
-    ticks = value_ticks(low, high, 1024.0 if unit.startswith("bytes") else 10.0)
+    base = 1024.0 if unit.startswith("bytes") else 60.0 if unit == "s" and high >= 60.0 else 10.0
+    ticks = value_ticks(low, high, base)
     if unit == "share" and high <= 1.0:
         ticks = [tick for tick in ticks if tick < 1.0] + [1.0] * (ticks[-1] >= 1.0)
     scale = Scale(ticks[0], ticks[-1], BOTTOM, TOP)
@@ -147,8 +148,11 @@ def _draw_line(
 
 
 def _draw_unusual(root: Element, samples: Sequence[Sample], x: Scale, y: Scale) -> None:
-    """Thicken what lies outside the band, so that it is seen without colour too."""
+    """Thicken what lies outside the band, and the way there, so that it is seen without colour too."""
+    before = dict(zip(samples[1:], samples, strict=False))
     for run in _runs(samples, lambda item: item.unusual):
+        way = before.get(run[0])
+        run = [way, *run] if way is not None and way.value is not None else run
         points = [(x(item.at), y(item.value or 0.0)) for item in run]
         path = polyline(points if len(points) > 1 else [points[0], (points[0][0] + 0.1, points[0][1])])
         add(root, "path", d=path, css="unusual")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypocenter.model import DependencyType
 from hypocenter.report.graph_layout import Box, lay_out
 from hypocenter.report.svg import add, drawing, number, to_text
-from hypocenter.report.wording import plain_words, shorten
+from hypocenter.report.wording import labels, plain_words, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -41,8 +41,11 @@ def graph_svg(view: GraphView, propagation: Sequence[Step], symptom: str | None)
     ways = [(step.component, step.via) for step in propagation if step.via]
     failing = {pair for a, b in ways for pair in ((a, b), (b, a))}
     _draw_edges(root, view.edges, layout, failing)
+    names = labels([node.component for node in view.nodes], int((box.width - 12) / LETTER))
     for node in sorted(view.nodes, key=_name):
-        draw_node(root, node, layout.centres[node.component], box, node.component == symptom)
+        group = _draw_node(root, node, layout.centres[node.component], box, node.component == symptom)
+        x, y = layout.centres[node.component]
+        add(group, "text", names[node.component], x=x, y=y - 3, css="name", text_anchor="middle")
     return to_text(root)
 
 
@@ -102,18 +105,16 @@ def _curve(points: Sequence[Point]) -> str:
     return text
 
 
-def draw_node(root: Element, node: GraphNode, centre: Point, box: Box, is_symptom: bool) -> None:
-    """Draw a node: its frame, its name, and below it its type and state in words."""
+def _draw_node(root: Element, node: GraphNode, centre: Point, box: Box, is_symptom: bool) -> Element:
+    """Draw a node's frame and, in its lower half, its type or state in words."""
     group = add(root, "g", css=f"node {_known(node.state)}")
     words = [str(node.type), *([STATES.get(node.state, plain_words(node.state))] if node.state != "normal" else [])]
     words += ["symptom"] if is_symptom else []
     add(group, "title", f"{node.component}: {', '.join(words)}")
     _draw_frame(group, node.state, centre, box)
-    x, y = centre
-    name = shorten(node.component, max(int((box.width - 12) / LETTER), 4))
-    add(group, "text", name, x=x, y=y - 3, css="name", text_anchor="middle")
     line = words[-1] if is_symptom and len(words) < 3 else " · ".join(words[1:] or words)
-    add(group, "text", line, x=x, y=y + 12, css="kind", text_anchor="middle")
+    add(group, "text", line, x=centre[0], y=centre[1] + 12, css="kind", text_anchor="middle")
+    return group
 
 
 def _known(state: str) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 DETAILED_SUSPECTS = 5
 MOST_SUSPECTS = 20
+LEAST_SHOWN = 0.005  # what rounds to less than one percent is not named beside the headline
 MOST_STEPS = 12
 MOST_ENTRIES = 40
 MOST_ROWS = 25
@@ -85,9 +86,7 @@ def _parts(investigation: Investigation) -> dict[str, Any]:
         "findings": strongest(verdict),
         "next_steps": next_steps(verdict),
         "probability_bar": probability_bar(verdict.suspects, named_causes(verdict)),
-        "suspects": [suspect_view(suspect, verdict) for suspect in verdict.suspects[:DETAILED_SUSPECTS]],
-        "others": [suspect_view(suspect, verdict) for suspect in verdict.suspects[DETAILED_SUSPECTS:MOST_SUSPECTS]],
-        "more_suspects": max(len(verdict.suspects) - MOST_SUSPECTS, 0),
+        **_suspects(verdict),
         "steps": [step_view(*pair, verdict) for pair in zip(way, (None, *way), strict=False)],
         "more_steps": max(len(verdict.propagation) - MOST_STEPS, 0),
         "ruled_out": [(shorten(item.component, 60), item.reason) for item in verdict.ruled_out[:MOST_ROWS]],
@@ -104,6 +103,19 @@ def _title(verdict: Verdict) -> str:
     when = f" – {moment(verdict.onset)}" if verdict.onset else ""
     where = f" – {shorten(verdict.system, 40)}" if verdict.system else ""
     return f"{headline(verdict)}{where}{when}"
+
+
+def _suspects(verdict: Verdict) -> dict[str, Any]:
+    """Show the first suspects with their findings; those without any finding are only listed."""
+    shown = verdict.suspects[:MOST_SUSPECTS]
+    detailed = [suspect for suspect in shown[:DETAILED_SUSPECTS] if suspect.evidence]
+    likely = [suspect for suspect in shown[:4] if suspect.probability >= LEAST_SHOWN]
+    return {
+        "suspects": [suspect_view(suspect, verdict) for suspect in detailed],
+        "others": [suspect_view(suspect, verdict) for suspect in shown if suspect not in detailed],
+        "likely": [suspect_view(suspect, verdict) for suspect in likely],
+        "more_suspects": max(len(verdict.suspects) - MOST_SUSPECTS, 0),
+    }
 
 
 def _charts(investigation: Investigation) -> dict[str, Any]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
+ROUND = {10.0: (1, 2, 2.5, 5), 60.0: (1, 2, 5, 10, 15, 30), 1024.0: (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)}
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -38,7 +40,7 @@ def seconds(time: datetime) -> float:
 def value_ticks(low: float, high: float, base: float = 10.0, count: int = 3) -> list[float]:
     """Return round values that span the range from `low` to `high` in about `count` steps.
 
-    `base` is 1024 for bytes, whose round values are other ones.
+    `base` is 1024 for bytes and 60 for long times, whose round values are other ones.
 
     >>> value_ticks(0.0, 0.93)
     [0.0, 0.5, 1.0]
@@ -52,8 +54,8 @@ def _round_step(wanted: float, base: float) -> float:
     if not math.isfinite(wanted) or wanted <= 1e-300:
         return 1.0
     power = math.pow(base, math.floor(math.log(wanted, base)))
-    factors = (1, 2, 2.5, 5, 10) if base == 10 else (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-    steps: list[float] = [factor * power for factor in (*factors, 2 * base)]
+    factors = (*ROUND[base], base, 2 * base)
+    steps = [factor * power for factor in factors]
     return next(step for step in steps if step >= wanted * 0.999)
 
 

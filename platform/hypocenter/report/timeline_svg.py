@@ -58,7 +58,8 @@ def _time_scale(entries: Sequence[TimelineEntry], onset: datetime | None) -> Sca
     times = sorted(seconds(entry.at) for entry in entries)
     start = seconds(onset) if onset is not None else times[0]
     span = max(times[-1] - start, 120.0)
-    first = max(min(times[0], start), start - span)
+    recent = [at for at in times if at >= start - max(span, 600.0)]
+    first = min(recent[0], start)
     return Scale(first - 0.03 * span, max(times[-1], start) + 0.06 * span, LABELS + EARLIER, RIGHT)
 
 

@@ -217,12 +217,13 @@ def suspect_view(suspect: Suspect, verdict: Verdict) -> SuspectView:
 
 
 def step_view(step: Step, before: Step | None, verdict: Verdict) -> StepView:
-    """Return a step of the propagation; what it leans on is named where that is not the step `before`."""
+    """Return a step of the propagation; what it leans on is named where neither the step `before` nor its text says so."""
+    known = f"{step.text} {before.component if before else step.via}"
     return StepView(
         component=shorten(step.component, LONGEST_NAME),
         when=clock(step.onset, verdict.onset) if step.onset else "",
         offset=offset(step.onset, verdict.onset) if step.onset and verdict.onset else "",
-        via="" if before is None or step.via in {None, before.component} else shorten(step.via or "", 60),
+        via=shorten(step.via, 60) if step.via and step.via not in known else "",
         text=step.text,
         is_first=before is None,
         is_symptom=verdict.target is not None and verdict.target.component == step.component,

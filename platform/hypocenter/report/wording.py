@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from hypocenter.catalog import format_value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hypocenter.model import Verdict
 
 NBSP = "\u00a0"
@@ -28,6 +31,7 @@ LIKELIHOOD = (
 )
 # What neither XML 1.0 nor HTML allows, lone surrogates, and the marks that turn the reading direction around.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
+SEPARATED = re.compile(r"[-_.:/]")
 CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -52,6 +56,31 @@ def shorten(name: str, longest: int) -> str:
         return name
     tail = (longest - 1) // 2
     return name[: longest - 1 - tail] + ELLIPSIS + (name[-tail:] if tail else "")
+
+
+def labels(names: Sequence[str], longest: int) -> dict[str, str]:
+    """Return names short enough for a drawing: what most of them end or begin with goes first.
+
+    >>> labels(["ts-order-service", "ts-admin-order-service", "ts-seat-service", "db"], 14)["ts-admin-order-service"]
+    'ts-admin-order…'
+    """
+    ends = _common([SEPARATED.split(name)[-1] for name in names])
+    starts = _common([SEPARATED.split(name)[0] for name in names])
+    return {name: _label(clean(name), starts, ends, longest) for name in names}
+
+
+def _common(words: Sequence[str]) -> str:
+    """Return the word that more than half of several names share."""
+    word, count = Counter(words).most_common(1)[0] if words else ("", 0)
+    return word if count > 1 and count * 2 > len(words) else ""
+
+
+def _label(name: str, start: str, end: str, longest: int) -> str:
+    if len(name) > longest and end and name.endswith(end) and len(name) > len(end) + 1:
+        name = name[: -len(end) - 1] + ELLIPSIS
+    if len(name) > longest + 1 and start and name.startswith(start) and len(name) > len(start) + 2:
+        name = ELLIPSIS + name[len(start) + 1 :]
+    return name if len(name) <= longest + 1 else shorten(name, longest)
 
 
 def plain_words(identifier: str) -> str:
