@@ -185,6 +185,13 @@ def undecided():
     return replace(investigation, verdict=verdict)
 
 
+def day_long_charts(components):
+    times = tuple(after(15 * step - 80_000) for step in range(5760))
+    wave = tuple(50 + 40 * math.sin(step / 300) for step in range(5760))
+    band = [tuple(value + shift for value in wave) for shift in (0, -5, 5)]
+    return tuple(model.Chart(model.Series(name, "cpu"), times, wave, *band) for name in components)
+
+
 def large(nodes=50, charts=12):
     """A mesh of three tiers with shared databases, a chart of a day at 15 s, and long lists of everything."""
     names = [f"svc-{index:02}-of-the-large-system" if index % 7 else f"db-{index:02}" for index in range(nodes)]
@@ -223,11 +230,7 @@ def large(nodes=50, charts=12):
         timeline=tuple(entries),
         graph=model.GraphView(tuple(drawn), tuple(edges), 450),
     )  # fmt: skip
-    times = tuple(after(15 * step - 80_000) for step in range(5760))
-    wave = tuple(50 + 40 * math.sin(step / 300) for step in range(5760))
-    band = [tuple(value + shift for value in wave) for shift in (0, -5, 5)]
-    long = [model.Chart(model.Series(name, "cpu"), times, wave, *band) for name in names[:charts]]
-    return model.Investigation(verdict, tuple(long))
+    return model.Investigation(verdict, day_long_charts(names[:charts]))
 
 
 def hostile():

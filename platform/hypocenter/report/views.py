@@ -217,7 +217,7 @@ def suspect_view(suspect: Suspect, verdict: Verdict) -> SuspectView:
 
 
 def step_view(step: Step, before: Step | None, verdict: Verdict) -> StepView:
-    """Return a step of the propagation; what it leans on is named where neither the step `before` nor its text says so."""
+    """Return a step of the propagation; its `via` is shown where neither the step `before` nor its text says so."""
     known = f"{step.text} {before.component if before else step.via}"
     return StepView(
         component=shorten(step.component, LONGEST_NAME),
