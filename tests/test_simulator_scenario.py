@@ -221,7 +221,7 @@ def scenarios(draw):
 def test_whatever_is_accepted_runs_and_stays_finite(text):
     scenario = read_scenario(text)
     for record in run(scenario, build(scenario)):
-        for name, values in vars(record).items():
+        for name, values in ((name, values) for name, values in vars(record).items() if name != "parts"):
             assert np.isfinite(values).all() or name == "capacity", name
             assert (values >= -1e-9).all(), name
         assert (record.failing <= 1 + 1e-9).all()

@@ -101,6 +101,6 @@ def _pool(
     usual = waiting(wanted / most, np.maximum(capacity, 1.0))
     pooled = np.maximum(usual, state.pooled + (wanted - most) * dt)
     pooled = np.minimum(pooled, system.components.workers[system.calls.caller])
-    attempts = np.clip(wanted - (pooled - state.pooled) / dt, 0.0, most)
+    attempts = np.minimum(np.maximum(wanted - (pooled - state.pooled) / dt, 0.0), most)
     state.pooled = pooled
     return attempts, pooled / np.maximum(attempts, wanted / 2 + TINY), capacity

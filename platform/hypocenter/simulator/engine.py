@@ -126,20 +126,17 @@ class Engine:
 
 def _note(record: Record, step: int, weight: float, state: State, knobs: Knobs, moment: Moment) -> None:
     calling, sharing = moment.calling, moment.sharing
-    flows = {
+    record.add(step, weight, {
         "arrivals": moment.arrivals, "served": state.served, "refused": moment.refused, "failing": state.failing,
         "response": state.response, "deviation": np.sqrt(state.variance),
         "own": np.maximum(state.response - moment.holding.away, QUICKEST), "own_errors": moment.own_errors,
-        "busy": state.served * moment.holding.time,
-        "queue": state.queue, "depth": state.depth, "cpu": sharing.cpu, "throttled": 1 - 1 / state.stretch,
-        "io": state.served * moment.holding.disk, "memory": state.memory, "fill": knobs.fill,
-        "unwatched": knobs.unwatched, "attempts": calling.attempts, "failed": calling.failed, "client": calling.mean,
-        "client_deviation": np.sqrt(calling.variance), "connections": calling.connections, "waiters": state.pooled,
-        "dropped": knobs.loss, "often": calling.often, "network": calling.network, "cut": knobs.cut,
-        "patience": calling.patience, "tries": calling.tries, "host_cpu": sharing.host_cpu, "host_io": sharing.host_io,
-    }  # fmt: skip
-    for name, value in flows.items():
-        getattr(record, name)[step] += weight * value
-    record.capacity[step] = calling.capacity
-    record.up[step] = moment.up
-    record.restarts[step] = state.restarts
+        "busy": state.served * moment.holding.time, "queue": state.queue, "depth": state.depth, "cpu": sharing.cpu,
+        "throttled": 1 - 1 / state.stretch, "io": state.served * moment.holding.disk, "memory": state.memory,
+        "fill": knobs.fill, "up": moment.up, "restarts": state.restarts, "unwatched": knobs.unwatched,
+        "attempts": calling.attempts, "failed": calling.failed, "client": calling.mean,
+        "client_deviation": np.sqrt(calling.variance), "connections": calling.connections,
+        "capacity": calling.capacity, "waiters": state.pooled, "dropped": knobs.loss, "often": calling.often,
+        "network": calling.network, "cut": knobs.cut, "patience": calling.patience, "tries": calling.tries,
+        "host_cpu": sharing.host_cpu, "host_io": sharing.host_io,
+    })  # fmt: skip
+    record.up[step], record.restarts[step] = moment.up, state.restarts

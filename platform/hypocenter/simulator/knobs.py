@@ -55,9 +55,8 @@ _PER_HOST = frozenset({"host_hog", "disk"})
 
 def neutral(system: System) -> Knobs:
     """Return knobs of the system's sizes, all neutral."""
-    sizes = {name: len(system.calls.caller) for name in _PER_CALL} | {
-        name: len(system.hosts.names) for name in _PER_HOST
-    }
+    sizes = dict.fromkeys(_PER_CALL, len(system.calls.caller))
+    sizes |= dict.fromkeys(_PER_HOST, len(system.hosts.names) + 1)  # the last one stands for "no host"
     usual = len(system.components.names)
     knobs = Knobs(**{field.name: np.empty(sizes.get(field.name, usual)) for field in fields(Knobs)})
     knobs.reset()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "KB": 1e3, "MB": 1e6, "GB": 1e9}
-_NUMBER = r"\d{1,12}(?:\.\d{1,12})?"
+_NUMBER = r"\d{1,12}(?:\.\d{1,20})?"
 _PART = re.compile(rf"({_NUMBER})(ms|[smhd])")
 
 

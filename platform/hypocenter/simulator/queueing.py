@@ -22,14 +22,14 @@ def waiting(load: Floats, servers: Floats, variability: Floats | float = 1.0) ->
     >>> float(waiting(np.array(0.5), np.array(1.0)))
     0.5
     """
-    load = np.clip(load, 0.0, BUSIEST)
+    load = np.minimum(load, BUSIEST)
     line: Floats = variability * load ** np.sqrt(2 * (servers + 1)) / (1 - load)
     return line
 
 
 def delayed(load: Floats, servers: Floats) -> Floats:
     """Return the share of requests that wait at all, by the same approximation."""
-    share: Floats = np.clip(load, 1e-6, BUSIEST) ** (np.sqrt(2 * (servers + 1)) - 1)
+    share: Floats = np.minimum(np.maximum(load, 1e-6), BUSIEST) ** (np.sqrt(2 * (servers + 1)) - 1)
     return share
 
 

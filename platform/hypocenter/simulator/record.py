@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from hypocenter.simulator.system import Floats, System
+    from collections.abc import Mapping
+
+    from hypocenter.simulator.system import Bools, Floats, System
 
 
 @dataclass
@@ -25,6 +27,7 @@ class Record:
     `often` calls per request of the caller, `network` seconds added, `cut` share without an answer, `patience` the
     timeout in seconds, `tries` attempts at most.
     Per host: `host_cpu` cores used, `host_io` share of time the disk is busy.
+    All are views of three `parts`, [step, field, component or call or host].
     """
 
     arrivals: Floats
@@ -61,21 +64,39 @@ class Record:
     tries: Floats
     host_cpu: Floats
     host_io: Floats
+    parts: tuple[Floats, Floats, Floats]
 
     def copy(self) -> Record:
         """Return an independent copy."""
-        return Record(**{field.name: getattr(self, field.name).copy() for field in fields(self)})
+        components, calls, hosts = self.parts
+        return _over((components.copy(), calls.copy(), hosts.copy()))
+
+    def add(self, step: int, weight: float, values: Mapping[str, Floats | Bools]) -> None:
+        """Add `weight` times the values, one per field, to what is noted of a step."""
+        for names, part in zip(_GROUPS, self.parts, strict=True):
+            part[step] += weight * np.array([values[name] for name in names], dtype=np.float64)
 
 
-PER_CALL = frozenset({
-    "attempts", "failed", "client", "client_deviation", "connections", "capacity", "waiters", "dropped", "often",
-    "network", "cut", "patience", "tries",
-})  # fmt: skip
-PER_HOST = frozenset({"host_cpu", "host_io"})
+_GROUPS = (
+    (
+        "arrivals", "served", "refused", "failing", "response", "deviation", "own", "own_errors", "busy", "queue",
+        "depth", "cpu", "throttled", "io", "memory", "fill", "up", "restarts", "unwatched",
+    ),
+    (
+        "attempts", "failed", "client", "client_deviation", "connections", "capacity", "waiters", "dropped", "often",
+        "network", "cut", "patience", "tries",
+    ),
+    ("host_cpu", "host_io"),
+)  # fmt: skip
 
 
 def blank(system: System, steps: int) -> Record:
     """Return a record of zeros."""
-    widths = dict.fromkeys(PER_CALL, len(system.calls.caller)) | dict.fromkeys(PER_HOST, len(system.hosts.names))
-    usual = len(system.components.names)
-    return Record(**{field.name: np.zeros((steps, widths.get(field.name, usual))) for field in fields(Record)})
+    widths = (len(system.components.names), len(system.calls.caller), len(system.hosts.names))
+    components, calls, hosts = (np.zeros((steps, len(names), n)) for names, n in zip(_GROUPS, widths, strict=True))
+    return _over((components, calls, hosts))
+
+
+def _over(parts: tuple[Floats, Floats, Floats]) -> Record:
+    views = {name: part[:, i] for names, part in zip(_GROUPS, parts, strict=True) for i, name in enumerate(names)}
+    return Record(**views, parts=parts)

@@ -87,7 +87,7 @@ def hold(system: System, sites: Sites, state: State, knobs: Knobs, calling: Call
     tight = np.maximum(state.memory / c.limit - TIGHT, 0.0)
     work = c.cpu * knobs.cpu * noise * (1 + COLLECTING * tight)
     disk = c.io * knobs.io * noise
-    on_disk = disk * (state.disk_stretch * np.append(knobs.disk, 1.0))[sites.host]
+    on_disk = disk * (state.disk_stretch * knobs.disk)[sites.host]
     own = work * state.stretch + on_disk + c.wait + knobs.wait
     away = sums(calls.caller, calling.often * calling.took, len(c.names))
     away_variance = sums(calls.caller, calling.often * calling.variance, len(c.names))
@@ -106,9 +106,9 @@ def enqueue(
     backlog = state.queue + (arrivals - most) * dt
     queue = np.where(up, np.minimum(np.maximum(usual, backlog), c.queue), 0.0)
     refused = np.where(up, np.maximum(backlog - c.queue, 0.0) / dt, arrivals)
-    served = np.clip(arrivals - refused - (queue - state.queue) / dt, 0.0, most)
+    served = np.minimum(np.maximum(arrivals - refused - (queue - state.queue) / dt, 0.0), most)
     wait = queue / np.maximum(served, arrivals * 0.5 + TINY)
-    waits = np.clip(delayed(arrivals / most, workers), 0.05, 1.0)
+    waits = np.maximum(delayed(arrivals / most, workers), 0.05)
     wait_variance = wait**2 * np.where(backlog > usual, 1.0, 2 / waits - 1)
     state.queue, state.served = queue, np.where(up, served, 0.0)
     response = np.where(up, wait + holding.time, REFUSED)
@@ -124,16 +124,15 @@ def share(system: System, sites: Sites, state: State, knobs: Knobs, holding: Hol
     runnable = np.minimum(used * state.stretch, c.workers)
     wanted = runnable + knobs.hog
     own = np.maximum(stretch(used / c.cores, c.cores), wanted / c.cores)
-    hog = np.append(knobs.host_hog, 0.0)
     cpu = np.minimum(used + knobs.hog * np.minimum(1.0, c.cores / np.maximum(wanted, TINY)), c.cores)
     host_used = sums(sites.host, cpu, hosts)
-    crowd = sums(sites.host, np.minimum(wanted, c.cores), hosts) + hog
+    crowd = sums(sites.host, np.minimum(wanted, c.cores), hosts) + knobs.host_hog
     host = np.maximum(stretch(host_used / sites.cpus, sites.cpus), crowd / sites.cpus)
     state.stretch = EASE * np.maximum(own, host[sites.host]) + (1 - EASE) * state.stretch
     busy_disks = sums(sites.host, state.served * holding.disk, hosts) / sites.disks
     state.disk_stretch = EASE * stretch(busy_disks, sites.disks) + (1 - EASE) * state.disk_stretch
-    granted = hog / np.maximum(1.0, crowd / sites.cpus)
-    host_io = np.minimum(busy_disks * np.append(knobs.disk, 1.0), 1.0)
+    granted = knobs.host_hog / np.maximum(1.0, crowd / sites.cpus)
+    host_io = np.minimum(busy_disks * knobs.disk, 1.0)
     return Sharing(cpu + IDLE_CPU, (host_used + granted)[:-1], host_io[:-1])
 
 
