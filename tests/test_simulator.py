@@ -273,6 +273,7 @@ def test_shared_hosts_are_shared_by_more():
         ({"shape": "ring"}, "shape 'ring' is not known; choose one of chain, fan"),
         ({"services": 4}, "services must lie between 5 and 500, found 4"),
         ({"fault": "meteor"}, "no fault type is called 'meteor'"),
+        ({"seed": -1}, "seed must be zero or more, found -1"),
     ],
 )
 def test_a_system_that_cannot_be_generated_is_one_clear_error(arguments, message):
@@ -282,6 +283,8 @@ def test_a_system_that_cannot_be_generated_is_one_clear_error(arguments, message
 
 def test_a_scenario_built_in_code_is_checked_too():
     scenario = generate_scenario("fan", 8)
+    with pytest.raises(InputError, match="seed must be zero or more, found -3"):
+        simulate(scenario, seed=-3)
     with pytest.raises(InputError, match="'service-000' is defined twice"):
         simulate(replace(scenario, components=(*scenario.components, scenario.components[0])))
 

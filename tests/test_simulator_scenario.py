@@ -239,3 +239,26 @@ def test_the_manual_names_every_statement_option_and_fault_type():
 def test_the_manual_says_where_each_fault_strikes():
     manual = (SCENARIOS.parent.parent / "docs" / "simulator.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(\w+)` \| .* \| .* \|$", manual, re.MULTILINE)) >= set(FAULTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("service a\n", "needs at least one component and one load"),
+        ("service a\nload a 1/s\nstep 11m\nlength 5h\n", "step must be at most 10m"),
+        ("service a\nload a 1/s\nlength 1ms\n", "length divided by step must lie between 8 and 200000"),
+        ("service a\nload a 1/s\nservice b\nqueue q\nb <- q\nb <- q\n", "b consumes already; one queue per consumer"),
+        ("service a\nload a 1/s\ndecoy deploy a at=7h\n", "at lies behind the end of the scenario"),
+        ("service a\nload a 1/s\ninclude\n", "include takes one file name"),
+        ("service a\nload a 1/s\nset\n", "set takes a component, or 'a -> b', and key=value options"),
+        ("service a\nload a 1/s\nservice ''\n", "must be a name of printable characters"),
+        ("".join(f"service a{i}\n" for i in range(5001)) + "load a1 1/s\n", "has more than 5000 components and hosts"),
+        (
+            "".join(f"service a{i}\n" for i in range(999)) + "load a1 1/s\nlength 30d\n",
+            "components and calls times steps",
+        ),
+    ],
+)
+def test_a_scenario_that_cannot_be_simulated_says_why(text, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_scenario(text)

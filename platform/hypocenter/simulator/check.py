@@ -48,6 +48,8 @@ def _size(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(f"has more than {MAX_COMPONENTS} components and hosts")
     if (len(scenario.components) + len(scenario.calls)) * scenario.length / scenario.step > MAX_SAMPLES:
         yield Problem(f"has more than {MAX_SAMPLES} components and calls times steps; shorten it or take a longer step")
+    if scenario.seed < 0:
+        yield Problem(f"seed must be zero or more, found {scenario.seed}")
     if scenario.step > 600:
         yield Problem("step must be at most 10m: queues move faster than that")
 
@@ -142,7 +144,7 @@ def _faults(scenario: Scenario) -> Iterator[Problem]:
         problem = misplaced(spec, scenario)
         if problem:
             yield Problem(problem, "fault", ordinal)
-        if spec.at >= scenario.length:
+        if not 0 <= spec.at < scenario.length:
             yield Problem("at lies behind the end of the scenario; shorten at or raise length", "fault", ordinal)
 
 
@@ -182,7 +184,7 @@ def _others(scenario: Scenario) -> Iterator[Problem]:
     for kind, ordinal, component, at in placed:
         if unknown := _unknown(component, scenario):
             yield Problem(unknown, kind, ordinal)
-        if at >= scenario.length:
+        if not 0 <= at < scenario.length:
             yield Problem("at lies behind the end of the scenario", kind, ordinal)
     for ordinal, name in enumerate(scenario.silent):
         if unknown := _unknown(name, scenario):

@@ -52,6 +52,8 @@ def generate_scenario(
         raise InputError(f"services must lie between {FEWEST} and {MOST}, found {services}")
     if fault not in {None, "none", *FAULTS}:
         raise InputError(f"no fault type is called {fault!r}; known are {', '.join(FAULTS)} and none")
+    if seed < 0:
+        raise InputError(f"seed must be zero or more, found {seed}")
     random = stream(seed, "shape", shape, str(services))
     scenario = _sized(_drawn(shape, services, seed, random, length), 12 if shape == "shared_hosts" else 4)
     if fault == "none":
@@ -174,5 +176,5 @@ def _broken(scenario: Scenario, fault: str | None, random: np.random.Generator) 
         raise InputError(f"{scenario.system} has no component at which {fault} can strike; choose another fault type")
     services = [c.name for c in scenario.components if c.type is ComponentType.SERVICE and c.name != fits.component]
     noisy, deployed = (str(name) for name in random.choice(services, 2, replace=False))
-    decoys = (DecoySpec("noisy", noisy, at - 900.0), DecoySpec("deploy", deployed, at - 240.0))
+    decoys = (DecoySpec("noisy", noisy, max(0.0, at - 900)), DecoySpec("deploy", deployed, max(0.0, at - 240)))
     return replace(scenario, faults=(fits,), decoys=decoys)
