@@ -36,7 +36,7 @@ NAMES = [
     ("container_cpu_usage_seconds_total", K.CPU, "cores", 1),
     ("container_memory_working_set_bytes", K.MEMORY, "bytes", 1),
     ("container_network_receive_bytes_total", K.NETWORK, "bytes/s", 1),
-    ("container_cpu_cfs_throttled_periods_total", K.CPU, "1/s", 1),
+    ("container_cpu_cfs_throttled_periods_total", K.SATURATION, "1/s", 1),
     ("kube_pod_container_status_restarts_total", K.RESTARTS, "count", 1),
     ("kube_deployment_status_replicas_available", K.UP, "count", 1),
     ("kube_pod_container_resource_requests", K.OTHER, "", 1),

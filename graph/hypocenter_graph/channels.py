@@ -27,6 +27,8 @@ CERTAIN = 200.0
 CHANGE_SLACK_S = 60.0
 CHANGE_MEMORY_S = 7200.0
 CHANGE_HALF_S = 1800.0
+LEAST_RESTARTS = 0.5
+UP_LEVEL = 0.5
 LEAST_GAP_S = 5e-4
 MATERIAL = 0.3
 IMMATERIAL = 0.15
@@ -60,7 +62,7 @@ def strength(z: float, threshold: float = UNUSUAL, certain: float = CERTAIN) -> 
 def resources(seen: Observations) -> list[Finding]:
     """Processor, memory, disk and saturation that a component uses beyond its normal, next to what others do.
 
-    A large z on a tiny amount is halved: what burns a thousandth of a core starves nobody.
+    A large z on a tiny amount counts for less: what burns a thousandth of a core starves nobody.
     """
     found = []
     for channel, kinds in _RESOURCES.items():
@@ -86,6 +88,19 @@ _RESOURCES = {
     "disk": frozenset({MetricKind.DISK}),
     "saturation": frozenset({MetricKind.SATURATION}),
 }
+
+
+def _usual_use(seen: Observations, kinds: frozenset[MetricKind]) -> dict[str, float]:
+    """Return, per unit, how much of a resource a component normally uses: the median over components of their most."""
+    most: dict[tuple[str, str], float] = defaultdict(float)
+    for component, ds in seen.own.items():
+        for d in ds:
+            if d.series.kind in kinds and not d.series.host and math.isfinite(d.before):
+                most[component, d.series.unit] = max(most[component, d.series.unit], d.before)
+    by_unit: dict[str, list[float]] = defaultdict(list)
+    for (_, unit), level in most.items():
+        by_unit[unit].append(level)
+    return {unit: sorted(levels)[len(levels) // 2] for unit, levels in by_unit.items()}
 
 
 def _rose(d: Deviation, kinds: frozenset[MetricKind]) -> bool:
@@ -172,19 +187,25 @@ def _missing(d: Deviation) -> float:
 
 
 def silence(seen: Observations) -> list[Finding]:
-    """A component all of whose series stopped, and one that restarted."""
+    """A component whose series stopped, and one that restarted or that its scraper calls down."""
     found = []
     for component, ds in seen.own.items():
-        reporting = [d for d in ds if math.isfinite(d.before) and not d.series.host]
-        if reporting and all(d.silent for d in reporting):
-            found.append(Finding(component, "silence", 1.0, tuple(reporting[:1])))
-        found += [
-            Finding(component, "restarts", 1.0, (d,))
-            for d in reporting
-            if (d.series.kind is MetricKind.RESTARTS and d.change > 0)
-            or (d.series.kind is MetricKind.UP and d.change < 0 and d.z < -UNUSUAL)
-        ]
+        reporting = [d for d in ds if d.series.kind not in _COUNTED and math.isfinite(d.before) and not d.series.host]
+        silent = [d for d in reporting if d.silent]
+        if silent:
+            share = len(silent) / len(reporting)
+            found.append(Finding(component, "silence", _clip(2.0 * share - 0.2), tuple(silent[:1])))
+        found += [Finding(component, "restarts", 1.0, (d,)) for d in reporting if _went_down(d)]
     return _strongest(found)
+
+
+_COUNTED = frozenset({MetricKind.LOG_LINES, MetricKind.OPERATION})
+
+
+def _went_down(d: Deviation) -> bool:
+    if d.series.kind is MetricKind.RESTARTS:
+        return d.after - d.before >= LEAST_RESTARTS
+    return d.series.kind is MetricKind.UP and d.after < UP_LEVEL <= d.before
 
 
 def unexplained(seen: Observations) -> list[Finding]:
@@ -215,6 +236,25 @@ def alerts(fired: Iterable[Alert]) -> list[Finding]:
         kinds[alert.component].add((alert.name, alert.state))
     most = max((len(names) for names in kinds.values()), default=1)
     return [Finding(c, "alerts", len(n) / most, text=f"{len(n)} different alerts fired") for c, n in kinds.items()]
+
+
+SURGE = 1.3
+FULL_SURGE = 2.0
+
+
+def surges(seen: Observations, entries: Iterable[str]) -> list[Finding]:
+    """More work than normal arriving where users come in: the fault then lies with nobody behind the entry."""
+    found = []
+    for component in entries:
+        risen = [d for d in seen.served(component, MetricKind.TRAFFIC) if d.z > UNUSUAL and d.before > 0]
+        found += [Finding(component, "traffic", surge_strength(d), (d,)) for d in risen]
+    return _strongest(found)
+
+
+def surge_strength(d: Deviation) -> float:
+    """Return 0 up to a rise by 30 % and 1 from a doubling on."""
+    ratio = d.after / d.before if d.before > 0 else 1.0
+    return _clip(math.log(max(ratio, 1.0) / SURGE) / math.log(FULL_SURGE / SURGE))
 
 
 CHANNELS: tuple[Callable[[Observations], list[Finding]], ...] = (resources, own_time, gaps, lines, silence, unexplained)

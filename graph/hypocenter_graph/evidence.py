@@ -34,6 +34,7 @@ FAULT_TYPES = {
     "calls_surplus": "errors",
     "silence": "silence",
     "restarts": "crash",
+    "traffic": "traffic",
     "change": "change",
 }
 

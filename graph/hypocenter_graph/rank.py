@@ -10,7 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hypocenter_graph.channels import CHANNELS, Finding, alerts, changes
+from hypocenter_graph.channels import CHANNELS, Finding, alerts, changes, surges
+from hypocenter_graph.common_causes import exonerate_by_common_cause
 from hypocenter_graph.observations import observe
 from hypocenter_graph.symptoms import Explained, Symptom, exonerate, find_symptoms, symptom_findings
 
@@ -38,7 +39,8 @@ WEIGHTS = {
     "calls_surplus": 0.40,
     "silence": 0.60,
     "restarts": 0.80,
-    "unexplained": 0.15,
+    "traffic": 0.80,
+    "unexplained": 0.05,
     "change": 0.35,
     "alerts": 0.60,
 }
@@ -83,6 +85,8 @@ def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) 
     findings += symptom_findings(symptoms, explained, context.target)
     findings += changes(context.changes, context.onset)
     findings += [] if seen.own else alerts(context.alerts)
+    findings += surges(seen, topology.entries())
+    findings = exonerate_by_common_cause(findings, explained, topology, seen)
     by_component: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_component[finding.component].append(finding)

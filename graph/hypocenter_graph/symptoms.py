@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hypocenter.catalog import KINDS, measure
 from hypocenter.model import MetricKind, Target
-from hypocenter_graph.channels import IMMATERIAL, MATERIAL, TAIL_TRUST, UNUSUAL, Finding, strength
+from hypocenter_graph.channels import IMMATERIAL, LEAST_GAP_S, MATERIAL, TAIL_TRUST, UNUSUAL, Finding, strength
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 LATENCY = "latency"
 ERRORS = "errors"
 LEAST_FAILED_SHARE = 0.001
+SLOW_GROWTH = 3.0
+TIMEOUT_GROWTH = 20.0
+QUEUEING = 1.3
+_FAILURES = frozenset({MetricKind.ERRORS, MetricKind.AVAILABILITY})
+_TYPICAL = frozenset({"mean", "p50", "last"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +99,46 @@ def _explained(
 ) -> Explained:
     best = Explained(None, 0.0)
     for below in topology.leaned_on(symptom.component):
-        share = max(_share_of(symptom, symptoms.get((below, symptom.channel))), _lost_on_the_way(symptom, below, seen))
+        slow = symptoms.get((below, LATENCY))
+        share = max(
+            _share_of(symptom, symptoms.get((below, symptom.channel))),
+            _waiting(symptom, below, seen),
+            _queueing(symptom, slow, seen),
+            _timeouts(symptom, slow),
+        )
         if share > best.share:
             best = Explained(below, share)
     return best
+
+
+def _queueing(symptom: Symptom, slow: Symptom | None, seen: Observations) -> float:
+    """Waiting for a slow callee grows faster than the callee's own time once workers or connections run out.
+
+    So where a caller is saturated the orders of magnitude are compared, not the seconds.
+    """
+    if slow is None or symptom.channel != LATENCY or not _saturated(seen, symptom.component):
+        return 0.0
+    grown = _growth(symptom)
+    return min(1.0, QUEUEING * _growth(slow) / grown) if grown > 0 else 0.0
+
+
+def _timeouts(symptom: Symptom, slow: Symptom | None) -> float:
+    """A callee that became many times slower explains failures of its caller: they are timeouts."""
+    if slow is None or symptom.channel != ERRORS:
+        return 0.0
+    enough = min(1.0, slow.load / symptom.impact) if symptom.impact > 0 else 0.0
+    beyond = (_growth(slow) - math.log(SLOW_GROWTH)) / math.log(TIMEOUT_GROWTH / SLOW_GROWTH)
+    return min(1.0, max(0.0, beyond)) * enough
+
+
+def _growth(symptom: Symptom) -> float:
+    """Log of how many times slower, by the statistic that grew most."""
+    ratios = [d.after / max(d.before, LEAST_GAP_S) for d in symptom.deviations.values() if d.after > 0]
+    return math.log(max([1.0, *ratios]))
+
+
+def _saturated(seen: Observations, component: str) -> bool:
+    return any(d.z > UNUSUAL and d.change > 0 for d in seen.of_kind(component, MetricKind.SATURATION))
 
 
 def _share_of(symptom: Symptom, below: Symptom | None) -> float:
@@ -108,13 +150,28 @@ def _share_of(symptom: Symptom, below: Symptom | None) -> float:
     return max((min(1.0, below.excess[stat] / symptom.excess[stat]) for stat in common), default=0.0)
 
 
-def _lost_on_the_way(symptom: Symptom, below: str, seen: Observations) -> float:
-    if symptom.channel != LATENCY:
-        return 0.0
+def _waiting(symptom: Symptom, below: str, seen: Observations) -> float:
+    """How much of the trouble lies in the calls themselves, as the caller sees them: time lost or calls failed."""
     edge = seen.edges.get((symptom.component, below), ())
-    lost = [d.change for d in edge if d.series.kind is MetricKind.EDGE_GAP and d.series.stat == "mean"]
+    if symptom.channel == ERRORS:
+        failing = [_hurt(d) for d in edge if d.series.kind in _FAILURES and math.isfinite(d.change)]
+        return max((min(1.0, share / max(symptom.excess.values())) for share in failing), default=0.0)
+    waits = [d for d in edge if d.series.stat in _TYPICAL and math.isfinite(d.change)]
+    longer = [d.change for d in waits if d.series.kind is MetricKind.EDGE_GAP or _waited(d)]
     worst = max(symptom.excess.values())
-    return max((min(1.0, gap / worst) for gap in lost if gap > 0 and math.isfinite(gap)), default=0.0)
+    return max(
+        (min(1.0, _calls_each(symptom, edge) * seconds / worst) for seconds in longer if seconds > 0), default=0.0
+    )
+
+
+def _waited(d: Deviation) -> bool:
+    return d.series.kind is MetricKind.LATENCY and d.series.side == "client"
+
+
+def _calls_each(symptom: Symptom, edge: Iterable[Deviation]) -> float:
+    """How many calls a request makes over an edge, retries included; 1 at least, where the rates are not known too."""
+    rates = [d.after for d in edge if d.series.kind is MetricKind.TRAFFIC and math.isfinite(d.after)]
+    return max(1.0, max(rates) / symptom.load) if rates and symptom.load > 0 else 1.0
 
 
 def symptom_findings(
@@ -143,10 +200,20 @@ def _relevance(symptom: Symptom, symptoms: Mapping[tuple[str, str], Symptom], ta
     """A component whose failures are few cannot explain many at the target, nor slowness alone explain failures."""
     if target is None:
         return 1.0
-    felt = {channel for channel in (LATENCY, ERRORS) if (target.component, channel) in symptoms}
+    felt = _felt(symptoms, target)
     if not felt:
         return 1.0
     if symptom.channel not in felt:
         return 0.4
-    impact = symptoms[target.component, symptom.channel].impact
-    return 0.2 + 0.8 * min(1.0, symptom.impact / impact) if impact > 0 else 1.0
+    at_target = symptoms.get((target.component, symptom.channel))
+    if at_target is None or at_target.impact <= 0:
+        return 1.0
+    return 0.2 + 0.8 * min(1.0, symptom.impact / at_target.impact)
+
+
+def _felt(symptoms: Mapping[tuple[str, str], Symptom], target: Target) -> set[str]:
+    """Return how the target hurts: as its metric says, else in every way that it was seen to."""
+    stated = KINDS[measure(target.metric).kind].group if target.metric else ""
+    if stated in (LATENCY, ERRORS):
+        return {stated}
+    return {channel for channel in (LATENCY, ERRORS) if (target.component, channel) in symptoms}

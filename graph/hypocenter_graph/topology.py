@@ -46,9 +46,16 @@ class Topology:
         return set(_breadth_first(start, lambda c: self.leaned_on(c) + self.leaning(c)))
 
     def leaned_on(self, component: str) -> tuple[str, ...]:
-        """Return what `component` leans on directly: callees, hosts and what it is another name of."""
+        """Return what `component` leans on directly: callees, hosts, its other name, a queue's consumers."""
         alias = self.aliases.get(component)
-        return self.callees.get(component, ()) + self.hosts.get(component, ()) + ((alias,) if alias else ())
+        others = self.consumers(component) + ((alias,) if alias else ())
+        return self.callees.get(component, ()) + self.hosts.get(component, ()) + others
+
+    def consumers(self, component: str) -> tuple[str, ...]:
+        """Return those that drain a queue: its callers that nobody calls, for a queue backs up when they stall."""
+        if component not in self.components or self.components[component].type is not ComponentType.QUEUE:
+            return ()
+        return tuple(c for c in self.callers.get(component, ()) if not self.callers.get(c))
 
     def leaning(self, component: str) -> tuple[str, ...]:
         """Return what leans on `component` directly: callers and guests."""
@@ -66,9 +73,15 @@ class Topology:
                     queue.append(other)
         return _walk_back(previous, end)
 
+    def components_type(self, component: str) -> ComponentType:
+        """Return what a component is; a service where the graph does not know it."""
+        return self.components[component].type if component in self.components else ComponentType.SERVICE
+
     def entries(self) -> tuple[str, ...]:
         """Return the components that nobody calls and that call somebody: where users come in."""
-        return tuple(c for c in self.components if not self.callers.get(c) and self.callees.get(c))
+        draining = {c for queue in self.components for c in self.consumers(queue)}
+        first = [c for c in self.components if self.callees.get(c) and not self.callers.get(c)]
+        return tuple(c for c in first if c not in draining)
 
 
 def _breadth_first(start: str, step: Callable[[str], tuple[str, ...]]) -> dict[str, int]:

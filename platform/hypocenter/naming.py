@@ -84,7 +84,7 @@ RULES = (
         "timeout timeouts panic panics rejected aborted servfail cancelled canceled unauthorized exhausted 5xx 4xx 400 "
         "401 403 404 429 500 502 503 504 retry retries unavailable",
     ),
-    _rule(MetricKind.CPU, "throttled throttling throttle", "cpu cfs"),
+    _rule(MetricKind.SATURATION, "throttled throttling throttle", "cpu cfs"),
     _rule(MetricKind.CPU, "cpu cores cfs"),
     _rule(MetricKind.MEMORY, "memory mem heap rss swap pgmajfault memtotal memavailable memfree gc oom"),
     _rule(MetricKind.LATENCY, _LATENCY, "network net", "disk"),

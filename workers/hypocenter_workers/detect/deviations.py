@@ -29,8 +29,11 @@ LEAST_FRESH = np.timedelta64(300, "s")
 LEAST_BLOCKS = 5
 WANDERING = 0.97
 LEAST_SHARE = 0.002
+# Below these nobody would look twice; they keep a series that was always zero from being infinitely unusual.
+UNIT_FLOORS = {"s": 1e-3, "share": 0.01, "1/s": 0.01, "cores": 0.005, "bytes": 1e6, "bytes/s": 1e3, "count": 0.5}
 PEER_FLOOR = 0.02
-SILENT_BEFORE = 0.5
+SILENT_BEFORE = 0.9
+SILENT_ROWS = 8
 TINY = 1e-9
 
 
@@ -105,7 +108,8 @@ def _levels(table: SeriesTable, windows: Windows, references: Sequence[SeriesTab
     wander = _wandering([before_rows, *_split(history, references)], len(rows), _sustained_rows(table, windows))
     z = np.nan_to_num(_nearest((after - level) / scale, (after - usual) / scale))
     z = np.sign(z) * np.clip(np.abs(z) - wander / scale, 0.0, None)
-    reported = np.isfinite(before_rows).mean(axis=0) if len(before_rows) else np.zeros(len(level))
+    known = len(before_rows) >= SILENT_ROWS
+    reported = np.isfinite(before_rows).mean(axis=0) if known else np.zeros(len(level))
     return Moved(level, after, z, np.isnan(rows).all(axis=0) & (reported > SILENT_BEFORE))
 
 
@@ -170,7 +174,8 @@ def floors(series: Sequence[Series], before: Values, history: Values) -> NDArray
         same = metrics == metric
         typical[same] = np.nan_to_num(np.nanmedian(level[same])) if np.isfinite(level[same]).any() else 0.0
     shares = np.array([KINDS[s.kind].group == "errors" and s.unit == "share" for s in series], dtype=bool)
-    return np.where(shares, LEAST_SHARE, np.fmax(own, PEER_FLOOR * typical))
+    least = np.array([UNIT_FLOORS.get(s.unit, 0.0) for s in series])
+    return np.where(shares, LEAST_SHARE, np.fmax(np.fmax(own, PEER_FLOOR * typical), least))
 
 
 def _furthest(rows: Values, level: NDArray[np.float64], length: int) -> NDArray[np.float64]:
