@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hypocenter.model import MetricKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
     from hypocenter.model import Alert, ChangeEvent
@@ -26,7 +26,8 @@ UNUSUAL = 3.0
 CERTAIN = 200.0
 CHANGE_SLACK_S = 60.0
 CHANGE_MEMORY_S = 7200.0
-CHANGE_HALF_S = 1800.0
+CHANGE_LIFE_S = 1800.0
+COINCIDENCE = 0.3
 LEAST_RESTARTS = 0.5
 UP_LEVEL = 0.5
 LEAST_GAP_S = 5e-4
@@ -124,20 +125,43 @@ def gaps(seen: Observations) -> list[Finding]:
     An edge's gap is blamed on each end in so far as the other end's other edges are sound.
     """
     found = []
-    lost = {ends: gap for ends, ds in seen.edges.items() if (gap := _gap(ds)) is not None}
+    lost = lost_on_edges(seen)
+    for component, edges in lost.touching.items():
+        blame = [max(0.0, lost.ratio[ends]) * lost.sound_elsewhere(other_end(component, ends), ends) for ends in edges]
+        worst = sorted(edges, key=lambda ends: -lost.ratio[ends])[:3]
+        typical = sum(blame) / len(blame)
+        found.append(Finding(component, "network_gap", _saturate(typical - 0.3), tuple(lost.shown[e] for e in worst)))
+    return _strongest(found)
+
+
+@dataclass(frozen=True)
+class LostTime:
+    """Time lost on edges: `ratio` is the logarithm of after to before, `shown` what it was read from."""
+
+    ratio: Mapping[tuple[str, str], float]
+    shown: Mapping[tuple[str, str], Deviation]
+    touching: Mapping[str, list[tuple[str, str]]]
+
+    def sound_elsewhere(self, component: str, ends: tuple[str, str]) -> float:
+        """Return how sound a component's other edges are, 1 when all are: slow everywhere means slow itself."""
+        beyond = other_end(component, ends)
+        other = [_saturate(self.ratio[e] - 0.3) for e in self.touching.get(component, ()) if beyond not in e]
+        return 1.0 - sum(other) / len(other) if other else 1.0
+
+
+def lost_on_edges(seen: Observations) -> LostTime:
+    """Find the time lost on every edge whose two ends are known."""
+    known = {ends: gap for ends, ds in seen.edges.items() if (gap := _gap(ds)) is not None}
     touching: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for ends in lost:
+    for ends in known:
         for end in ends:
             touching[end].append(ends)
-    for component, edges in touching.items():
-        blame = [_blame(component, ends, lost, touching) for ends in edges]
-        worst = sorted(edges, key=lambda ends: -lost[ends][0])[:3]
-        found.append(
-            Finding(
-                component, "network_gap", _saturate(sum(blame) / len(blame) - 0.3), tuple(lost[e][1] for e in worst)
-            )
-        )
-    return _strongest(found)
+    return LostTime({e: ratio for e, (ratio, _) in known.items()}, {e: d for e, (_, d) in known.items()}, touching)
+
+
+def other_end(component: str, ends: tuple[str, str]) -> str:
+    """Return the end of an edge that is not `component`."""
+    return ends[1] if ends[0] == component else ends[0]
 
 
 def _gap(ds: Iterable[Deviation]) -> tuple[float, Deviation] | None:
@@ -154,17 +178,6 @@ def _gap(ds: Iterable[Deviation]) -> tuple[float, Deviation] | None:
             lost = replace(client, before=client.before - server.before, after=client.after - server.after)
             return _log_ratio(lost) * (0.5 + (1 - 0.5) * _clip(abs(client.z) / 6.0)), client
     return None
-
-
-def _blame(
-    component: str,
-    ends: tuple[str, str],
-    lost: Mapping[tuple[str, str], tuple[float, Deviation]],
-    touching: Mapping[str, list[tuple[str, str]]],
-) -> float:
-    other = ends[1] if ends[0] == component else ends[0]
-    elsewhere = [_saturate(lost[e][0] - 0.3) for e in touching[other] if component not in e]
-    return max(0.0, lost[ends][0]) * (1.0 - (sum(elsewhere) / len(elsewhere) if elsewhere else 0.0))
 
 
 def lines(seen: Observations) -> list[Finding]:
@@ -218,14 +231,20 @@ def unexplained(seen: Observations) -> list[Finding]:
     )
 
 
-def changes(events: Iterable[ChangeEvent], onset: datetime | None) -> list[Finding]:
-    """A deploy, config, flag or scaling shortly before the onset; one after it cannot have caused it."""
+def changes(events: Iterable[ChangeEvent], onset: datetime | None, unwell: Collection[str]) -> list[Finding]:
+    """A deploy, config, flag or scaling shortly before the onset; one after it cannot have caused it.
+
+    A change of a component that shows nothing else is a coincidence until proven otherwise.
+    """
     found = []
     for event in events:
         age_s = (onset - event.at).total_seconds() if onset else math.inf
         if -CHANGE_SLACK_S <= age_s <= CHANGE_MEMORY_S:
             text = f"{event.type} {event.title}".strip() + f" {max(age_s, 0) / 60:.0f} min before the onset"
-            found.append(Finding(event.component, "change", math.exp(-max(age_s, 0.0) / CHANGE_HALF_S), text=text))
+            trust = 1.0 if event.component in unwell else COINCIDENCE
+            found.append(
+                Finding(event.component, "change", trust * math.exp(-max(age_s, 0.0) / CHANGE_LIFE_S), text=text)
+            )
     return _strongest(found)
 
 

@@ -35,6 +35,7 @@ FAULT_TYPES = {
     "silence": "silence",
     "restarts": "crash",
     "traffic": "traffic",
+    "callers": "network",
     "change": "change",
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hypocenter_graph.channels import CHANNELS, Finding, alerts, changes, surges
 from hypocenter_graph.common_causes import exonerate_by_common_cause
 from hypocenter_graph.observations import observe
-from hypocenter_graph.symptoms import Explained, Symptom, exonerate, find_symptoms, symptom_findings
+from hypocenter_graph.symptoms import Explained, Symptom, blamed_by_callers, exonerate, find_symptoms, symptom_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,10 +41,12 @@ WEIGHTS = {
     "restarts": 0.80,
     "traffic": 0.80,
     "unexplained": 0.05,
+    "callers": 0.80,
     "change": 0.35,
     "alerts": 0.60,
 }
 UNREACHABLE = 0.3
+NOTABLE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) 
     explained = exonerate(symptoms, topology, seen)
     findings = [finding for channel in CHANNELS for finding in channel(seen)]
     findings += symptom_findings(symptoms, explained, context.target)
-    findings += changes(context.changes, context.onset)
+    findings += blamed_by_callers(symptoms, explained)
+    findings += changes(context.changes, context.onset, {f.component for f in findings if f.strength > NOTABLE})
     findings += [] if seen.own else alerts(context.alerts)
     findings += surges(seen, topology.entries())
     findings = exonerate_by_common_cause(findings, explained, topology, seen)

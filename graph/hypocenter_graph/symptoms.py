@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 from hypocenter.catalog import KINDS, measure
 from hypocenter.model import MetricKind, Target
-from hypocenter_graph.channels import IMMATERIAL, LEAST_GAP_S, MATERIAL, TAIL_TRUST, UNUSUAL, Finding, strength
+from hypocenter_graph.channels import (
+    IMMATERIAL,
+    LEAST_GAP_S,
+    MATERIAL,
+    TAIL_TRUST,
+    UNUSUAL,
+    Finding,
+    LostTime,
+    lost_on_edges,
+    strength,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +33,7 @@ LEAST_FAILED_SHARE = 0.001
 SLOW_GROWTH = 3.0
 TIMEOUT_GROWTH = 20.0
 QUEUEING = 1.3
+LEAST_BLAME = 0.5
 _FAILURES = frozenset({MetricKind.ERRORS, MetricKind.AVAILABILITY})
 _TYPICAL = frozenset({"mean", "p50", "last"})
 
@@ -91,18 +102,23 @@ def exonerate(
     symptoms: Mapping[tuple[str, str], Symptom], topology: Topology, seen: Observations
 ) -> dict[tuple[str, str], Explained]:
     """Say for each symptom how much of it the things its component leans on explain."""
-    return {key: _explained(symptom, symptoms, topology, seen) for key, symptom in symptoms.items()}
+    lost = lost_on_edges(seen)
+    return {key: _explained(symptom, symptoms, topology, seen, lost) for key, symptom in symptoms.items()}
 
 
 def _explained(
-    symptom: Symptom, symptoms: Mapping[tuple[str, str], Symptom], topology: Topology, seen: Observations
+    symptom: Symptom,
+    symptoms: Mapping[tuple[str, str], Symptom],
+    topology: Topology,
+    seen: Observations,
+    lost: LostTime,
 ) -> Explained:
     best = Explained(None, 0.0)
     for below in topology.leaned_on(symptom.component):
         slow = symptoms.get((below, LATENCY))
         share = max(
             _share_of(symptom, symptoms.get((below, symptom.channel))),
-            _waiting(symptom, below, seen),
+            _waiting(symptom, below, seen) * lost.sound_elsewhere(symptom.component, (symptom.component, below)),
             _queueing(symptom, slow, seen),
             _timeouts(symptom, slow),
         )
@@ -190,6 +206,24 @@ def symptom_findings(
             Finding(symptom.component, symptom.channel, value * _relevance(symptom, symptoms, target), (telling,))
         )
     return [finding for finding in found if finding.strength > 0]
+
+
+def blamed_by_callers(
+    symptoms: Mapping[tuple[str, str], Symptom], explained: Mapping[tuple[str, str], Explained]
+) -> list[Finding]:
+    """Turn what callers wait for into findings on a callee that shows nothing itself: cut off, or not observed."""
+    found = []
+    for key, reason in explained.items():
+        if (
+            reason.by is None
+            or reason.share < LEAST_BLAME
+            or any((reason.by, c) in symptoms for c in (LATENCY, ERRORS))
+        ):
+            continue
+        telling = max(symptoms[key].deviations.values(), key=_trusted)
+        text = f"{key[0]} waits for it or fails on it: {reason.share:.0%} of its trouble"
+        found.append(Finding(reason.by, "callers", reason.share * _trusted(telling), (), text))
+    return found
 
 
 def _trusted(d: Deviation) -> float:

@@ -182,7 +182,7 @@ def _furthest(rows: Values, level: NDArray[np.float64], length: int) -> NDArray[
     """Return where each series went and stayed for `length` rows, furthest from its level."""
     smooth = robust.rolling_median(rows, length)
     distance = np.where(np.isfinite(smooth), np.abs(smooth - level), -1.0)
-    return np.take_along_axis(smooth, distance.argmax(axis=0)[None, :], axis=0)[0]
+    return np.asarray(np.take_along_axis(smooth, distance.argmax(axis=0)[None, :], axis=0)[0])
 
 
 def _counts(table: SeriesTable, windows: Windows, history: Values) -> Moved:

@@ -32,7 +32,7 @@ def scale(values: Values, centre: NDArray[np.float64]) -> NDArray[np.float64]:
     MAD alone is 0 for series that mostly stand still, the inner range misses rare but normal spikes, the range of
     the middle 90 % does not; the largest of the three keeps all of them from raising an alarm.
     """
-    if len(values) == 0:
+    if values.size == 0:
         return np.zeros(values.shape[1])
     residuals = values - centre
     with warnings.catch_warnings():
