@@ -34,8 +34,11 @@ def _absent(resolved: Signals) -> list[str]:
 
 
 def _unobserved(resolved: Signals, topology: Topology) -> list[str]:
-    seen = {s.component for t in resolved.tables for s in t.series if np.isfinite(t.values).any()}
-    seen |= {s.peer for t in resolved.tables for s in t.series if s.peer}
+    seen: set[str] = set()
+    for table in resolved.tables:
+        for series, live in zip(table.series, np.isfinite(table.values).any(axis=0), strict=True):
+            if live:
+                seen |= {series.component, series.peer or series.component}
     silent = sorted(set(topology.components) - seen)
     if not silent or not resolved.tables:
         return []

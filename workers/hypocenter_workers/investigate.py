@@ -20,7 +20,7 @@ from hypocenter_workers.charts import draw_charts
 from hypocenter_workers.correlate import choose_target, correlate
 from hypocenter_workers.detect.anomalies import find_anomalies, instant, moment, score_tables
 from hypocenter_workers.detect.deviations import deviations
-from hypocenter_workers.detect.onset import Onset, find_onset
+from hypocenter_workers.detect.onset import Onset, find_onset, refine_onset
 from hypocenter_workers.timeline import first_onsets, timeline
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _check(case: Case, resolved: Signals, topology: Topology, options: Options) 
 
 def _start(case: Case, resolved: Signals, options: Options) -> Onset | None:
     if options.at is not None:
-        return Onset(instant(options.at), 0.0)
+        return refine_onset(resolved.tables, resolved.reference, instant(options.at), _masked(case))
     alerted = min((alert.at for alert in case.alerts if alert.at), default=None)
     found = find_onset(
         resolved.tables, resolved.reference, _masked(case), instant(alerted) if alerted is not None else None

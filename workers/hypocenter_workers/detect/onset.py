@@ -26,6 +26,9 @@ LEAST_AFTER_ROWS = 2
 BEFORE_TIMES_AFTER = 5
 BEFORE_ALERT = np.timedelta64(3600, "s")
 LEAST_OWN_ROWS = 8
+NOTICED_WITHIN = np.timedelta64(300, "s")
+FAR_MORE = 1.1
+LEAST_SHARE_OF_PEAK = 0.5
 QUIET_KINDS = COUNTS | {MetricKind.OTHER, MetricKind.TRAFFIC}
 
 
@@ -58,6 +61,33 @@ def find_onset(
         return None
     step = float(step_of(table.times) / np.timedelta64(1, "s"))
     return Onset(table.times[best], max(step, step * _width(shift, best) / 2))
+
+
+def refine_onset(
+    tables: Sequence[SeriesTable],
+    references: Sequence[SeriesTable],
+    stated: np.datetime64,
+    neighbours: Sequence[np.datetime64] = (),
+) -> Onset:
+    """Correct a stated start by what the data shows in the minutes around it.
+
+    People state when they noticed. A start that is late makes the trouble look normal, so a moment shortly before at
+    which far more changed than at the stated one is taken instead; else the stated one stands.
+    """
+    table = max(tables, key=lambda t: (t.modality == "metrics", len(t.times)), default=None)
+    if table is None or len(table.times) < LEAST_OWN_ROWS:
+        return Onset(stated, 0.0)
+    step = step_of(table.times)
+    shift = np.where(
+        _allowed(table, neighbours, None), _shift(table, [r for r in references if r.modality == table.modality]), 0.0
+    )
+    reach = max(NOTICED_WITHIN, 2 * step)
+    near = (table.times > stated - reach) & (table.times < stated + reach / 5)
+    at_stated = shift[np.abs(table.times - stated) <= step].max(initial=0.0)
+    best = int(np.where(near, shift, 0.0).argmax())
+    if shift[best] > FAR_MORE * at_stated and shift[best] > LEAST_SHARE_OF_PEAK * shift.max():
+        return Onset(table.times[best], float(step / np.timedelta64(1, "s")))
+    return Onset(stated, 0.0)
 
 
 def _width(shift: NDArray[np.float64], best: int) -> int:
