@@ -28,6 +28,7 @@ CHANGE_SLACK_S = 60.0
 CHANGE_MEMORY_S = 7200.0
 CHANGE_LIFE_S = 1800.0
 COINCIDENCE = 0.3
+ALERT_TRUST = {"metric": 1.0, "trace": 0.1, "log": 0.1}
 LEAST_RESTARTS = 0.5
 UP_LEVEL = 0.5
 LEAST_GAP_S = 5e-4
@@ -249,12 +250,23 @@ def changes(events: Iterable[ChangeEvent], onset: datetime | None, unwell: Colle
 
 
 def alerts(fired: Iterable[Alert]) -> list[Finding]:
-    """Rules of others that fired on a component, for incidents of which nothing else is known."""
-    kinds: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    """Rules of others that fired on a component, for incidents of which nothing else is known.
+
+    What fires everywhere tells least about where it began, so each kind of alert counts by how few components it hit;
+    a component's own metrics count in full, failing calls and log lines, which callers share, a little.
+    """
+    kinds: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    hit: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for alert in fired:
-        kinds[alert.component].add((alert.name, alert.state))
-    most = max((len(names) for names in kinds.values()), default=1)
-    return [Finding(c, "alerts", len(n) / most, text=f"{len(n)} different alerts fired") for c, n in kinds.items()]
+        kind = (alert.modality, alert.name, "" if alert.modality == "log" else alert.state)
+        kinds[alert.component].add(kind)
+        hit[kind].add(alert.component)
+    weight = {
+        component: sum(ALERT_TRUST.get(kind[0], 1.0) * math.log1p(len(kinds) / len(hit[kind])) for kind in own)
+        for component, own in kinds.items()
+    }
+    most = max(weight.values(), default=1.0)
+    return [Finding(c, "alerts", w / most, text=f"{len(kinds[c])} different alerts fired") for c, w in weight.items()]
 
 
 SURGE = 1.3
