@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LEAST_EXPLAINED = 0.3
 MOST_EVIDENCE = 8
+LEAST_TELLING = 0.15
+HOW_IT_HURTS = frozenset({"latency", "errors", "change"})
 FAULT_TYPES = {
     "cpu": "cpu",
     "memory": "memory",
@@ -92,13 +94,13 @@ def exoneration(symptom: Symptom, explained: Explained) -> str:
 
 
 def fault_type_of(scored: Scored) -> str:
-    """Name the class of fault by the finding that weighs most; `unknown` where none names one."""
-    for finding, _ in scored.findings:
-        if finding.channel in FAULT_TYPES:
-            return FAULT_TYPES[finding.channel]
-        if finding.deviations and finding.channel == "unexplained":
-            return KINDS[finding.deviations[0].series.kind].fault_type
-    return "unknown"
+    """Name the class of fault by the weightiest finding: one that says what broke before one that says how it hurts."""
+    told = [(FAULT_TYPES[f.channel], share) for f, share in scored.findings if f.channel in FAULT_TYPES]
+    mechanisms = [kind for kind, share in told if kind not in HOW_IT_HURTS and share >= LEAST_TELLING]
+    if mechanisms or told:
+        return (mechanisms or [kind for kind, _ in told])[0]
+    others = [f.deviations[0].series for f, _ in scored.findings if f.deviations]
+    return KINDS[others[0].kind].fault_type if others else "unknown"
 
 
 def ruled_out(ranking: Ranking, spared: frozenset[str], reachable: Mapping[str, int] | None) -> tuple[RuledOut, ...]:

@@ -36,7 +36,8 @@ def _absent(resolved: Signals) -> list[str]:
 def _unobserved(resolved: Signals, topology: Topology) -> list[str]:
     seen: set[str] = set()
     for table in resolved.tables:
-        for series, live in zip(table.series, np.isfinite(table.values).any(axis=0), strict=True):
+        reported = np.isfinite(table.values).sum(axis=0)
+        for series, live in zip(table.series, reported.tolist(), strict=True):
             if live:
                 seen |= {series.component, series.peer or series.component}
     silent = sorted(set(topology.components) - seen)
