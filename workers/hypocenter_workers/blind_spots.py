@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypocenter.model import ComponentType
 from hypocenter_workers.detect.windows import split
 
 if TYPE_CHECKING:
@@ -34,19 +35,29 @@ def _absent(resolved: Signals) -> list[str]:
 
 
 def _unobserved(resolved: Signals, topology: Topology) -> list[str]:
-    seen: set[str] = set()
+    own: set[str] = set()
+    by_others: set[str] = set()
     for table in resolved.tables:
         reported = np.isfinite(table.values).sum(axis=0)
         for series, live in zip(table.series, reported.tolist(), strict=True):
             if live:
-                seen |= {series.component, series.peer or series.component}
-    silent = sorted(set(topology.components) - seen)
-    if not silent or not resolved.tables:
+                own |= {series.component} if series.peer is None else set()
+                by_others |= {series.component, series.peer} if series.peer else set()
+    inside = {c.name for c in topology.components.values() if c.type is not ComponentType.EXTERNAL}
+    if not resolved.tables:
         return []
-    named = ", ".join(silent[:MOST_NAMED]) + (
-        f" and {len(silent) - MOST_NAMED} more" if len(silent) > MOST_NAMED else ""
-    )
-    return [f"no telemetry of its own: {named}"]
+    return [
+        *_named("no telemetry at all", inside - own - by_others),
+        *_named("no telemetry of its own, known only through its callers", (inside & by_others) - own),
+    ]
+
+
+def _named(what: str, components: set[str]) -> list[str]:
+    names = sorted(components)
+    if not names:
+        return []
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return [f"{what}: {', '.join(names[:MOST_NAMED])}{more}"]
 
 
 def _short(resolved: Signals, start: Onset) -> list[str]:
