@@ -158,3 +158,11 @@ def test_a_very_short_table_is_judged_by_its_reference():
     calm = incident(2, rows=300, at=10_000, start=START - seconds(86_400))
     short = incident(1, rows=7, at=4)
     assert off_s(find_onset([short], [calm]), 4, 15) <= 30
+
+
+def test_a_table_without_series_is_passed_over():
+    table = incident(1)
+    empty = SeriesTable((), table.times, table.values[:, :0])
+    spans = SeriesTable(table.series, table.times, table.values, "traces")
+    assert find_onset([empty], []) is None
+    assert find_onset([empty, spans], []).at == find_onset([spans], []).at

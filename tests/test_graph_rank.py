@@ -53,7 +53,13 @@ def deviation(line):
         if arrow in where:
             (component, peer), side = where.split(arrow), seen_by
     series = Series(
-        component, metric or f"{kind}_{stat}", MetricKind(kind), KINDS[MetricKind(kind)].unit, stat or "last", side, peer
+        component,
+        metric or f"{kind}_{stat}",
+        MetricKind(kind),
+        KINDS[MetricKind(kind)].unit,
+        stat or "last",
+        side,
+        peer,
     )
     change = float(after) - float(before)
     moved = float(z[0]) if z else math.copysign(USUAL_Z, change) if change else 0.0

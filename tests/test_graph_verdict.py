@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypocenter.catalog import FAULT_TYPES, KINDS
-from hypocenter.model import ChangeEvent, Component, ComponentType, Dependency, DependencyType, MetricKind, Series, Target
+from hypocenter.model import (
+    ChangeEvent,
+    Component,
+    ComponentType,
+    Dependency,
+    DependencyType,
+    MetricKind,
+    Series,
+    Target,
+)
 from hypocenter_graph.deviation import Deviation
 from hypocenter_graph.evidence import MOST_EVIDENCE, evidence_for, fault_type_of, ruled_out
 from hypocenter_graph.rank import Context, rank

@@ -51,7 +51,7 @@ def find_onset(
     `alerted` is when somebody noticed: the incident began at most an hour before and not after. Returns None when
     nothing is out of its normal.
     """
-    table = max(tables, key=lambda t: (t.modality == "metrics", len(t.times)), default=None)
+    table = max((t for t in tables if t.series), key=lambda t: (t.modality == "metrics", len(t.times)), default=None)
     if table is None or len(table.times) < 2:
         return None
     shift = _shift(table, [r for r in references if r.modality == table.modality])
@@ -74,7 +74,7 @@ def refine_onset(
     People state when they noticed. A start that is late makes the trouble look normal, so a moment shortly before at
     which far more changed than at the stated one is taken instead; else the stated one stands.
     """
-    table = max(tables, key=lambda t: (t.modality == "metrics", len(t.times)), default=None)
+    table = max((t for t in tables if t.series), key=lambda t: (t.modality == "metrics", len(t.times)), default=None)
     if table is None or len(table.times) < LEAST_OWN_ROWS:
         return Onset(stated, 0.0)
     step = step_of(table.times)
