@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -37,7 +38,7 @@ def graph(text):
             dependencies.append(Dependency(words[0], words[2], DependencyType.RUNS_ON))
         elif "->" in part:
             stops = part.replace(" ", "").split("->")
-            dependencies += [Dependency(*pair) for pair in zip(stops, stops[1:], strict=False)]
+            dependencies += [Dependency(*pair) for pair in pairwise(stops)]
         else:
             components.append(Component(words[1], ComponentType(words[0])))
     return build_topology(components, dependencies)
@@ -52,15 +53,8 @@ def deviation(line):
     for arrow, seen_by in (("->", "client"), ("<-", "server")):
         if arrow in where:
             (component, peer), side = where.split(arrow), seen_by
-    series = Series(
-        component,
-        metric or f"{kind}_{stat}",
-        MetricKind(kind),
-        KINDS[MetricKind(kind)].unit,
-        stat or "last",
-        side,
-        peer,
-    )
+    known = MetricKind(kind)
+    series = Series(component, metric or f"{kind}_{stat}", known, KINDS[known].unit, stat or "last", side, peer)
     change = float(after) - float(before)
     moved = float(z[0]) if z else math.copysign(USUAL_Z, change) if change else 0.0
     silent = math.isnan(float(after)) and not math.isnan(float(before))

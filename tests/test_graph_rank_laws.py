@@ -87,7 +87,7 @@ def rename(thing):
 
 @given(SYSTEMS)
 def test_every_component_is_scored_once_from_0_to_1_best_first_and_ties_by_name(system):
-    deviations, components, dependencies, context = system
+    deviations, components, dependencies, _ = system
     ranking = ranked(*system)
     keys = [(-scored.score, scored.component) for scored in ranking.scored]
     assert keys == sorted(set(keys))
@@ -138,7 +138,7 @@ def test_other_names_for_all_components_leave_every_score_as_it_was(system):
 
 @given(SYSTEMS, st.integers(-(10**6), 10**6))
 def test_another_time_of_day_changes_nothing(system, minutes):
-    deviations, components, dependencies, context = system
+    context = system[3]
     shift = timedelta(minutes=minutes)
     moved = replace(
         context, onset=context.onset + shift, changes=tuple(replace(c, at=c.at + shift) for c in context.changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -92,7 +93,7 @@ def test_suspects_are_the_ranking_with_evidence_and_a_path_to_the_symptom(system
     for suspect in suspects:
         assert suspect.fault_type in FAULT_TYPES
         assert suspect.path == () or (suspect.path[0], suspect.path[-1]) == (suspect.component, target.component)
-        assert all(below in topology.leaned_on(above) for below, above in zip(suspect.path, suspect.path[1:]))  # noqa: B905
+        assert all(below in topology.leaned_on(above) for below, above in pairwise(suspect.path))
 
 
 @given(SYSTEMS)
