@@ -299,12 +299,12 @@ def test_any_words_are_usage_input_or_help(run: Callable[..., Shown], words: lis
 
 
 @FEW
-@given(st.datetimes(min_value=datetime(1971, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+@given(st.datetimes(min_value=datetime(1974, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_times_are_read_as_they_are_written(time: datetime) -> None:
     assert parse_time(time.isoformat()) == time
     assert parse_time(time.replace(tzinfo=None).isoformat(sep=" ")) == time
     whole = time.replace(microsecond=0)
-    assert parse_time(str(int(whole.timestamp()))) == whole or whole.timestamp() < 1e8
+    assert parse_time(str(int(whole.timestamp()))) == whole
 
 
 @FEW
