@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
-BENCHMARKS := bench-rca bench-start bench-pipeline bench-simulator
+BENCHMARKS := bench-rca bench-unseen bench-start bench-pipeline bench-simulator
 
 .PHONY: help install demo test check format bench bench-docs lock picture clean
 
@@ -50,6 +50,7 @@ format: $(STAMP) ## Mend what ruff can mend
 
 bench: $(BENCHMARKS) ## Run every benchmark; DATA=folder or HYPOCENTER_DATA names the labelled data
 bench-rca: ## Measure accuracy on labelled data, beside trivial baselines
+bench-unseen: ## Measure accuracy on simulated incidents that nothing was tuned on
 bench-start: ## Measure accuracy when the start is shifted, or has to be found
 bench-pipeline: ## Measure the time of an investigation by size of the system
 bench-simulator: ## Measure the time of a simulation

@@ -25,10 +25,11 @@ def main() -> None:
     folder = results.data_folder(parser.parse_args().data)
     datasets = [path for path in (folder / "cases", folder / "events") if path.is_dir()]
     outcomes = evaluate(datasets, METHODS, progress=lambda text: print(text, file=sys.stderr))
-    results.keep("rca", [_row(row) for row in rows(outcomes) if row.fault_type is None], note=NOTE)
+    results.keep("rca", [as_row(row) for row in rows(outcomes) if row.fault_type is None], note=NOTE)
 
 
-def _row(row: Row) -> results.Row:
+def as_row(row: Row) -> results.Row:
+    """Return a row of the scoreboard as a row of a benchmark."""
     by_service = ", by service" if row.level == "service" else ""
     return {
         "data set": f"{row.dataset}, {row.cases} cases{by_service}",

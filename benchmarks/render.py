@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 TITLES = {
     "rca": "Accuracy: which component did it begin at?",
+    "unseen": "Accuracy on simulated incidents that nothing was tuned on",
     "start": "Accuracy when the start is shifted, or has to be found",
     "pipeline": "Time of an investigation by size of the system",
     "simulator": "Time of a simulation",

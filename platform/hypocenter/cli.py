@@ -18,7 +18,7 @@ from hypocenter.arguments import DURATION, TIME
 from hypocenter.errors import HypocenterError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from hypocenter.model import Dependency, Investigation, Target
     from hypocenter.telemetry import Case
@@ -99,6 +99,11 @@ _about_the_incident = _options_of(
         "--component-label", "component_labels", multiple=True, help="Label that names the component; repeatable."
     ),
     click.option(
+        "--metric-kinds",
+        type=PATH,
+        help='What metrics measure where names mislead: JSON, as {"lod": {"kind": "traffic"}}.',
+    ),
+    click.option(
         "--precision",
         type=click.FloatRange(0, 1),
         help="Least probability at which a cause is named; default 0.5, or HYPOCENTER_PRECISION.",
@@ -167,6 +172,7 @@ def _options(given: dict[str, Any]) -> Options:
         dependencies=_topology(given["topology"]),
         target=_target(given["target"]),
         precision=given["precision"],
+        overrides=_overrides(given["metric_kinds"]),
         **labels,
     )
 
@@ -177,6 +183,14 @@ def _topology(path: Path | None) -> tuple[Dependency, ...] | None:
     from hypocenter.readers.topology import read_topology
 
     return read_topology(path)
+
+
+def _overrides(path: Path | None) -> Mapping[str, Mapping[str, str]] | None:
+    if path is None:
+        return None
+    from hypocenter.readers.overrides import read_overrides
+
+    return read_overrides(path)
 
 
 def _target(text: str | None) -> Target | None:
@@ -219,6 +233,7 @@ def _read_server(given: dict[str, Any]) -> Iterator[Case | Failure]:
         cert_file=given["client_cert"],
         key_file=given["client_key"],
         insecure_skip_verify=given["insecure"],
+        component_labels=tuple(given["component_labels"]),
     )
     match = given["match"] or prometheus.DEFAULT_MATCH
     yield prometheus.read_prometheus(given["prometheus"], given["at"], given["lookback"], match, options=options)

@@ -24,7 +24,7 @@ from hypocenter_workers.detect.onset import Onset, find_onset, refine_onset
 from hypocenter_workers.timeline import first_onsets, timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
@@ -42,6 +42,7 @@ MOST_SCORED = 400
 class Options:
     """What the one who asks may state: the start, the graph, the symptom, and how sure a named cause must be.
 
+    `overrides` says what metrics measure where their names mislead, as `hypocenter.catalog.measure` reads it;
     `precision` is the least probability at which a cause is named; None takes it from the settings.
     """
 
@@ -50,6 +51,7 @@ class Options:
     target: Target | None = None
     precision: float | None = None
     component_labels: tuple[str, ...] = DEFAULT_COMPONENT_LABELS
+    overrides: Mapping[str, Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def investigate(case: Case, options: Options) -> Investigation:
 
     Raises InputError when the case holds nothing to look at, or when the target is unknown.
     """
-    resolved = signals.resolve(case, component_labels=options.component_labels)
+    resolved = signals.resolve(case, component_labels=options.component_labels, overrides=options.overrides)
     topology = _topology(case, resolved, options)
     _check(case, resolved, topology, options)
     start = _start(case, resolved, options)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hypocenter.arguments import parse_time
 from hypocenter.errors import InputError
 from hypocenter.model import Target
+from hypocenter.readers.overrides import overrides_of
 from hypocenter.readers.statements import as_list, dependencies_of
 from hypocenter_workers.investigate import Options
 
@@ -21,7 +22,8 @@ def options_from_json(message: Mapping[str, Any]) -> Options:
     """Return the Options in a message; what it does not mention keeps its default.
 
     `at` is ISO 8601 (UTC unless it says), `dependencies` a list of `[caller, callee]` or `[caller, callee, type]`,
-    `target` is `[component]` or `[component, metric]`, `component_labels` a list, `precision` a number. Raises
+    `target` is `[component]` or `[component, metric]`, `component_labels` a list, `overrides` an object, `precision` a
+    number. Raises
     InputError naming the field for anything else.
 
     >>> options_from_json({"target": ["web"], "precision": 0.8}).target
@@ -69,4 +71,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "target": _target,
     "precision": float,
     "component_labels": _texts,
+    "overrides": lambda value: overrides_of(value, "it"),
 }
