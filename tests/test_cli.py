@@ -168,6 +168,16 @@ def test_a_bad_case_in_a_folder_of_cases_does_not_hide_the_others(run: Callable[
     assert shown.code == 2
 
 
+def test_a_broken_line_among_incidents_does_not_hide_the_others(run: Callable[..., Shown], tmp_path: Path) -> None:
+    incident = {"nodes": ["web", "db"], "edges": [["web", "db"]], "events": [{"entity": "db", "name": "slow"}]}
+    lines = [json.dumps({**incident, "case_id": "first"}), "{broken", json.dumps({**incident, "case_id": "last"})]
+    (tmp_path / "many.jsonl").write_text("\n".join(lines))
+    shown = run("investigate", "many.jsonl", "--json")
+    assert [line.get("case_id", line.get("case")) for line in shown.lines] == ["first", "many.jsonl:2", "last"]
+    assert "error" in shown.lines[1]
+    assert shown.code == 2
+
+
 def test_several_cases_without_json_write_no_report_unless_told(
     run: Callable[..., Shown], case: Path, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,10 +207,20 @@ def _read_files(paths: Iterable[Path], component_labels: Sequence[str]) -> Itera
     from hypocenter.readers import read_cases
 
     for path in chain.from_iterable(map(_members, paths)):
+        failed: list[Failure] = []
+        tell = partial(_note_failure, failed)
         try:
-            yield from read_cases(path, component_labels=component_labels or None)
+            for case in read_cases(path, component_labels=component_labels or None, on_error=tell):
+                yield from failed
+                failed.clear()
+                yield case
+            yield from failed
         except HypocenterError as error:
             yield Failure(path.name or str(path), error)
+
+
+def _note_failure(failed: list[Failure], case_id: str, error: HypocenterError) -> None:
+    failed.append(Failure(case_id, error))
 
 
 def _members(path: Path) -> Sequence[Path]:

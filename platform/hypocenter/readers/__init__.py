@@ -10,17 +10,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from hypocenter.readers.incidents import OnError
     from hypocenter.telemetry import Case
 
 __all__ = ["read_cases"]
 
 
-def read_cases(path: Path, *, component_labels: Sequence[str] | None = None) -> Iterator[Case]:
+def read_cases(
+    path: Path, *, component_labels: Sequence[str] | None = None, on_error: OnError | None = None
+) -> Iterator[Case]:
     """Yield the cases in `path`.
 
     A case folder, a folder of case folders (in order of name), a CSV or Parquet table of metrics, or a `.jsonl[.gz]`
-    file of incidents. `component_labels` name the columns of a long table that hold the component. Raises InputError
-    when `path` holds no case, or one that cannot be read.
+    file of incidents. `component_labels` name the columns of a long table that hold the component. `on_error` is told
+    of each line of a file of incidents that is none, and the rest is read all the same. Raises InputError when `path`
+    holds no case, or one that cannot be read.
     """
     from hypocenter.readers import case_folder, frames, incidents
 
@@ -29,7 +33,7 @@ def read_cases(path: Path, *, component_labels: Sequence[str] | None = None) -> 
     if path.is_dir():
         yield from _read_folder(path)
     elif incidents.is_incidents(path):
-        yield from incidents.read_incidents(path)
+        yield from incidents.read_incidents(path, on_error=on_error)
     elif frames.is_table(path):
         yield case_folder.read_table_case(path, component_labels=component_labels)
     else:

@@ -15,9 +15,11 @@ from hypocenter.readers.statements import Record, as_list, as_record, dependenci
 from hypocenter.telemetry import Case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
+
+    OnError = Callable[[str, InputError], None]
 
 INCIDENT_SUFFIXES = (".jsonl", ".jsonl.gz")
 # What a line knows of the answer (its root, its kind of fault, the fault's end) is never read.
@@ -33,18 +35,25 @@ def is_incidents(path: Path) -> bool:
     return path.name.lower().endswith(INCIDENT_SUFFIXES)
 
 
-def read_incidents(path: Path, limits: Limits | None = None) -> Iterator[Case]:
+def read_incidents(path: Path, limits: Limits | None = None, *, on_error: OnError | None = None) -> Iterator[Case]:
     """Yield the incidents in a `.jsonl` or `.jsonl.gz` file, one a line, as cases.
 
-    Raises InputError for a line that is no incident or a file without one, LimitError when the file is too large,
-    also once unpacked.
+    A line that is no incident is told to `on_error` and passed over, or raises InputError where nobody listens. Raises
+    InputError for a file without a line, LimitError when the file is too large, also once unpacked.
     """
     limits = limits or limits_from_settings()
     check_file(path, limits)
     number = 0
     for number, line in _lines(path, limits):
         where = f"{path}: line {number}"
-        yield _case(_record(line, where), where)
+        try:
+            case = _case(_record(line, where), where)
+        except InputError as error:
+            if on_error is None:
+                raise
+            on_error(f"{path.name}:{number}", error)
+        else:
+            yield case
     if number == 0:
         raise InputError(f"{path}: no incident in it; write one JSON object a line")
 
