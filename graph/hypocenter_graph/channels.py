@@ -217,9 +217,14 @@ _COUNTED = frozenset({MetricKind.LOG_LINES, MetricKind.OPERATION})
 
 
 def _went_down(d: Deviation) -> bool:
+    if d.series.kind not in (MetricKind.UP, MetricKind.RESTARTS):
+        return False
+    if d.series.unit == "s":
+        # An uptime grows while all is well, and starts anew with a restart.
+        return d.after < d.before / 2
     if d.series.kind is MetricKind.RESTARTS:
         return d.after - d.before >= LEAST_RESTARTS
-    return d.series.kind is MetricKind.UP and d.after < UP_LEVEL <= d.before
+    return d.after < UP_LEVEL <= d.before
 
 
 def unexplained(seen: Observations) -> list[Finding]:
@@ -270,6 +275,8 @@ def alerts(fired: Iterable[Alert]) -> list[Finding]:
 
 
 SURGE = 1.3
+# How many spans were recorded says as much of the sampling as of the traffic.
+SAMPLED = frozenset({"span_rate", "trace_rate", "traced_request_rate"})
 FULL_SURGE = 2.0
 
 
@@ -278,6 +285,7 @@ def surges(seen: Observations, entries: Iterable[str]) -> list[Finding]:
     found = []
     for component in entries:
         risen = [d for d in seen.served(component, MetricKind.TRAFFIC) if d.z > UNUSUAL and d.before > 0]
+        risen = [d for d in risen if d.series.metric not in SAMPLED]
         found += [Finding(component, "traffic", surge_strength(d), (d,)) for d in risen]
     return _strongest(found)
 
