@@ -15,6 +15,7 @@ from hypocenter_workers.detect.deviations import deviations, stack
 
 START = np.datetime64("2026-03-03T06:00:00", "ns")
 STEP_S = 15
+ONE_DAY = np.timedelta64(1, "D")
 ROWS, ONSET_ROW = 480, 360
 ONSET = START + np.timedelta64(ONSET_ROW * STEP_S, "s")
 UNUSUAL = 3.0
@@ -81,37 +82,45 @@ def test_a_single_spike_is_no_new_level():
 
 
 def test_a_series_that_was_already_so_is_not_new():
-    calm = table({"cart": noise(10, 1)}, start=START - np.timedelta64(1, "D"))
+    calm = table({"cart": noise(10, 1)}, start=START - ONE_DAY)
     chronic = one(noise(50, 2), references=[calm])
     assert abs(chronic.z) < UNUSUAL
     assert abs(one(step(10, 50), references=[calm]).z) > UNUSUAL
 
 
 def test_a_return_to_what_is_usual_is_not_unusual():
-    calm = table({"cart": noise(10, 1)}, start=START - np.timedelta64(1, "D"))
+    calm = table({"cart": noise(10, 1)}, start=START - ONE_DAY)
     assert abs(one(step(50, 10), references=[calm]).z) < UNUSUAL
 
 
-def bursts(every, *, rows, height=50.0):
-    values = noise(10, 5, rows)
-    for start in range(every, rows, every):
-        values[start : start + 12] += height
+LONG = 2400
+LATE = START + np.timedelta64((LONG - 65) * STEP_S, "s")
+
+
+def bursts(starts, height=50.0):
+    """Short bursts, too rare to widen the usual scale."""
+    values = noise(10, 5, LONG)
+    for start in starts:
+        values[start : start + 5] += height
     return values
 
 
 def test_a_series_that_always_wanders_so_far_does_not_count():
-    restless = bursts(40, rows=1200)
-    onset = START + np.timedelta64((1200 - 85) * STEP_S, "s")
-    assert abs(one(restless, onset=onset).z) < UNUSUAL
-    once = noise(10, 5, 1200)
-    once[1200 - 80 : 1200 - 68] += 50.0
-    assert abs(one(once, onset=onset).z) > UNUSUAL
+    last = LONG - 40
+    assert abs(one(bursts(range(last % 120, LONG, 120)), onset=LATE).z) < UNUSUAL
+    assert one(bursts([last]), onset=LATE).z > UNUSUAL
 
 
 def test_one_that_wanders_still_counts_when_it_goes_further():
-    restless = bursts(40, rows=1200)
-    restless[-85:] += 500
-    assert one(restless, onset=START + np.timedelta64((1200 - 85) * STEP_S, "s")).z > UNUSUAL
+    restless = bursts(range(20, LONG, 120))
+    restless[-65:] += 500
+    assert one(restless, onset=LATE).z > UNUSUAL
+
+
+def test_what_is_new_in_one_direction_and_unusual_in_the_other_does_not_count():
+    high = table({"cart": noise(100, 1)}, start=START - ONE_DAY)
+    assert one(step(10, 40), references=[high]).z == 0
+    assert one(step(10, 40)).z > UNUSUAL
 
 
 def test_silence_after_the_onset_is_noted_and_is_no_distance():
@@ -159,7 +168,7 @@ def test_an_onset_before_the_table_begins_leaves_nothing_to_compare_with():
 
 def test_short_coarse_history_is_helped_by_a_reference():
     series = Series("cart", "latency", MetricKind.LATENCY, "s", "mean")
-    calm = table({series: noise(0.1, 1)}, step_s=60, start=START - np.timedelta64(1, "D"))
+    calm = table({series: noise(0.1, 1)}, step_s=60, start=START - ONE_DAY)
     short = table({series: np.array([0.1, 0.1, 0.8, 0.8, 0.8])}, step_s=60)
     (found,) = deviations(short, [calm], START + np.timedelta64(120, "s"))
     assert found.z > UNUSUAL
@@ -208,9 +217,6 @@ def test_shifting_everything_in_time_changes_nothing_without_a_season(seed, shif
     here = deviations(table(mixed(seed)), [], ONSET)
     there = deviations(table(mixed(seed), start=START + shift), [], ONSET + shift)
     assert [(d.series, d.z, d.silent) for d in here] == [(d.series, d.z, d.silent) for d in there]
-
-
-ONE_DAY = np.timedelta64(1, "D")
 
 
 def counts(seed, *, work=1.0):

@@ -300,6 +300,22 @@ def test_a_target_that_the_graph_does_not_know_weakens_nobody():
     assert score(ranked(BYSTANDER, table, target="elsewhere"), "ads") == score(ranked(BYSTANDER, table), "ads")
 
 
+SHARED_HOST = "web -> cart; cart on node-1; ads on node-1; host node-1"
+STARVED = "cart latency/mean 0.05 0.15\nnode-1 cpu 2.0 7.9\n"
+
+
+def test_a_starved_host_clears_the_guest_that_only_suffers():
+    alone = ranked(SHARED_HOST, "cart latency/mean 0.05 0.15")
+    assert score(ranked(SHARED_HOST, STARVED), "cart") < score(alone, "cart")
+
+
+def test_a_guest_that_uses_more_itself_clears_its_host_and_is_not_cleared():
+    innocent, guilty = ranked(SHARED_HOST, STARVED), ranked(SHARED_HOST, STARVED + "cart cpu 0.5 6.0")
+    assert score(guilty, "node-1") < score(innocent, "node-1")
+    assert score(guilty, "cart") > score(innocent, "cart")
+    assert order(guilty)[0] == "cart"
+
+
 def at(minutes_before, component="cart"):
     return ChangeEvent(component, ONSET - timedelta(minutes=minutes_before), "deploy", "v2")
 

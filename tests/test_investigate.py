@@ -81,7 +81,7 @@ def test_the_verdict_is_one_story(told, fault):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_its_json_is_as_documented(told, fault):
-    SCHEMA.validate(verdict_to_json(told[fault].verdict))
+    assert list(SCHEMA.iter_errors(verdict_to_json(told[fault].verdict))) == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)

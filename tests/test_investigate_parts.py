@@ -94,7 +94,7 @@ def test_else_the_first_dated_alert_on_the_graph_is_the_symptom():
 
 
 def test_a_component_left_its_normal_with_its_first_series():
-    anomalies = (anomaly("web", 2), anomaly("web", 1, metric="errors"), anomaly("db", 0))
+    anomalies = (anomaly("web", 1), anomaly("web", 2, metric="errors"), anomaly("db", 0))
     by_series, by_component = first_onsets(Incident(ONSET, anomalies))
     assert by_component == {"web": after(1), "db": after(0)}
     assert by_series == {a.series: a.onset for a in anomalies}
