@@ -156,12 +156,7 @@ CASES = {
     ),
     "a queue fills because its consumer stalls": (
         "web -> orders -> mails; mailer -> mails; queue mails",
-        """
-        mails  saturation 0.01 0.95
-        mailer latency/mean 0.05 4.0
-        orders latency/mean 0.05 0.05
-        web    latency/mean 0.10 0.10
-        """,
+        "mails saturation 0.01 0.95\nmailer latency/mean 0.05 4.0\norders latency/mean 0.05 0.05\nweb latency/mean 0.10 0.10",
         "mailer",
     ),
     "time lost on all edges of the callee is the callee's network": (
@@ -198,37 +193,22 @@ CASES = {
     ),
     "a statement that no longer comes is where work stops": (
         "web -> cart -> db",
-        """
-        cart log_lines:order-placed 2.0 0.0 -30
-        cart log_lines:cart-opened 3.0 3.0
-        web  log_lines:page-shown 5.0 5.0
-        """,
+        "cart log_lines:order-placed 2.0 0.0 -30\ncart log_lines:cart-opened 3.0 3.0\nweb log_lines:page-shown 5.0 5.0",
         "cart",
     ),
     "an operation that is no longer run is where work stops": (
         "web -> cart -> db",
-        """
-        cart operation:place 2.0 0.0 -30
-        web  operation:show 5.0 5.0
-        """,
+        "cart operation:place 2.0 0.0 -30\nweb operation:show 5.0 5.0",
         "cart",
     ),
     "what stops reporting is a suspect": (
         "web -> cart -> db",
-        """
-        cart cpu 0.5 nan
-        cart memory 1e9 nan
-        web  cpu 0.5 0.5
-        db   cpu 0.5 0.5
-        """,
+        "cart cpu 0.5 nan\ncart memory 1e9 nan\nweb cpu 0.5 0.5\ndb cpu 0.5 0.5",
         "cart",
     ),
     "what restarts is a suspect": (
         "web -> cart -> db",
-        """
-        cart restarts 0 3
-        web  latency/mean 0.100 0.105 4
-        """,
+        "cart restarts 0 3\nweb latency/mean 0.100 0.105 4",
         "cart",
     ),
     "what its scraper calls down is a suspect": ("web -> cart -> db", "cart up 1 0\nweb up 1 1", "cart"),
