@@ -31,7 +31,7 @@ def naive(times, onset, neighbours, step):
         covered_to = time + step if coarse else time
         middle = time + step / 2 if coarse else time
         near_fault = any(n < onset and time + step > n and time < n + NEIGHBOUR for n in neighbours)
-        yield covered_to <= onset and not near_fault, onset <= middle and time < end
+        yield (covered_to <= onset if coarse else time < onset) and not near_fault, onset <= middle and time < end
 
 
 @given(ROWS, STEPS, OFFSETS, NEIGHBOURS)

@@ -18,10 +18,14 @@ STATS = ("mean", "p50", "p95", "p90", "p99", "last")
 
 @dataclass(frozen=True)
 class Observations:
-    """All deviations of an incident: `own[c]` of the component itself, `edges[caller, callee]` of calls between two."""
+    """All deviations of an incident, looked up.
+
+    `own[c]` are of the component itself, `edges[caller, callee]` of calls between two, `touched` are the ends of calls.
+    """
 
     own: Mapping[str, tuple[Deviation, ...]]
     edges: Mapping[tuple[str, str], tuple[Deviation, ...]]
+    touched: frozenset[str] = frozenset()
 
     def of_kind(self, component: str, *kinds: MetricKind) -> tuple[Deviation, ...]:
         """Return the component's own deviations of some kinds, the machine below it left out."""
@@ -49,4 +53,8 @@ def observe(deviations: Iterable[Deviation]) -> Observations:
         else:
             ends = (series.component, series.peer)
             edges[ends if series.side == "client" else ends[::-1]].append(deviation)
-    return Observations({c: tuple(ds) for c, ds in own.items()}, {e: tuple(ds) for e, ds in edges.items()})
+    return Observations(
+        {c: tuple(ds) for c, ds in own.items()},
+        {ends: tuple(ds) for ends, ds in edges.items()},
+        frozenset(end for ends in edges for end in ends),
+    )

@@ -82,9 +82,10 @@ def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) 
     """Rank every component of the topology and of the deviations; ties are broken by name. Deterministic."""
     seen = observe(deviations)
     symptoms = find_symptoms(seen)
+    reach = _reach(topology, context.target)
     explained = exonerate(symptoms, topology, seen)
     findings = [finding for channel in CHANNELS for finding in channel(seen)]
-    findings += symptom_findings(symptoms, explained, context.target)
+    findings += symptom_findings(symptoms, explained, context.target, reach)
     findings += blamed_by_callers(symptoms, explained)
     findings += changes(context.changes, context.onset, {f.component for f in findings if f.strength > NOTABLE})
     findings += [] if seen.own else alerts(context.alerts)
@@ -93,7 +94,6 @@ def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) 
     by_component: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_component[finding.component].append(finding)
-    reach = _reach(topology, context.target)
     scored = [_score(c, by_component[c], reach) for c in components_of(topology, seen, by_component)]
     return Ranking(tuple(sorted(scored, key=lambda s: (-s.score, s.component))), symptoms, explained, seen)
 

@@ -21,7 +21,7 @@ from hypocenter_graph.channels import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from hypocenter_graph.deviation import Deviation
     from hypocenter_graph.observations import Observations
@@ -114,7 +114,7 @@ def _explained(
     lost: LostTime,
 ) -> Explained:
     best = Explained(None, 0.0)
-    for below in topology.leaned_on(symptom.component):
+    for below in _next_observed(symptom.component, topology, seen):
         slow = symptoms.get((below, LATENCY))
         share = max(
             _share_of(symptom, symptoms.get((below, symptom.channel))),
@@ -125,6 +125,19 @@ def _explained(
         if share > best.share:
             best = Explained(below, share)
     return best
+
+
+def _next_observed(component: str, topology: Topology, seen: Observations) -> list[str]:
+    """Return what a component leans on, seen through whatever was not observed at all on the way."""
+    found, queue = dict.fromkeys(topology.leaned_on(component)), list(topology.leaned_on(component))
+    while queue:
+        below = queue.pop()
+        if below in seen.own or below in seen.touched:
+            continue
+        further = [c for c in topology.leaned_on(below) if c not in found and c != component]
+        found.update(dict.fromkeys(further))
+        queue += further
+    return list(found)
 
 
 def _queueing(symptom: Symptom, slow: Symptom | None, seen: Observations) -> float:
@@ -191,16 +204,22 @@ def _calls_each(symptom: Symptom, edge: Iterable[Deviation]) -> float:
 
 
 def symptom_findings(
-    symptoms: Mapping[tuple[str, str], Symptom], explained: Mapping[tuple[str, str], Explained], target: Target | None
+    symptoms: Mapping[tuple[str, str], Symptom],
+    explained: Mapping[tuple[str, str], Explained],
+    target: Target | None,
+    reach: Collection[str] | None = None,
 ) -> list[Finding]:
     """Turn symptoms into findings: how unusual, how large, how little explained, how relevant to the target."""
     largest: dict[str, float] = {}
-    for (_, channel), symptom in symptoms.items():
+    for (component, channel), symptom in symptoms.items():
+        if reach is not None and component not in reach:
+            continue
         largest[channel] = max(largest.get(channel, 0.0), symptom.impact)
     found = []
     for key, symptom in symptoms.items():
         telling = max(symptom.deviations.values(), key=lambda d: _trusted(d))
-        material = min(1.0, symptom.impact / (MATERIAL * largest[symptom.channel])) if largest[symptom.channel] else 1.0
+        most = MATERIAL * largest.get(symptom.channel, 0.0)
+        material = min(1.0, symptom.impact / most) if most else 1.0
         value = _trusted(telling) * (IMMATERIAL + (1 - IMMATERIAL) * material) * (1 - explained[key].share)
         found.append(
             Finding(symptom.component, symptom.channel, value * _relevance(symptom, symptoms, target), (telling,))

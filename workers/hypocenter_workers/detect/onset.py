@@ -54,7 +54,7 @@ def find_onset(
     table = max((t for t in tables if t.series), key=lambda t: (t.modality == "metrics", len(t.times)), default=None)
     if table is None or len(table.times) < 2:
         return None
-    shift = _shift(table, [r for r in references if r.modality == table.modality])
+    shift = _shift(table, references, neighbours)
     shift = np.where(_allowed(table, neighbours, alerted), shift, 0.0)
     best = int(shift.argmax())
     if shift[best] <= 0:
@@ -78,9 +78,7 @@ def refine_onset(
     if table is None or len(table.times) < LEAST_OWN_ROWS:
         return Onset(stated, 0.0)
     step = step_of(table.times)
-    shift = np.where(
-        _allowed(table, neighbours, None), _shift(table, [r for r in references if r.modality == table.modality]), 0.0
-    )
+    shift = np.where(_allowed(table, neighbours, None), _shift(table, references, neighbours), 0.0)
     reach = max(NOTICED_WITHIN, 2 * step)
     near = (table.times > stated - reach) & (table.times < stated + reach / 5)
     at_stated = shift[np.abs(table.times - stated) <= step].max(initial=0.0)
@@ -98,9 +96,11 @@ def _width(shift: NDArray[np.float64], best: int) -> int:
     return right - left - 1
 
 
-def _shift(table: SeriesTable, references: Sequence[SeriesTable]) -> NDArray[np.float64]:
+def _shift(
+    table: SeriesTable, references: Sequence[SeriesTable], neighbours: Sequence[np.datetime64]
+) -> NDArray[np.float64]:
     """Sum over components, at each row, how far the rows after it stand from the rows before it."""
-    history = stack(table, references)
+    history = stack(table, [r for r in references if r.modality == table.modality])
     known = table.values if len(table.times) >= LEAST_OWN_ROWS or not len(history) else history
     level = robust.median(known)
     moves = np.diff(known, axis=0) / np.sqrt(2.0)
@@ -108,6 +108,7 @@ def _shift(table: SeriesTable, references: Sequence[SeriesTable]) -> NDArray[np.
     scale = np.fmax(np.fmax(noise, floors(table.series, known, history)), TINY)
     z = np.clip(np.nan_to_num((table.values - level) / scale), -CAPPED, CAPPED)
     z[:, [s.kind in QUIET_KINDS for s in table.series]] = 0.0
+    z[_hidden(table, neighbours)] = 0.0
     rows = max(LEAST_AFTER_ROWS, int(np.ceil(AFTER / step_of(table.times))))
     far = np.log1p(np.clip(np.abs(_after(z, rows) - _before(z, rows * BEFORE_TIMES_AFTER)) - UNUSUAL, 0.0, None))
     components = np.unique([s.component for s in table.series], return_inverse=True)[1]
@@ -147,11 +148,17 @@ def _by_component(far: Values, components: NDArray[np.int64]) -> Values:
 def _allowed(
     table: SeriesTable, neighbours: Sequence[np.datetime64], alerted: np.datetime64 | None
 ) -> NDArray[np.bool_]:
-    step = step_of(table.times)
-    allowed = np.ones(len(table.times), dtype=bool)
-    for start in neighbours:
-        allowed &= ~((table.times + step > start) & (table.times < start + NEIGHBOUR))
+    allowed = ~_hidden(table, neighbours)
     if alerted is not None:
         near = (table.times <= alerted) & (table.times >= alerted - BEFORE_ALERT)
         allowed &= near if near.any() else True
     return allowed
+
+
+def _hidden(table: SeriesTable, neighbours: Sequence[np.datetime64]) -> NDArray[np.bool_]:
+    """Return the rows that known faults nearby have spoilt."""
+    step = step_of(table.times)
+    hidden = np.zeros(len(table.times), dtype=bool)
+    for start in neighbours:
+        hidden |= (table.times + step > start) & (table.times < start + NEIGHBOUR)
+    return hidden

@@ -43,7 +43,7 @@ def split(times: Times, onset: np.datetime64, neighbours: Sequence[np.datetime64
     """
     step = step_of(times)
     coarse = step >= COARSE
-    before = times + (step if coarse else np.timedelta64(0, "s")) <= onset
+    before = times + step <= onset if coarse else times < onset
     for start in neighbours:
         before &= ~((times + step > start) & (times < start + NEIGHBOUR)) if start < onset else True
     end = onset + max(LONGEST, LEAST_STEPS * step)
