@@ -189,7 +189,9 @@ def _counts(table: SeriesTable, windows: Windows, history: Values) -> Moved:
     """Compare counts within their component: what share of its lines or operations is each, before and after?"""
     seconds = float(windows.step / np.timedelta64(1, "s"))
     known = np.vstack([history, table.values[windows.before]])
-    before, after = np.nansum(known, axis=0) * seconds, np.nansum(table.values[windows.during], axis=0) * seconds
+    # Whole numbers again: a rate times its seconds is off by what floats lose, and sums of it by their order.
+    before = np.rint(np.nansum(known, axis=0) * seconds)
+    after = np.rint(np.nansum(table.values[windows.during], axis=0) * seconds)
     owner = np.unique([s.component for s in table.series], return_inverse=True)[1]
     counted = np.array([s.kind in COUNTS for s in table.series], dtype=float)
     total_before = np.bincount(owner, before * counted)[owner]
