@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hypocenter.signals.components import is_pseudo
 from hypocenter_graph.channels import CHANNELS, Finding, alerts, changes, surges
 from hypocenter_graph.common_causes import exonerate_by_common_cause
 from hypocenter_graph.observations import observe
@@ -100,7 +101,7 @@ def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) 
 
 def components_of(topology: Topology, seen: Observations, named: Iterable[str] = ()) -> list[str]:
     """Return every component that can be a suspect: pseudo components such as `__entry__` are none."""
-    return sorted(c for c in {*topology.components, *seen.own, *named} if not c.startswith("__"))
+    return sorted(c for c in {*topology.components, *seen.own, *named} if not is_pseudo(c))
 
 
 def _reach(topology: Topology, target: Target | None) -> dict[str, int] | None:

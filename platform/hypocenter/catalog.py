@@ -45,7 +45,7 @@ FAULT_TYPES: Mapping[str, FaultType] = {
     "cpu": FaultType("CPU", "{component} uses or lacks processor time out of its normal"),
     "memory": FaultType("Memory", "{component} uses memory out of its normal"),
     "disk": FaultType("Disk", "{component} reads, writes or fills its disk out of its normal"),
-    "network": FaultType("Network", "the network of {component} is slower, busier or lossier than normal"),
+    "network": FaultType("Network", "The network of {component} is slower, busier or lossier than normal"),
     "latency": FaultType("Latency", "{component} answers more slowly than normal"),
     "errors": FaultType("Errors", "{component} fails more of its requests than normal"),
     "saturation": FaultType("Saturation", "{component} has run out of workers, connections or room in a queue"),

@@ -11,6 +11,7 @@ from hypocenter.errors import InputError
 from hypocenter.model import Investigation, Verdict
 from hypocenter.settings import read
 from hypocenter.signals import DEFAULT_COMPONENT_LABELS
+from hypocenter.signals.components import is_pseudo
 from hypocenter_graph.evidence import ruled_out
 from hypocenter_graph.rank import Context, Ranking, rank
 from hypocenter_graph.topology import Topology, build_topology
@@ -172,7 +173,7 @@ def _verdict(
         timeline=timeline(seen.incident, case.changes),
         graph=graph_view(ranking, topology, suspects, cause, keep),
         summary=_summary(suspects, cause),
-        observed=tuple(sorted(ranking.seen.own)),
+        observed=tuple(sorted(c for c in ranking.seen.own if not is_pseudo(c))),
     )
 
 
