@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BAND = 3.0
 MOST_POINTS = 240
 CONTEXT = 2.0
+EARLIER = np.timedelta64(1800, "s")
+MOSTLY = 0.6
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,10 @@ def _score(table: SeriesTable, onset: np.datetime64, neighbours: Sequence[np.dat
 
 
 def find_anomalies(scorings: Iterable[Scoring]) -> tuple[Anomaly, ...]:
-    """Return one anomaly per scored series that left its band during the incident, most unlikely first."""
+    """Return one anomaly per scored series that left its band during the incident, most unlikely first.
+
+    Its onset may lie before the incident's: whoever was unwell earlier is told apart from who fell ill with the rest.
+    """
     found = [_anomaly(scoring, series, j) for scoring in scorings for series, j in scoring.columns.items()]
     return tuple(sorted((a for a in found if a), key=lambda a: (-a.score, a.series.name)))
 
@@ -76,10 +81,10 @@ def _anomaly(scoring: Scoring, series: Series, j: int) -> Anomaly | None:
         return None
     scores = np.nan_to_num(scoring.scored.scores[rows, j], nan=-1.0)
     peak = int(scores.argmax())
-    first = _first_lasting(outside)
+    first = _first_sign(scoring, j, rows[_first_lasting(outside)])
     return Anomaly(
         series=series,
-        onset=moment(scoring.table.times[rows[first]]),
+        onset=moment(scoring.table.times[first]),
         peak=moment(scoring.table.times[rows[peak]]),
         score=float(scores[peak]),
         value=float(values[peak]),
@@ -94,6 +99,18 @@ def _first_lasting(outside: NDArray[np.bool_]) -> int:
     """Return the first row outside the band that is followed by another, else the first at all."""
     lasting = outside[:-1] & outside[1:]
     return int(lasting.argmax()) if lasting.any() else int(outside.argmax())
+
+
+def _first_sign(scoring: Scoring, j: int, first: int) -> int:
+    """Follow an anomaly back from its first row during the incident for as long as most rows lie outside the band."""
+    times = scoring.table.times
+    start = int(np.searchsorted(times, times[first] - EARLIER))
+    rows = np.arange(start, first)
+    values, centre = scoring.table.values[rows, j], scoring.scored.expected[rows, j]
+    outside = np.abs(values - centre) > BAND * scoring.scored.scale[rows, j]
+    back = np.cumsum(outside[::-1]) / np.arange(1, len(rows) + 1)
+    mostly = np.flatnonzero((back >= MOSTLY) & outside[::-1])
+    return first - int(mostly[-1]) - 1 if len(mostly) else first
 
 
 def draw_chart(scorings: Iterable[Scoring], series: Series, onset: np.datetime64, caption: str) -> Chart | None:

@@ -27,6 +27,10 @@ BEFORE_TIMES_AFTER = 5
 BEFORE_ALERT = np.timedelta64(3600, "s")
 LEAST_OWN_ROWS = 8
 NOTICED_WITHIN = np.timedelta64(300, "s")
+FIRST_SIGNS = np.timedelta64(300, "s")
+EARLIEST = 0.1
+REGULAR = 0.9
+LEAST_SILENT_ROWS = 3
 FAR_MORE = 1.1
 LEAST_SHARE_OF_PEAK = 0.5
 QUIET_KINDS = COUNTS | {MetricKind.OTHER, MetricKind.TRAFFIC}
@@ -51,16 +55,17 @@ def find_onset(
     `alerted` is when somebody noticed: the incident began at most an hour before and not after. Returns None when
     nothing is out of its normal.
     """
-    table = max((t for t in tables if t.series), key=lambda t: (t.modality == "metrics", len(t.times)), default=None)
+    table = _telling(tables)
     if table is None or len(table.times) < 2:
         return None
     shift = _shift(table, references, neighbours)
-    shift = np.where(_allowed(table, neighbours, alerted), shift, 0.0)
-    best = int(shift.argmax())
-    if shift[best] <= 0:
+    total = np.where(_allowed(table, neighbours, alerted), shift.total, 0.0)
+    best = int(total.argmax())
+    if total[best] <= 0:
         return None
+    first = _first_sign(shift, best, int(FIRST_SIGNS / step_of(table.times)))
     step = float(step_of(table.times) / np.timedelta64(1, "s"))
-    return Onset(table.times[best], max(step, step * _width(shift, best) / 2))
+    return Onset(table.times[first], step * max(1.0, _width(total, best) / 2, best - first))
 
 
 def refine_onset(
@@ -74,11 +79,11 @@ def refine_onset(
     People state when they noticed. A start that is late makes the trouble look normal, so a moment shortly before at
     which far more changed than at the stated one is taken instead; else the stated one stands.
     """
-    table = max((t for t in tables if t.series), key=lambda t: (t.modality == "metrics", len(t.times)), default=None)
+    table = _telling(tables)
     if table is None or len(table.times) < LEAST_OWN_ROWS:
         return Onset(stated, 0.0)
     step = step_of(table.times)
-    shift = np.where(_allowed(table, neighbours, None), _shift(table, references, neighbours), 0.0)
+    shift = np.where(_allowed(table, neighbours, None), _shift(table, references, neighbours).total, 0.0)
     reach = max(NOTICED_WITHIN, 2 * step)
     near = (table.times > stated - reach) & (table.times < stated + reach / 5)
     at_stated = shift[np.abs(table.times - stated) <= step].max(initial=0.0)
@@ -86,6 +91,38 @@ def refine_onset(
     if shift[best] > FAR_MORE * at_stated and shift[best] > LEAST_SHARE_OF_PEAK * shift.max():
         return Onset(table.times[best], float(step / np.timedelta64(1, "s")))
     return Onset(stated, 0.0)
+
+
+def _telling(tables: Sequence[SeriesTable]) -> SeriesTable | None:
+    """Return the table to look for the onset in: metrics, or else whatever is longest."""
+    return max((t for t in tables if t.series), key=lambda t: (t.modality == "metrics", len(t.times)), default=None)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far the rows after each row stand from those before it.
+
+    `total` sums over components; `z` holds the series in units of their noise, `far` how far each moved.
+    """
+
+    total: NDArray[np.float64]
+    z: Values
+    far: Values
+
+
+def _first_sign(shift: Shift, best: int, reach: int) -> int:
+    """Return the first row of the climb that leads to the best row: a ramp shows before it is steepest.
+
+    Each series that moved is followed back for as long as it is out of where it was; the earliest tenth decides.
+    """
+    start = max(0, best - reach)
+    moved = np.flatnonzero(shift.far[best] > 0)
+    if start == best or not len(moved):
+        return best
+    was = _before(shift.z[: start + 1, moved], reach)[-1] if start else shift.z[0, moved]
+    outside = np.abs(shift.z[start:best, moved] - was) > UNUSUAL
+    unbroken = np.logical_and.accumulate(outside[::-1], axis=0).sum(axis=0)
+    return best - int(np.quantile(unbroken, 1.0 - EARLIEST, method="lower"))
 
 
 def _width(shift: NDArray[np.float64], best: int) -> int:
@@ -96,10 +133,8 @@ def _width(shift: NDArray[np.float64], best: int) -> int:
     return right - left - 1
 
 
-def _shift(
-    table: SeriesTable, references: Sequence[SeriesTable], neighbours: Sequence[np.datetime64]
-) -> NDArray[np.float64]:
-    """Sum over components, at each row, how far the rows after it stand from the rows before it."""
+def _shift(table: SeriesTable, references: Sequence[SeriesTable], neighbours: Sequence[np.datetime64]) -> Shift:
+    """Measure, at each row, how far the rows after it stand from the rows before it."""
     history = stack(table, [r for r in references if r.modality == table.modality])
     known = table.values if len(table.times) >= LEAST_OWN_ROWS or not len(history) else history
     level = robust.median(known)
@@ -107,6 +142,7 @@ def _shift(
     noise = robust.scale(moves, np.zeros(moves.shape[1]))
     scale = np.fmax(np.fmax(noise, floors(table.series, known, history)), TINY)
     z = np.clip(np.nan_to_num((table.values - level) / scale), -CAPPED, CAPPED)
+    z[_fallen_silent(table.values)] = CAPPED
     z[:, [s.kind in QUIET_KINDS for s in table.series]] = 0.0
     z[_hidden(table, neighbours)] = 0.0
     rows = max(LEAST_AFTER_ROWS, int(np.ceil(AFTER / step_of(table.times))))
@@ -115,7 +151,16 @@ def _shift(
     total = np.asarray(_by_component(far, components).sum(axis=1))
     total[: min(rows, len(z) // 3)] = 0.0
     total[len(z) - LEAST_AFTER_ROWS + 1 :] = 0.0
-    return total
+    return Shift(total, z, far)
+
+
+def _fallen_silent(values: Values) -> NDArray[np.bool_]:
+    """Return where series that used to report have stopped for good: [time, series]."""
+    there = np.isfinite(values)
+    last = len(values) - 1 - np.argmax(there[::-1], axis=0)
+    regular = there.sum(axis=0) >= REGULAR * (last + 1)
+    stopped = regular & (last < len(values) - LEAST_SILENT_ROWS) & there.any(axis=0)
+    return np.asarray((np.arange(len(values))[:, None] > last) & stopped)
 
 
 def _after(z: Values, rows: int) -> Values:
