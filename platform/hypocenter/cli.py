@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import re
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hypocenter.arguments import DURATION, TIME
+from hypocenter.destination import check_destination, report_path, write_report
 from hypocenter.errors import HypocenterError, InputError
 
 if TYPE_CHECKING:
@@ -147,13 +146,25 @@ def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **give
     found = _read_server(given) if given["prometheus"] else _read_files(cases, given["component_labels"])
     first = list(islice(found, 2))
     several = len(cases) > 1 or len(first) > 1
-    place = _place(out or (None if as_json or several else Path(REPORT)), several)
+    inputs = [*cases, *(value for value in given.values() if isinstance(value, Path))]
+    place = _place(out, as_json, several, inputs)
     tell = _tell_one_of_several if several else _tell_one
     codes = [
-        tell(_investigated(case, options), _report_path(place, number if several else None, case), as_json)
+        tell(
+            _investigated(case, options),
+            place and report_path(place, number if several else None, case.case_id),
+            as_json,
+        )
         for number, case in enumerate(chain(first, found), start=1)
     ]
     raise click.exceptions.Exit(OURS if OURS in codes else max(codes, default=0))
+
+
+def _place(out: Path | None, as_json: bool, several: bool, inputs: Iterable[Path]) -> Path | None:
+    """Return where reports go, None for nowhere; the usual name is no input's, so it may lie beside a case's files."""
+    if out is not None:
+        return check_destination(out, several, inputs)
+    return None if as_json or several else check_destination(Path(REPORT), several, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,41 +304,13 @@ def _print(investigation: Investigation, report: Path | None, as_json: bool) -> 
     if report is not None:
         from hypocenter.report import render
 
-        _write(report, render(investigation))
+        write_report(report, render(investigation))
     if as_json:
         click.echo(json.dumps(verdict_to_json(investigation.verdict), allow_nan=False))
     else:
         click.echo(verdict_text(investigation.verdict))
     if report is not None:
         click.echo(f"report       {report.resolve()}", err=as_json)
-
-
-def _place(place: Path | None, several: bool) -> Path | None:
-    """Return where reports go, having checked before the work that it is a folder for several and a file for one."""
-    if place is not None and place.exists() and place.is_dir() != several:
-        wanted = "several cases need a folder" if several else "one case needs a file, and this is a folder"
-        raise InputError(f"--out {place}: {wanted}")
-    return place
-
-
-def _report_path(place: Path | None, number: int | None, case: Case | Failure) -> Path | None:
-    """Return the report's file: `place` itself, or one in that folder, numbered in the order of the cases."""
-    if place is None or number is None:
-        return place
-    name = re.sub(r"[^\w.-]+", "_", case.case_id)
-    return place / f"{number:03d}-{name}.html"
-
-
-def _write(path: Path, text: str) -> None:
-    """Write the file whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise InputError(f"--out {path}: cannot be written: {error.strerror}") from error
 
 
 def _progress(text: str) -> None:
