@@ -291,6 +291,24 @@ def test_errors_are_told_by_severity_and_without_it_by_words():
         np.testing.assert_allclose(values, [1 / 5])
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA], ids=["None", "nan", "NA"])
+@pytest.mark.parametrize("dtype", ["object", "string"])
+def test_a_severity_that_is_missing_is_told_by_words_line_by_line(missing, dtype):
+    frame = lines_of([line(0, "request failed", missing), line(1, "all well", missing)])
+    some = lines_of([line(0, "request failed", missing), line(1, "all well", missing), line(2, "all well", "ERROR")])
+    for rows, errors in ((frame, 1), (some, 2)):
+        found = resolve(Case("c", log_lines=rows.astype({"severity": dtype})))
+        np.testing.assert_allclose(column(found, "cart|error_lines", "logs")[1], [errors / 5])
+
+
+@pytest.mark.parametrize("dtype", ["object", "string", "float64"])
+def test_lines_without_any_words_are_still_lines(dtype):
+    frame = lines_of([line(0, None, None), line(1, None, None)]).astype({"message": dtype, "severity": dtype})
+    found = resolve(Case("c", log_lines=frame))
+    assert {series.metric for series in found.tables[0].series} == {"template:", "error_lines"}
+    np.testing.assert_allclose(column(found, "cart|error_lines", "logs")[1], [0])
+
+
 def test_templates_beyond_the_most_frequent_share_one():
     words = ["".join(chr(97 + (number // 26**place) % 26) for place in range(3)) for number in range(300)]
     found = resolve(Case("c", log_lines=lines_of([line(0, f"event {word} seen") for word in words])))

@@ -83,9 +83,9 @@ def read_lines(lines: pd.DataFrame) -> Lines:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    masked = mask(pa.array(lines["message"].fillna("").astype(str), type=pa.string())).dictionary_encode()
+    masked = mask(pa.array(_text(lines["message"]), type=pa.string())).dictionary_encode()
     template = masked.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    codes, services = pd.factorize(lines["service"].astype(str), sort=True)
+    codes, services = pd.factorize(_text(lines["service"]), sort=True)
     pairs, key = np.unique(codes.astype(np.int64) * len(masked.dictionary) + template, return_inverse=True)
     names = masked.dictionary.to_pylist()
     speaks_of_failure = np.asarray(pc.match_substring_regex(masked.dictionary, _BAD_WORDS))
@@ -103,10 +103,15 @@ def _is_error(lines: pd.DataFrame, by_words: NDArray[np.bool_]) -> NDArray[np.bo
 
     if "severity" not in lines:
         return by_words
-    codes, words = pd.factorize(lines["severity"].astype(str).str.lower())
+    codes, words = pd.factorize(_text(lines["severity"]).str.lower())
     bad = np.array([word in _BAD_SEVERITY for word in words], dtype=bool)
     silent = np.array([word in ("", "nan", "none", "<na>") for word in words], dtype=bool)
     return np.where(silent[codes], by_words, bad[codes])
+
+
+def _text(column: pd.Series[str]) -> pd.Series[str]:
+    """Return a column as text, "" where a cell is missing, so that no code of a factor is -1."""
+    return column.astype("string").fillna("")
 
 
 def _kept(case: Lines, calm: Lines | None) -> dict[tuple[str, str], int]:
