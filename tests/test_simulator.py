@@ -14,6 +14,7 @@ import pytest
 
 from hypocenter.errors import InputError
 from hypocenter.model import ComponentType, DependencyType
+from hypocenter.readers import read_cases
 from hypocenter.simulator import generate_scenario, read_scenario, simulate, write_case
 from hypocenter.simulator.case import notation
 from hypocenter.simulator.faults import FAULTS
@@ -192,6 +193,25 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(shop, tmp_path):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(InputError, match="cannot write case folder"):
         write_case(shop, tmp_path / "file" / "case")
+
+
+@pytest.mark.parametrize("name", ["case.json", "thesis.tex", "metrics.parquet"])
+def test_a_folder_of_something_else_is_left_alone(shop, tmp_path, name):
+    (tmp_path / name).write_text('{"dataset": "own"}', encoding="utf-8")
+    with pytest.raises(InputError, match="holds something other than a simulated case"):
+        write_case(shop, tmp_path)
+    assert [(path.name, path.read_text(encoding="utf-8")) for path in tmp_path.iterdir()] == [
+        (name, '{"dataset": "own"}')
+    ]
+
+
+def test_a_simulated_case_is_written_over_and_what_lies_beside_it_stays(shop, tmp_path):
+    write_case(shop, tmp_path / "case")
+    (tmp_path / "case" / "metrics.parquet").write_bytes(b"broken")
+    (tmp_path / "case" / "note.txt").write_text("mine", encoding="utf-8")
+    [again] = read_cases(write_case(shop, tmp_path / "case"))
+    assert again.metrics is not None
+    assert (tmp_path / "case" / "note.txt").read_text(encoding="utf-8") == "mine"
 
 
 def test_spans_form_trees_and_leave_the_network_between_caller_and_callee():

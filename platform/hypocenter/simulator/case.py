@@ -17,21 +17,38 @@ if TYPE_CHECKING:
     from hypocenter.simulator.simulation import Simulation
     from hypocenter.telemetry import RawTable
 
+DATASET = "simulated"
+_UNFINISHED = ".writing-"
+
 
 def write_case(simulation: Simulation, folder: Path) -> Path:
     """Write case.json, metrics.parquet, spans.parquet, log_lines.parquet and the truth files; return the folder.
 
-    Raises InputError when the folder cannot be written.
+    A folder that this function made is written over, so that a simulation may be repeated. Raises InputError when the
+    folder holds anything else or cannot be written.
     """
     try:
+        if not _may_be_written(folder):
+            raise InputError(f"{folder} holds something other than a simulated case; name a new or an empty folder")
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".writing-", dir=folder) as unfinished:
+        with TemporaryDirectory(prefix=_UNFINISHED, dir=folder) as unfinished:
             _write_files(simulation, Path(unfinished), folder.resolve().name)
             for file in sorted(Path(unfinished).iterdir()):
                 file.replace(folder / file.name)
     except OSError as error:
         raise InputError(f"cannot write case folder {folder}: {error}; choose a folder that can be written") from error
     return folder
+
+
+def _may_be_written(folder: Path) -> bool:
+    """Whether nothing is lost: the folder is new, empty but for an interrupted writing, or a simulated case."""
+    if not folder.exists() or all(path.name.startswith(_UNFINISHED) for path in folder.iterdir()):
+        return True
+    try:
+        stated = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(stated, dict) and stated.get("dataset") == DATASET and (folder / "truth.json").is_file()
 
 
 def _write_files(simulation: Simulation, folder: Path, case_id: str) -> None:
@@ -48,7 +65,7 @@ def case_document(simulation: Simulation, case_id: str) -> dict[str, Any]:
     scenario, target = simulation.scenario, simulation.target
     return {
         "case_id": case_id,
-        "dataset": "simulated",
+        "dataset": DATASET,
         "system": scenario.system,
         "started_at": _time(simulation.truth.started_at or simulation.noticed_at),
         "dependencies": [
