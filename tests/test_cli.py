@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from hypocenter.arguments import parse_duration, parse_time
 from hypocenter.cli import main
+from hypocenter.readers.times import to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,7 +224,14 @@ def test_a_time_outside_the_telemetry_is_a_blind_spot(run: Callable[..., Shown],
         ["investigate", "--prometheus", "file:///etc/passwd", "--at", "2026-03-01"],
         ["investigate", "CASE", "--at", "yesterday"],
         ["investigate", "CASE", "--at", "99999999999999999999"],
+        ["investigate", "CASE", "--at", "1969-12-31"],
+        ["investigate", "CASE", "--at", "2201-01-01"],
+        ["investigate", "CASE", "--at", "0001-01-01T00:00+14:00"],
+        ["investigate", "--prometheus", "http://127.0.0.1:1", "--at", "2026-03-01", "--lookback", "9999999d"],
         ["investigate", "CASE", "--precision", "2"],
+        ["investigate", "CASE", "--precision", "nan"],
+        ["evaluate", "CASE", "--offset", "inf"],
+        ["simulate", "CASE", "--to", "http://127.0.0.1:1", "--speed", "nan"],
         ["investigate", "CASE", "--topology", "absent.csv"],
         ["investigate", "CASE", "--target", "nobody"],
         ["investigate", "CASE", "--lookback", "0h"],
@@ -310,12 +318,19 @@ def test_any_words_are_usage_input_or_help(run: Callable[..., Shown], words: lis
 
 
 @FEW
-@given(st.datetimes(min_value=datetime(1974, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+@given(st.datetimes(datetime(1974, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_times_are_read_as_they_are_written(time: datetime) -> None:
     assert parse_time(time.isoformat()) == time
     assert parse_time(time.replace(tzinfo=None).isoformat(sep=" ")) == time
     whole = time.replace(microsecond=0)
-    assert parse_time(str(int(whole.timestamp()))) == whole
+    seconds = int(whole.timestamp())
+    for text in (f"{seconds}", f"{seconds}000", f"{seconds}000000", f"{seconds}.0"):
+        assert parse_time(text) == whole == to_datetime(text, "here")
+
+
+def test_eight_digits_are_a_date_and_nine_a_unix_time() -> None:
+    assert parse_time("20260301") == datetime(2026, 3, 1, tzinfo=UTC)
+    assert parse_time("202603010") == datetime.fromtimestamp(202603010, UTC)
 
 
 @FEW

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
 import click
 
+FIRST_YEAR, LAST_YEAR = 1970, 2200
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIX = re.compile(r"-?\d{9,}(\.\d+)?", re.ASCII)
+# The bounds of readers.times, which is too heavy for `--help`; a test holds the two together.
+_PER_SECOND = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6))
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 
 def parse_time(text: str) -> datetime:
-    """Return the instant that ISO 8601 text or Unix seconds name, in UTC; a time without a zone is UTC.
+    """Return the instant that ISO 8601 text or a Unix time names, in UTC; a time without a zone is UTC.
 
-    Raises ValueError when `text` is neither.
+    Nine digits or more are a Unix time in s, ms, us or ns, told apart by their size as in files; eight are a date.
+    Raises ValueError when `text` is neither, or names a time outside the years 1970 to 2200.
 
     >>> parse_time("2026-03-01T12:00:00+02:00")
     datetime.datetime(2026, 3, 1, 10, 0, tzinfo=datetime.timezone.utc)
-    >>> parse_time("1772359200") == parse_time("2026-03-01 10:00")
+    >>> parse_time("1772359200") == parse_time("1772359200000") == parse_time("20260301T10")
     True
     """
     text = text.strip()
     try:
-        if re.fullmatch(r"-?\d{9,}(\.\d+)?", text):
-            return datetime.fromtimestamp(float(text), UTC)
-        found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (OverflowError, OSError) as error:
-        raise ValueError(f"{text!r} is outside the calendar") from error
+        found = _unix_time(float(text)) if _UNIX.fullmatch(text) else _utc(datetime.fromisoformat(text))
+    except (OverflowError, ValueError) as error:
+        raise ValueError(f"{text!r} is not a time") from error
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise ValueError(f"{text!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
+    return found
+
+
+def _unix_time(number: float) -> datetime:
+    per_second = next((per_second for bound, per_second in _PER_SECOND if abs(number) < bound), 1e9)
+    return _EPOCH + timedelta(seconds=number / per_second)
+
+
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -63,8 +79,8 @@ class TimeType(click.ParamType[datetime]):
             if value == "now":
                 return datetime.now(UTC)
             return value if isinstance(value, datetime) else parse_time(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a time; write 2026-03-01T10:00:00Z, Unix seconds or now", param, ctx)
+        except ValueError as error:
+            self.fail(f"{error}; write 2026-03-01T10:00:00Z, Unix seconds or now", param, ctx)
 
 
 class DurationType(click.ParamType[timedelta]):
@@ -78,6 +94,17 @@ class DurationType(click.ParamType[timedelta]):
             return value if isinstance(value, timedelta) else parse_duration(str(value))
         except ValueError:
             self.fail(f"{value!r} is not a duration; write 6h, 90m or 1d12h", param, ctx)
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds, which `nan` is not and infinity is not meant to be."""
+
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or fail with why it is none."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 TIME = TimeType()

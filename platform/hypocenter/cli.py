@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hypocenter.arguments import DURATION, TIME
+from hypocenter.arguments import DURATION, TIME, FiniteRange
 from hypocenter.destination import check_destination, report_path, write_report
 from hypocenter.errors import HypocenterError, InputError
 
@@ -105,7 +105,7 @@ _about_the_incident = _options_of(
     ),
     click.option(
         "--precision",
-        type=click.FloatRange(0, 1),
+        type=FiniteRange(0, 1),
         help="Least probability at which a cause is named; default 0.5, or HYPOCENTER_PRECISION.",
     ),
 )
@@ -329,7 +329,7 @@ def _progress(text: str) -> None:
     help="Tell each method when the incident began, or let it be found.",
 )
 @click.option(
-    "--offset", "offset_s", type=float, default=0.0, help="Seconds by which the start that is told is shifted."
+    "--offset", "offset_s", type=FiniteRange(), default=0.0, help="Seconds by which the start that is told is shifted."
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cases to run at the same time.")
 @click.option("--json", "as_json", is_flag=True, help="Print rows and single outcomes as JSON and nothing else.")
@@ -350,7 +350,7 @@ def evaluate(datasets: tuple[Path, ...], methods: tuple[str, ...], as_json: bool
 @click.option("--out", type=PATH, help="Folder for the labelled case.")
 @click.option("--seed", type=int, help="Seed of everything random; default: the scenario's.")
 @click.option("--to", metavar="URL", help="Send the metrics to a running server by Prometheus remote write.")
-@click.option("--speed", type=click.FloatRange(0, min_open=True), help="Simulated seconds per second when sending.")
+@click.option("--speed", type=FiniteRange(0, min_open=True), help="Simulated seconds per second when sending.")
 @click.option("--ending-at", type=TIME, help="Shift the last sample sent to this time.")
 def simulate(scenario: Path, out: Path | None, seed: int | None, to: str | None, **sending: Any) -> None:
     """Make a labelled case from a SCENARIO: a simulated system, its load and a fault."""

@@ -80,6 +80,8 @@ def _window(at: datetime, lookback: timedelta, options: PrometheusOptions) -> Wi
     moment = to_datetime(at, "--at").timestamp()
     if lookback.total_seconds() <= 0:
         raise InputError("--lookback must be longer than nothing; write 6h")
+    if lookback.total_seconds() > moment:
+        raise InputError("--lookback reaches back before 1970; ask for less, such as 6h")
     return Window(moment - lookback.total_seconds(), moment + options.lookahead.total_seconds(), moment)
 
 

@@ -22,6 +22,8 @@ _UNIT_BOUNDS: tuple[tuple[float, Literal["s", "ms", "us", "ns"]], ...] = (
     (1e17, "us"),
     (float("inf"), "ns"),
 )
+# Whole years that nanoseconds in 64 bits hold.
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261
 _NAIVE = "times without a zone were read as UTC"
 
 
@@ -49,12 +51,18 @@ def to_datetime(value: object, where: str) -> datetime:
     if value is None or isinstance(value, (bool, dict, list)):
         raise InputError(f"{where}: {value!r} is no time; {_TIME_FIX}")
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return _in_range(value, where)
     if isinstance(value, str) and value[:4].isdecimal() and value[4:5] == "-":
-        with suppress(ValueError, OverflowError):
-            return to_datetime(datetime.fromisoformat(value), where)
+        with suppress(ValueError):
+            return _in_range(datetime.fromisoformat(value), where)
     times, _ = to_times(pd.Series([value]), where)
     return as_datetime(times[0])
+
+
+def _in_range(time: datetime, where: str) -> datetime:
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise InputError(f"{where}: {time} lies outside the years {_FIRST_YEAR} to {_LAST_YEAR}; {_TIME_FIX}")
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def as_datetime(time: np.datetime64) -> datetime:
