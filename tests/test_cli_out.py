@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from hypocenter.cli import main
 
-if TYPE_CHECKING:
-    from pathlib import Path
+COMMAND = Path(sys.executable).with_name("hypocenter")
 
 
 @pytest.fixture
@@ -74,3 +75,12 @@ def test_nothing_is_written_into_a_case_that_is_read(table: Path, tmp_path: Path
     assert _code("investigate", folder, "--out", folder / "metrics.csv") == 2
     assert [path.name for path in folder.iterdir()] == ["metrics.csv"]
     assert (folder / "metrics.csv").read_text(encoding="utf-8").startswith("time,")
+
+
+def test_extreme_numbers_make_no_noise(tmp_path: Path) -> None:
+    rows = "".join(f"{60 * i},{'-' * (i % 2)}1e308,{'-' * (i % 2)}9e99,{i % 5}\n" for i in range(90))
+    (tmp_path / "big.csv").write_text(f"time,web|cpu,web|memory_gb,db|cpu\n{rows}", encoding="utf-8")
+    shown = subprocess.run(
+        [COMMAND, "investigate", tmp_path / "big.csv", "--json"], capture_output=True, text=True, check=False
+    )
+    assert (shown.returncode, shown.stderr) == (0, "")

@@ -124,11 +124,26 @@ def test_rows_out_of_order_are_sorted_and_the_last_of_equal_times_is_kept(tables
     )
 
 
+def test_numbers_that_nothing_measures_are_left_out_like_infinities(tables: Tables) -> None:
+    samples = "".join(f"{1769860800 + 60 * i},{'-' * (i % 2)}1e308,{'-' * (i % 2)}9e99,1e101\n" for i in range(9))
+    case = tables.csv(f"time,web|cpu,db|mem,db|cpu\n{samples}")
+    assert case.metrics is not None
+    assert np.nanmax(np.abs(case.metrics.values)) == 9e99
+    assert case.notes == ("t.csv: 18 values that are infinite or beyond 1e+100 were left out",)
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "inf", "-1e308", "n/a?"])
+@pytest.mark.parametrize("text", ["time,web|cpu,db|mem\n0,{0},{0}\n60,{0},{0}\n", "time,series,value\n0,web|cpu,{0}\n"])
+def test_a_table_without_one_number_is_refused(tables: Tables, text: str, cell: str) -> None:
+    with pytest.raises(InputError, match="not one cell of"):
+        tables.csv(text.format(cell))
+
+
 def test_cells_that_are_no_numbers_are_left_out_and_counted(tables: Tables) -> None:
     case = tables.csv("time,web|cpu,db|mem\n1769860800,1,inf\n1769860860,n/a?,-inf\n1769860920,x,3\n,4,4\n")
     assert rows(case)[1] == [[1, -1], [-1, -1], [-1, 3]]
     assert case.notes == (
-        "t.csv: 2 infinite values were left out",
+        "t.csv: 2 values that are infinite or beyond 1e+100 were left out",
         "t.csv: 2 cells are no numbers and were left out, most of them in 'web|cpu'",
         "t.csv: 1 rows without a time were left out",
     )

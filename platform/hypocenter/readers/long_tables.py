@@ -65,9 +65,9 @@ def long_table(
     time, value = time_column(frame, where), str(_first(frame.columns, VALUE_COLUMNS))
     times, time_notes = to_times(frame[time], where)
     values, wrong = as_numbers(frame[value])
+    values, infinite_notes = finite(values, where)
     if np.isnan(values).all():
         raise InputError(f"{where}: not one cell of {value!r} is a number")
-    values, infinite_notes = finite(values, where)
     codes, labels = _series(frame.drop(columns=[time, value]), component_columns, where)
     dated = ~np.isnat(times)
     table, grid_notes = _pivoted((times[dated], values[dated], codes[dated]), labels, where, limits)

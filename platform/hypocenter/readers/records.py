@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hypocenter.readers.frames import read_frame, require
-from hypocenter.readers.tables import Notes, as_numbers, wrong_cells
+from hypocenter.readers.tables import Notes, as_numbers, finite, wrong_cells
 from hypocenter.readers.times import to_times
 
 if TYPE_CHECKING:
@@ -42,12 +42,14 @@ def read_records(path: Path, columns: tuple[str, ...], limits: Limits) -> tuple[
 
 
 def _as_numbers(frame: pd.DataFrame, where: str) -> tuple[dict[str, pd.Series[float]], Notes]:
-    numbers, wrong = {}, {}
+    numbers, wrong, notes = {}, {}, Notes()
     for name in (str(column) for column in frame.columns if column in _NUMBERS or str(column).endswith("_us")):
-        if frame[name].dtype.kind in "iuf":
+        if frame[name].dtype.kind in "iu":
             continue
         values, count = as_numbers(frame[name])
+        values, infinite = finite(values, f"{where}: {name}")
         numbers[name] = pd.Series(values, index=frame.index)
+        notes += infinite
         if count:
             wrong[name] = count
-    return numbers, wrong_cells(wrong, where)
+    return numbers, notes + wrong_cells(wrong, where)

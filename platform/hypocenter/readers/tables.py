@@ -13,6 +13,8 @@ from hypocenter.readers.times import to_times
 from hypocenter.telemetry import RawTable, Times, Values
 
 Notes = tuple[str, ...]
+# No quantity comes near it, and its square still is a number, also after a change of unit.
+LARGEST = 1e100
 TIME_COLUMNS = ("time", "timestamp", "ts", "datetime", "date", "index")
 
 
@@ -65,11 +67,12 @@ def in_order(times: Times, values: Values, where: str) -> tuple[Times, Values, N
 
 
 def finite(values: Values, where: str) -> tuple[Values, Notes]:
-    """Return `values` with infinities as NaN, and a note that counts them."""
-    infinite = np.isinf(values)
+    """Return `values` with infinities and what is as good as infinite as NaN, and a note that counts them."""
+    infinite = (values > LARGEST) | (values < -LARGEST)
     if not infinite.any():
         return values, ()
-    return np.where(infinite, np.nan, values), (f"{where}: {int(infinite.sum())} infinite values were left out",)
+    text = f"{where}: {int(infinite.sum())} values that are infinite or beyond {LARGEST:g} were left out"
+    return np.where(infinite, np.nan, values), (text,)
 
 
 def as_numbers(column: pd.Series[Any]) -> tuple[Values, int]:
@@ -85,20 +88,25 @@ def as_numbers(column: pd.Series[Any]) -> tuple[Values, int]:
 
 
 def _numbers(frame: pd.DataFrame, where: str) -> tuple[Values, Notes]:
+    values, wrong = _cells(frame)
+    values, notes = finite(values, where)
+    if np.isnan(values).all():
+        names = f"{str(frame.columns[0])!r}" + (" or its neighbours" if frame.shape[1] > 1 else "")
+        raise InputError(f"{where}: not one cell of {names} is a number; see its columns")
+    return values, notes + wrong_cells(wrong, where)
+
+
+def _cells(frame: pd.DataFrame) -> tuple[Values, dict[str, int]]:
+    """Return a frame as numbers and how many cells of which column are none."""
     if all(kind.kind in "iufb" for kind in frame.dtypes):
-        return finite(frame.to_numpy(dtype="float64", na_value=np.nan), where)
+        return frame.to_numpy(dtype="float64", na_value=np.nan), {}
     values: Values = np.empty(frame.shape, dtype="float64")
     wrong = {}
     for position, name in enumerate(frame.columns):
         values[:, position], count = as_numbers(frame.iloc[:, position])
         if count:
             wrong[str(name)] = count
-    if wrong and np.isnan(values).all():
-        raise InputError(
-            f"{where}: not one cell of {next(iter(wrong))!r} or its neighbours is a number; see its columns"
-        )
-    values, notes = finite(values, where)
-    return values, notes + wrong_cells(wrong, where)
+    return values, wrong
 
 
 def wrong_cells(wrong: dict[str, int], where: str) -> Notes:
