@@ -58,6 +58,18 @@ def test_nothing_that_matches_is_one_line(loaded: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.prometheus
+def test_what_is_sent_shifted_says_when_its_fault_began(loaded: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.scenario").write_text(f"{TINY}fault cpu_hog web at=5m\n", encoding="utf-8")
+    tiny = ("simulate", "tiny.scenario", "--to", loaded, "--ending-at", "2026-03-02T06:10:00Z")
+    sent = _run(*tiny, cwd=tmp_path).stdout.splitlines()
+    assert sent[1:] == ["fault began  2026-03-02T06:05:00Z (shifted)"]
+    both = _run(*tiny, "--out", "made", cwd=tmp_path).stdout.splitlines()
+    assert both[2:] == [*sent[1:], "the case in --out keeps the times of the scenario; only what was sent is shifted"]
+    truth = json.loads((tmp_path / "made" / "truth.json").read_text(encoding="utf-8"))
+    assert truth["started_at"] == "2026-03-03T06:05:00+00:00"
+
+
+@pytest.mark.prometheus
 def test_an_address_that_takes_no_samples_is_one_line(loaded: str, tmp_path: Path) -> None:
     (tmp_path / "tiny.scenario").write_text(TINY, encoding="utf-8")
     shown = _run("simulate", "tiny.scenario", "--to", f"{loaded}/api/v1/query", cwd=tmp_path)

@@ -19,6 +19,7 @@ from hypocenter.errors import HypocenterError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from hypocenter.model import Dependency, Investigation, Target
     from hypocenter.telemetry import Case
@@ -364,6 +365,15 @@ def simulate(scenario: Path, out: Path | None, seed: int | None, to: str | None,
     if to is not None:
         samples = simulator.send(simulation, _receiver(to), **sending)
         click.echo(f"sent         {samples} samples")
+        _tell_fault_sent(simulator.fault_as_sent(simulation, sending["ending_at"]), sending["ending_at"], out)
+
+
+def _tell_fault_sent(began: datetime | None, ending_at: datetime | None, out: Path | None) -> None:
+    shifted = "" if ending_at is None else " (shifted)"
+    if began is not None:
+        click.echo(f"fault began  {began:%Y-%m-%dT%H:%M:%SZ}{shifted}")
+    if shifted and out is not None:
+        click.echo("the case in --out keeps the times of the scenario; only what was sent is shifted")
 
 
 def _receiver(url: str) -> str:

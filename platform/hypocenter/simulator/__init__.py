@@ -5,8 +5,17 @@ from __future__ import annotations
 from hypocenter.simulator.case import write_case
 from hypocenter.simulator.read import read_scenario
 from hypocenter.simulator.scenario import Scenario
-from hypocenter.simulator.send import send
+from hypocenter.simulator.send import fault_as_sent, send
 from hypocenter.simulator.shapes import generate_scenario
 from hypocenter.simulator.simulation import Simulation, simulate
 
-__all__ = ["Scenario", "Simulation", "generate_scenario", "read_scenario", "send", "simulate", "write_case"]
+__all__ = [
+    "Scenario",
+    "Simulation",
+    "fault_as_sent",
+    "generate_scenario",
+    "read_scenario",
+    "send",
+    "simulate",
+    "write_case",
+]

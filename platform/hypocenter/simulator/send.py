@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +78,12 @@ def send(
     return sent
 
 
+def fault_as_sent(simulation: Simulation, ending_at: datetime | None = None) -> datetime | None:
+    """Return when the fault began in the times that `send` sends, None when there is no fault."""
+    began = simulation.truth.started_at
+    return began and began + timedelta(milliseconds=_shift_ms(simulation.metrics, ending_at))
+
+
 def _checked(url: str) -> httpx.URL:
     from urllib.parse import urlsplit
 
@@ -93,10 +100,14 @@ def _checked(url: str) -> httpx.URL:
 
 
 def _millis(table: RawTable, ending_at: datetime | None) -> list[int]:
-    millis = table.times.astype("datetime64[ms]").astype(np.int64)
-    if ending_at is not None and len(millis):
-        millis = millis + (round(ending_at.timestamp() * 1000) - int(millis[-1]))
+    millis = table.times.astype("datetime64[ms]").astype(np.int64) + _shift_ms(table, ending_at)
     return [int(value) for value in millis]
+
+
+def _shift_ms(table: RawTable, ending_at: datetime | None) -> int:
+    if ending_at is None or len(table.times) == 0:
+        return 0
+    return round(ending_at.timestamp() * 1000) - int(table.times[-1].astype("datetime64[ms]").astype(np.int64))
 
 
 def _requests(table: RawTable, millis: list[int], first: int, last: int) -> Iterator[tuple[bytes, int]]:
