@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,9 @@ PROMETHEUS_CONFIG = """\
 global: {scrape_interval: 15s}
 storage: {tsdb: {out_of_order_time_window: 30d}}
 """
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("hypocenter", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+settings.load_profile("hypocenter")
 
 
 def _require(binary: str) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HEAVY = {"celery", "httpx", "jinja2", "networkx", "numpy", "pandas", "pyarrow", "statsmodels"}
 COMMAND = Path(sys.executable).with_name("hypocenter")
 ONSET = pd.Timestamp("2026-03-01T02:30:00Z")
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass(frozen=True)

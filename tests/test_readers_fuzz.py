@@ -112,7 +112,7 @@ def test_the_whole_file_is_read(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=_CUTS)
 def test_bent_bytes_bring_no_other_error(folder: Path, name: str, cuts: list[tuple[float, int, bytes]]) -> None:
     (folder / name).write_bytes(bent(WHOLE[name], cuts))
@@ -127,7 +127,7 @@ _FRAMES = st.dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(columns=_FRAMES)
 def test_any_cells_bring_no_other_error(folder: Path, columns: dict[str, list[object]]) -> None:
     path = folder / "cells.csv"

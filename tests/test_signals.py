@@ -106,7 +106,7 @@ def test_the_reference_is_read_as_the_case_is_and_holds_only_its_series():
     np.testing.assert_allclose(found.reference[0].values, 0.01)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.permutations(["a|cpu", "b|cpu", "a|mem_usage_mi", "b|latency_ms", "a|errors_total"]))
 def test_the_order_of_named_columns_does_not_matter(order):
     samples = dict(zip(sorted(order), np.arange(15.0).reshape(5, 3), strict=True))
@@ -325,7 +325,7 @@ def test_lines_and_spans_without_a_usable_time_are_left_out_and_counted():
     assert len(found.tables[0].times) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=6))
 def test_any_message_has_a_template_and_the_same_one_twice(messages):
     frame = lines_of([line(at_s, message) for at_s, message in enumerate(messages)])

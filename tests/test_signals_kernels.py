@@ -44,7 +44,7 @@ counter_columns = st.integers(1, 20).flatmap(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(counter_columns)
 def test_rates_equal_a_walk_over_the_samples(columns):
     values = np.array(columns).T
@@ -52,7 +52,7 @@ def test_rates_equal_a_walk_over_the_samples(columns):
     np.testing.assert_allclose(got, np.array([naive_rates(column) for column in columns]).T)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 50), min_size=3, max_size=30),
     st.integers(1, 29),
@@ -95,7 +95,7 @@ def naive_quantile(bounds, counts, share):
     return low if inside == 0 else low + (bounds[bucket] - low) * (rank - below) / inside
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.lists(st.integers(0, 9), min_size=5, max_size=5), min_size=1, max_size=6),
     st.sampled_from([0.1, 0.5, 0.95, 1.0]),
@@ -107,7 +107,7 @@ def test_quantiles_equal_prometheus_rule(columns, share):
     np.testing.assert_allclose(got, [naive_quantile(bounds, counts, share) for counts in cumulative])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 7), st.integers(0, 1000).map(float)), max_size=40),
     st.sampled_from([0.0, 0.5, 0.95]),
@@ -165,7 +165,7 @@ def naive_gaps(rows):
     return sorted(found)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(span_frames())
 def test_self_times_and_gaps_equal_a_walk_over_the_tree(frame):
     rows = list(frame.itertuples())
@@ -177,7 +177,7 @@ def test_self_times_and_gaps_equal_a_walk_over_the_tree(frame):
     np.testing.assert_allclose([lost for _, lost in got], [lost for _, lost in naive_gaps(rows)], atol=1e-12)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(samples, min_size=1, max_size=15))
 def test_carry_equals_a_walk(row):
     want, last, age = [], math.nan, 0

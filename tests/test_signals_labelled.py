@@ -273,7 +273,7 @@ def test_a_column_that_never_had_a_sample_does_no_harm():
 paths = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(paths)
 def test_a_component_does_not_depend_on_the_cardinality_of_other_labels(rates):
     split = [
@@ -294,7 +294,7 @@ UNITS = [
 ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(UNITS), st.lists(st.integers(0, 99), min_size=4, max_size=4))
 def test_a_unit_changes_no_series(unit, steps):
     name, plain, other, factor = unit
@@ -324,7 +324,7 @@ ZOO = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.permutations(ZOO))
 def test_the_order_of_columns_does_not_matter(columns):
     got, want = signals(*columns), signals(*ZOO)
@@ -356,7 +356,7 @@ metric_names = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.tuples(metric_names, label_sets, st.lists(st.floats(width=32), min_size=3, max_size=3)),

@@ -216,7 +216,7 @@ def scenarios(draw):
     """  # fmt: skip
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(scenarios())
 def test_whatever_is_accepted_runs_and_stays_finite(text):
     scenario = read_scenario(text)
