@@ -26,7 +26,7 @@ STATED: dict[str, Any] = {
     "system": "shop",
     "started_at": "2026-01-31T12:02:00+00:00",
     "dependencies": [["web", "db"], ["web", "host-1", "RUNS_ON"], ["web", "db"]],
-    "components": [{"name": "db", "type": "database"}, {"name": "web"}, {"name": "vm", "type": "mainframe"}, "queue"],
+    "components": [{"name": "db", "type": "database"}, {"name": "web"}, {"name": "vm", "type": ""}, "queue"],
     "extras": {"step_s": 60},
 }
 
@@ -176,6 +176,27 @@ def test_a_target_is_named_as_its_column_is(tmp_path: Path) -> None:
     assert with_extras(tmp_path / "x").target is None
 
 
+def test_a_target_that_no_telemetry_bears_is_left_out_and_noted(tmp_path: Path) -> None:
+    case = with_extras(tmp_path / "a", target={"node": "nobody", "metric": "cpu"})
+    assert case.target is None
+    assert "case.json: extras names 'nobody' as the target, which no telemetry bears; left out" in case.notes
+    stated = with_extras(tmp_path / "b", target={"node": "host-1"})
+    assert stated.target == Target("host-1")
+
+
+def test_a_component_type_that_nobody_knows_is_noted(tmp_path: Path) -> None:
+    case = read(write(tmp_path / "x", STATED | {"components": [{"name": "vm", "type": "mainframe"}]}))
+    assert case.components == (Component("vm"),)
+    assert case.notes == ("case.json: components: 'mainframe' is no known type and reads as a service",)
+
+
+def test_a_statement_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    folder = write(tmp_path / "x", STATED)
+    text = (folder / "case.json").read_text(encoding="utf-8")
+    (folder / "case.json").write_text(text, encoding="utf-8-sig")
+    assert read(folder).case_id == "c1"
+
+
 def test_alerts_changes_and_deploys_are_read_in_order_of_time(tmp_path: Path) -> None:
     case = with_extras(
         tmp_path / "x",
@@ -216,14 +237,16 @@ def test_the_truth_is_not_opened(tmp_path: Path) -> None:
         ({"dependencies": [["a", "b"], ["a", 1]]}, "dependencies[1]: must be [caller, callee]"),
         ({"dependencies": [["a", "b", "LIKES"]]}, "'LIKES' is none of CALLS, RUNS_ON, INSTANCE_OF"),
         ({"components": [{"type": "host"}]}, "components[0]: field 'name' must be text"),
-        ({"started_at": "noon"}, "field 'started_at': no cell is a time"),
+        ({"components": [{"name": "x", "type": 5}]}, "components[0]: field 'type' must be text"),
+        ({"started_at": "0001-01-01"}, "field 'started_at': 0001-01-01 00:00:00 lies outside the years"),
+        ({"started_at": "noon"}, "field 'started_at': 'noon' is no time"),
         ({"started_at": True}, "field 'started_at': True is no time"),
         ({"extras": 1}, "extras: must be a JSON object"),
         ({"extras": {"alerts": [{"name": "x"}]}}, "extras.alerts[0]: field 'component' must be text"),
         ({"extras": {"changes": [{"component": "x"}]}}, "extras.changes[0]: field 'at': None is no time"),
         ({"extras": {"deploys": ["x"]}}, "extras.deploys[0]: must be a JSON object"),
         ({"extras": {"target": {"metric": "x"}}}, "extras.target: field 'node' must be text"),
-        ({"extras": {"other_faults_in_window": ["soon"]}}, "other_faults_in_window[0]: no cell is a time"),
+        ({"extras": {"other_faults_in_window": ["soon"]}}, "other_faults_in_window[0]: 'soon' is no time"),
     ],
 )
 def test_a_statement_of_another_shape_is_one_line(tmp_path: Path, stated: Any, words: str) -> None:

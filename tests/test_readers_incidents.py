@@ -111,7 +111,7 @@ def test_an_incident_without_a_graph_has_no_dependencies(tmp_path: Path) -> None
         ({"case_id": "x"}, "line 1: no field 'events'"),
         ({"case_id": "x", "events": [1]}, "line 1: events[0]: must be a JSON object"),
         ({"case_id": "x", "events": {}}, "line 1: events: must be a JSON list"),
-        (INCIDENT | {"events": [EVENT | {"ts": "noon"}]}, "events[0]: field 'ts': no cell is a time"),
+        (INCIDENT | {"events": [EVENT | {"ts": "noon"}]}, "events[0]: field 'ts': 'noon' is no time"),
         (INCIDENT | {"events": [EVENT | {"entity": ["a"]}]}, "events[0]: field 'entity' must be text"),
         (INCIDENT | {"edges": [["a", None]]}, "edges[0]: must be [caller, callee]"),
         (INCIDENT | {"nodes": [1]}, "nodes must be a list of names"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from hypocenter.errors import InputError
@@ -75,11 +76,11 @@ def read_case_folder(folder: Path, limits: Limits | None = None) -> Case:
         target=statements.target_of(extras, _columns(metrics), where),
         started_at=statements.moment_of(stated, "started_at", where),
         masked=_masked(extras, where),
-        notes=_portable(tables.notes, folder),
+        notes=_portable((*tables.notes, *_odd_types(stated, where)), folder),
     )
     if metrics is None and case.spans is None and case.log_lines is None and not case.alerts:
         raise InputError(f"{folder}: no metrics, spans, log lines or alerts; a case folder needs metrics.parquet")
-    return case
+    return _with_known_target(case)
 
 
 def read_table_case(path: Path, limits: Limits | None = None, component_labels: Sequence[str] | None = None) -> Case:
@@ -169,6 +170,32 @@ def _columns(metrics: RawTable | None) -> set[tuple[str, str]]:
 def _dependencies(stated: Record, where: str) -> tuple[Dependency, ...] | None:
     value = stated.get("dependencies")
     return None if value is None else statements.dependencies_of(value, f"{where}: dependencies")
+
+
+def _odd_types(stated: Record, where: str) -> Notes:
+    return statements.unknown_types(stated.get("components"), f"{where}: components")
+
+
+def _with_known_target(case: Case) -> Case:
+    """Return the case, its target left out and noted when nothing in the telemetry bears its name."""
+    if case.target is None or any(name.startswith(case.target.component) for name in _names(case)):
+        return case
+    note = f"case.json: extras names {case.target.component!r} as the target, which no telemetry bears; left out"
+    return replace(case, target=None, notes=(*case.notes, note))
+
+
+def _names(case: Case) -> Iterator[str]:
+    """Yield what may be a component's name: those that are stated, and every value of a label."""
+    yield from (component.name for component in case.components)
+    yield from (alert.component for alert in case.alerts)
+    for dependency in case.dependencies or ():
+        yield from (dependency.caller, dependency.callee)
+    for labels in case.metrics.labels if case.metrics is not None else ():
+        yield from labels.values()
+    for frame in (case.spans, case.log_lines, case.service_minutes, case.edge_minutes):
+        for column in ("service", "caller", "callee"):
+            if frame is not None and column in frame:
+                yield from map(str, frame[column].unique())
 
 
 def _masked(extras: Record, where: str) -> tuple[datetime, ...]:

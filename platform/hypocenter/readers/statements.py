@@ -22,7 +22,7 @@ def read_json(path: Path, limits: Limits) -> Any:
     """Return the JSON value in `path`; raises InputError when it is none."""
     check_file(path, limits)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError, OSError) as error:
         raise InputError(f"{path}: not JSON in UTF-8 ({str(error)[:100]})") from error
 
@@ -131,9 +131,25 @@ def _component(item: object, where: str) -> Component:
     if isinstance(item, str) and item:
         return Component(item)
     record = as_record(item, where)
-    kind = str(record.get("type") or ComponentType.SERVICE).lower()
-    known = {str(type_): type_ for type_ in ComponentType}
-    return Component(text_of(record, "name", where), known.get(kind, ComponentType.SERVICE))
+    type_ = _TYPES.get(_type_of(record, where), ComponentType.SERVICE)
+    return Component(text_of(record, "name", where), type_)
+
+
+_TYPES = {str(type_): type_ for type_ in ComponentType}
+
+
+def _type_of(record: Record, where: str) -> str:
+    stated = record.get("type") or ""
+    if not isinstance(stated, str):
+        raise InputError(f"{where}: field 'type' must be text, as {', '.join(_TYPES)}")
+    return stated.lower()
+
+
+def unknown_types(value: object, where: str) -> tuple[str, ...]:
+    """Return a note that names the component types in `value` that nobody knows, or none."""
+    records = (item for item in as_list(value, where) if isinstance(item, dict))
+    unknown = sorted({_type_of(record, where) for record in records} - {"", *_TYPES})
+    return (f"{where}: {', '.join(map(repr, unknown))} is no known type and reads as a service",) if unknown else ()
 
 
 def _alert(record: Record, where: str) -> Alert:

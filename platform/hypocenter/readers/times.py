@@ -55,7 +55,10 @@ def to_datetime(value: object, where: str) -> datetime:
     if isinstance(value, str) and value[:4].isdecimal() and value[4:5] == "-":
         with suppress(ValueError):
             return _in_range(datetime.fromisoformat(value), where)
-    times, _ = to_times(pd.Series([value]), where)
+    try:
+        times, _ = to_times(pd.Series([value]), where)
+    except InputError as error:
+        raise InputError(f"{where}: {value!r} is no time within the years 1677 to 2262; {_TIME_FIX}") from error
     return as_datetime(times[0])
 
 

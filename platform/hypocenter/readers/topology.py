@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from hypocenter.model import Dependency
     from hypocenter.readers.limits import Limits
 
+_ENDS = (("caller", "callee"), ("from", "to"), ("source", "target"), ("src", "dst"), ("parent", "child"))
+
 
 def read_topology(path: Path) -> tuple[Dependency, ...]:
     """Return the dependencies in `path`, each once, in their order.
 
-    A CSV (or Parquet) file has columns `caller,callee` and maybe `type`, or two columns and no header; a JSON file
-    is a list of `[caller, callee]` or `[caller, callee, type]`. The type is `CALLS`, `RUNS_ON` or `INSTANCE_OF`.
+    A CSV (or Parquet) file has columns `caller,callee` (or `from,to`, `source,target`, `src,dst`, `parent,child`) and
+    maybe `type`, or two columns and no header; a JSON file is a list of `[caller, callee]` or `[caller, callee, type]`.
+    The type is `CALLS`, `RUNS_ON` or `INSTANCE_OF`.
     Raises InputError when the file is neither, or names no dependency.
     """
     limits = limits_from_settings()
@@ -36,13 +39,19 @@ def read_topology(path: Path) -> tuple[Dependency, ...]:
 def _table_pairs(path: Path, limits: Limits) -> list[list[str]]:
     frame = read_frame(path, limits, list)
     names = [str(name).strip() for name in frame.columns]
-    lower = [name.lower() for name in names]
+    lower = _in_our_words([name.lower() for name in names])
     text = frame.astype("string").apply(lambda column: column.str.strip())
     if len(names) == 2 and not {"caller", "callee"} & set(lower):
         return _pairs(text.set_axis(["caller", "callee"], axis=1), path, [names])
     text = text.set_axis(lower, axis=1)
     require(text, ("caller", "callee"), str(path))
     return _pairs(text[["caller", "callee", *(["type"] if "type" in lower else [])]], path, [])
+
+
+def _in_our_words(names: list[str]) -> list[str]:
+    """Return a header in this project's words when it names both ends in words that others use."""
+    pair = next((pair for pair in _ENDS if set(pair) <= set(names)), ())
+    return [("caller", "callee")[pair.index(name)] if name in pair else name for name in names]
 
 
 def _pairs(text: pd.DataFrame, path: Path, pairs: list[list[str]]) -> list[list[str]]:
