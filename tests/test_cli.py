@@ -152,7 +152,8 @@ def test_several_cases_give_lines_in_order_and_the_bad_one_says_why(
     assert [line.get("case_id", line.get("case")) for line in shown.lines] == ["two", "absent", "one"]
     assert set(shown.lines[1]) == {"schema_version", "case", "error"}
     assert shown.code == 2
-    assert _is_error_line(next(line for line in shown.err.splitlines(keepends=True) if "error" in line))
+    errors = [line for line in shown.err.splitlines() if "error" in line]
+    assert errors == [f"hypocenter: error: {tmp_path / 'absent'}: no such file or folder"]
     assert sorted(path.name for path in Path("reports").iterdir()) == ["001-two.html", "003-one.html"]
 
 
@@ -175,6 +176,7 @@ def test_a_broken_line_among_incidents_does_not_hide_the_others(run: Callable[..
     (tmp_path / "many.jsonl").write_text("\n".join(lines))
     shown = run("investigate", "many.jsonl", "--json")
     assert [line.get("case_id", line.get("case")) for line in shown.lines] == ["first", "many.jsonl:2", "last"]
+    assert shown.err.count("many.jsonl") == 1
     assert "error" in shown.lines[1]
     assert shown.code == 2
 
@@ -235,6 +237,10 @@ def test_a_time_outside_the_telemetry_is_a_blind_spot(run: Callable[..., Shown],
         ["investigate", "CASE", "--topology", "absent.csv"],
         ["investigate", "CASE", "--target", "nobody"],
         ["investigate", "CASE", "--lookback", "0h"],
+        ["investigate", "CASE", "--lookback", "6h"],
+        ["investigate", "CASE", "--match", "up"],
+        ["investigate", "CASE", "--insecure"],
+        ["investigate", "CASE", "--traceback"],
         ["investigate", "CASE", "--nonsense"],
         ["investigate", "CASE", "--out", "."],
         ["investigate", "CASE", "--out", "CASE"],
@@ -256,6 +262,17 @@ def test_bad_usage_and_bad_input_are_one_line(run: Callable[..., Shown], case: P
 def test_a_server_that_is_down_is_one_line(run: Callable[..., Shown]) -> None:
     shown = run("investigate", "--prometheus", "http://127.0.0.1:1", "--at", "2026-03-01T10:00:00Z")
     assert shown.is_one_line_error(3), shown
+
+
+def test_nothing_in_a_name_steers_the_terminal(run: Callable[..., Shown], tmp_path: Path) -> None:
+    folder = _write_case(tmp_path / "bad")
+    stated = json.loads((folder / "case.json").read_text(encoding="utf-8")) | {"case_id": "a\x1b[2J\nb\x07"}
+    (folder / "case.json").write_text(json.dumps(stated), encoding="utf-8")
+    shown = run("investigate", folder)
+    assert shown.out.startswith("incident     a\\x1b[2J\\nb\\x07 ")
+    error = run("investigate", folder, "--target", "\x1b]0;x\x07")
+    assert error.is_one_line_error(2)
+    assert error.err.rstrip("\n").isprintable()
 
 
 def test_a_secret_comes_from_a_file_and_is_never_shown(run: Callable[..., Shown], tmp_path: Path) -> None:

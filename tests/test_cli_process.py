@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
+import resource
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
+
+import pytest
+
+from hypocenter.cli import main
 
 COMMAND = Path(sys.executable).with_name("hypocenter")
 
@@ -27,17 +34,35 @@ def test_an_interrupt_ends_it_without_a_traceback(tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
 
 
-def test_an_unexpected_failure_is_one_line_unless_more_is_asked_for() -> None:
-    with Path("/dev/full").open("w", encoding="utf-8") as full:
-        short = subprocess.run([COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-        long = subprocess.run(
-            [COMMAND, "--traceback", "simulate", "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+def _take_no_bytes() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def test_an_output_without_room_is_one_line(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w", encoding="utf-8") as full:
+        shown = subprocess.run(
+            [COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, preexec_fn=_take_no_bytes
         )
-    assert short.returncode == 1
-    assert short.stderr.startswith("hypocenter: error: unexpected failure: OSError")
-    assert short.stderr.count("\n") == 1
-    assert long.returncode == 1
-    assert "Traceback (most recent call last)" in long.stderr
+    assert shown.returncode == 2
+    assert shown.stderr == "hypocenter: error: the output takes no more: File too large\n"
+
+
+def _print_to_a_closed_stream(*arguments: str) -> None:
+    closed = io.StringIO()
+    closed.close()
+    with redirect_stdout(closed):
+        main(arguments)
+
+
+def test_an_unexpected_failure_is_one_line_unless_more_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _print_to_a_closed_stream("simulate", "--help")
+    assert ended.value.code == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("hypocenter: error: unexpected failure: ValueError")
+    assert shown.count("\n") == 1
+    with pytest.raises(ValueError, match="closed file"):
+        _print_to_a_closed_stream("--traceback", "simulate", "--help")
 
 
 def test_progress_is_shown_at_a_terminal(tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ def test_nothing_that_matches_is_one_line(loaded: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.prometheus
+def test_the_default_selection_is_not_spelled_out(loaded: str, tmp_path: Path) -> None:
+    shown = _run("investigate", "--prometheus", loaded, "--at", "2026-02-20", cwd=tmp_path)
+    assert shown.returncode == 2
+    assert "no series matches the default selection in that time" in shown.stderr
+
+
+@pytest.mark.prometheus
 def test_what_is_sent_shifted_says_when_its_fault_began(loaded: str, tmp_path: Path) -> None:
     (tmp_path / "tiny.scenario").write_text(f"{TINY}fault cpu_hog web at=5m\n", encoding="utf-8")
     tiny = ("simulate", "tiny.scenario", "--to", loaded, "--ending-at", "2026-03-02T06:10:00Z")

@@ -53,3 +53,12 @@ def test_a_verdict_without_suspects_is_still_text() -> None:
         "cause        no confident cause",
         "onset        not dated by the data",
     ]
+
+
+def test_nothing_in_a_verdict_steers_the_terminal() -> None:
+    bad = "a\x1b[2J\nb\x07\u202e"
+    hostile = replace(NAMED, case_id=bad, system=bad, ruled_out=(RuledOut(bad, bad),), blind_spots=(bad,))
+    text = verdict_text(hostile)
+    assert text.count("\n") == verdict_text(NAMED).count("\n")
+    assert text.replace("\n", "").isprintable()
+    assert r"incident     a\x1b[2J\nb\x07\u202e" in text

@@ -106,11 +106,11 @@ def test_an_incident_without_a_graph_has_no_dependencies(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ([], "line 1: must be a JSON object, not list"),
-        ({"events": []}, "line 1: field 'case_id' must be text"),
-        ({"case_id": "x"}, "line 1: no field 'events'"),
-        ({"case_id": "x", "events": [1]}, "line 1: events[0]: must be a JSON object"),
-        ({"case_id": "x", "events": {}}, "line 1: events: must be a JSON list"),
+        ([], ":1: must be a JSON object, not list"),
+        ({"events": []}, ":1: field 'case_id' must be text"),
+        ({"case_id": "x"}, ":1: no field 'events'"),
+        ({"case_id": "x", "events": [1]}, ":1: events[0]: must be a JSON object"),
+        ({"case_id": "x", "events": {}}, ":1: events: must be a JSON list"),
         (INCIDENT | {"events": [EVENT | {"ts": "noon"}]}, "events[0]: field 'ts': 'noon' is no time"),
         (INCIDENT | {"events": [EVENT | {"entity": ["a"]}]}, "events[0]: field 'entity' must be text"),
         (INCIDENT | {"edges": [["a", None]]}, "edges[0]: must be [caller, callee]"),
@@ -127,7 +127,7 @@ def test_a_line_of_another_shape_is_named(tmp_path: Path, line: object, words: s
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe\n", b"[" * 100_000, b'{"case_id": "x", "events": []}\n{'])
 def test_a_line_that_is_no_json_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "i.jsonl").write_bytes(content)
-    with pytest.raises(InputError, match=r"line \d: not a JSON object in UTF-8"):
+    with pytest.raises(InputError, match=r"i.jsonl:\d: not a JSON object in UTF-8"):
         list(read_cases(tmp_path / "i.jsonl"))
 
 

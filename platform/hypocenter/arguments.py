@@ -1,12 +1,18 @@
-"""What may be typed on the command line: times, durations and the text they are read from."""
+"""What may be typed on the command line: options that belong together, times, durations and what they are read from."""
 
 from __future__ import annotations
 
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -107,5 +113,63 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+_SERVER_OPTIONS = (
+    *("lookback", "match", "username", "password_file", "bearer_token_file"),
+    *("ca_file", "client_cert", "client_key", "insecure"),
+)
+PATH = click.Path(path_type=Path)
 TIME = TimeType()
 DURATION = DurationType()
+
+
+def _options_of(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+about_the_incident = _options_of(
+    click.option(
+        "--at", type=TIME, help="When it began, as far as known: ISO 8601 (UTC unless it says), Unix seconds or now."
+    ),
+    click.option("--topology", type=PATH, help="Dependencies: CSV `caller,callee`, or a JSON list of pairs."),
+    click.option("--target", help="The symptom to start from: COMPONENT or COMPONENT|METRIC."),
+    click.option(
+        "--component-label", "component_labels", multiple=True, help="Label that names the component; repeatable."
+    ),
+    click.option(
+        "--metric-kinds",
+        type=PATH,
+        help='What metrics measure where names mislead: JSON, as {"lod": {"kind": "traffic"}}.',
+    ),
+    click.option(
+        "--precision",
+        type=FiniteRange(0, 1),
+        help="Least probability at which a cause is named; default 0.5, or HYPOCENTER_PRECISION.",
+    ),
+)
+
+about_the_server = _options_of(
+    click.option("--prometheus", metavar="URL", help="Read from a Prometheus-compatible server instead of a CASE."),
+    click.option("--lookback", type=DURATION, default="6h", show_default=True, help="How much to read before --at."),
+    click.option(
+        "--match", multiple=True, metavar="SELECTOR", help="Series to read, as '{namespace=\"shop\"}'; repeatable."
+    ),
+    click.option("--username", help="User name for basic authentication."),
+    click.option("--password-file", type=PATH, help="File that holds the password."),
+    click.option("--bearer-token-file", type=PATH, help="File that holds a bearer token."),
+    click.option("--ca-file", type=PATH, help="Certificates to trust instead of the system's."),
+    click.option("--client-cert", type=PATH, help="Client certificate."),
+    click.option("--client-key", type=PATH, help="Key of the client certificate."),
+    click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
+)
+
+
+def refuse_server_options(context: click.Context) -> None:
+    """Raise UsageError for an option that means nothing without a server, rather than overlook it."""
+    for name in _SERVER_OPTIONS:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --prometheus URL", context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import sys
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hypocenter.arguments import DURATION, TIME, FiniteRange
+from hypocenter.arguments import PATH, TIME, FiniteRange, about_the_incident, about_the_server, refuse_server_options
 from hypocenter.destination import check_destination, report_path, write_report
 from hypocenter.errors import HypocenterError, InputError
+from hypocenter.terminal import verdict_text, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from hypocenter.model import Dependency, Investigation, Target
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from hypocenter_workers.investigate import Options
 
 REPORT = "report.html"
-PATH = click.Path(path_type=Path)
 OURS = HypocenterError.exit_code
 INTERRUPTED = 130
 
@@ -34,9 +35,10 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 our failure, 2 bad usage or input, 3 a server failed, 130 stopped."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
+    wanted = {"traceback": False}
     _let_any_text_be_shown()
     try:
-        code = cli.main(args=typed, prog_name="hypocenter", standalone_mode=False)
+        code = cli.main(args=typed, prog_name="hypocenter", standalone_mode=False, obj=wanted)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = 2
@@ -47,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except HypocenterError as error:
         code = _complain(str(error), error.exit_code)
     except Exception as error:
-        if "--traceback" in typed:
+        if wanted["traceback"]:
             raise
-        code = _complain(_surprise(error), OURS)
+        code = _no_room(error) or _complain(_surprise(error), OURS)
     sys.exit(code)
 
 
@@ -61,8 +63,15 @@ def _let_any_text_be_shown() -> None:
 
 
 def _complain(message: str, code: int) -> int:
-    click.echo(f"hypocenter: error: {' '.join(message.split())}", err=True)
+    click.echo(f"hypocenter: error: {visible(' '.join(message.split()))}", err=True)
     return code
+
+
+def _no_room(error: Exception) -> int:
+    """Tell of an output that takes no more; 0 when that is not what happened."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return _complain(f"the output takes no more: {error.strerror}", InputError.exit_code)
+    return 0
 
 
 def _usage(error: click.ClickException) -> str:
@@ -76,61 +85,17 @@ def _surprise(error: Exception) -> str:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="hypocenter")
-@click.option("--traceback", is_flag=True, expose_value=False, help="Show where an unexpected failure came from.")
-def cli() -> None:
+@click.option("--traceback", is_flag=True, help="Show where an unexpected failure came from.")
+@click.pass_obj
+def cli(wanted: dict[str, bool], traceback: bool) -> None:
     """Find where an incident began: the component that broke first, the kind of fault, and why we think so."""
-
-
-def _options_of(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-_about_the_incident = _options_of(
-    click.option(
-        "--at", type=TIME, help="When it began, as far as known: ISO 8601 (UTC unless it says), Unix seconds or now."
-    ),
-    click.option("--topology", type=PATH, help="Dependencies: CSV `caller,callee`, or a JSON list of pairs."),
-    click.option("--target", help="The symptom to start from: COMPONENT or COMPONENT|METRIC."),
-    click.option(
-        "--component-label", "component_labels", multiple=True, help="Label that names the component; repeatable."
-    ),
-    click.option(
-        "--metric-kinds",
-        type=PATH,
-        help='What metrics measure where names mislead: JSON, as {"lod": {"kind": "traffic"}}.',
-    ),
-    click.option(
-        "--precision",
-        type=FiniteRange(0, 1),
-        help="Least probability at which a cause is named; default 0.5, or HYPOCENTER_PRECISION.",
-    ),
-)
-
-_about_the_server = _options_of(
-    click.option("--prometheus", metavar="URL", help="Read from a Prometheus-compatible server instead of a CASE."),
-    click.option("--lookback", type=DURATION, default="6h", show_default=True, help="How much to read before --at."),
-    click.option(
-        "--match", multiple=True, metavar="SELECTOR", help="Series to read, as '{namespace=\"shop\"}'; repeatable."
-    ),
-    click.option("--username", help="User name for basic authentication."),
-    click.option("--password-file", type=PATH, help="File that holds the password."),
-    click.option("--bearer-token-file", type=PATH, help="File that holds a bearer token."),
-    click.option("--ca-file", type=PATH, help="Certificates to trust instead of the system's."),
-    click.option("--client-cert", type=PATH, help="Client certificate."),
-    click.option("--client-key", type=PATH, help="Key of the client certificate."),
-    click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
-)
+    wanted["traceback"] = traceback
 
 
 @cli.command()
 @click.argument("cases", metavar="[CASE]...", nargs=-1, type=PATH)
-@_about_the_incident
-@_about_the_server
+@about_the_incident
+@about_the_server
 @click.option("--out", type=PATH, help="Where the report goes; a folder when there are several cases.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, one line a case, and nothing else.")
 def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **given: Any) -> None:
@@ -143,6 +108,8 @@ def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **give
         raise click.UsageError("give one or more CASEs, or --prometheus URL", click.get_current_context())
     if given["prometheus"] and given["at"] is None:
         raise click.UsageError("--prometheus needs --at TIME", click.get_current_context())
+    if not given["prometheus"]:
+        refuse_server_options(click.get_current_context())
     options = _options(given)
     found = _read_server(given) if given["prometheus"] else _read_files(cases, given["component_labels"])
     first = list(islice(found, 2))
@@ -170,10 +137,11 @@ def _place(out: Path | None, as_json: bool, several: bool, inputs: Iterable[Path
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A case that gave no verdict, and why."""
+    """A case that gave no verdict, and why; `told` is the reason with the name of the case or its file in front."""
 
     case_id: str
     error: HypocenterError
+    told: str
 
 
 def _options(given: dict[str, Any]) -> Options:
@@ -228,11 +196,11 @@ def _read_files(paths: Iterable[Path], component_labels: Sequence[str]) -> Itera
                 yield case
             yield from failed
         except HypocenterError as error:
-            yield Failure(path.name or str(path), error)
+            yield Failure(path.name or str(path), error, str(error))
 
 
 def _note_failure(failed: list[Failure], case_id: str, error: HypocenterError) -> None:
-    failed.append(Failure(case_id, error))
+    failed.append(Failure(case_id, error, str(error)))
 
 
 def _members(path: Path) -> Sequence[Path]:
@@ -280,7 +248,7 @@ def _investigated(case: Case | Failure, options: Options) -> Investigation | Fai
     try:
         return investigate(case, options)
     except HypocenterError as error:
-        return Failure(case.case_id, error)
+        return Failure(case.case_id, error, f"{case.case_id}: {error}")
 
 
 def _tell_one(result: Investigation | Failure, report: Path | None, as_json: bool) -> int:
@@ -294,12 +262,13 @@ def _tell_one_of_several(result: Investigation | Failure, report: Path | None, a
     if not isinstance(result, Failure):
         return _tell_one(result, report, as_json)
     if as_json:
-        click.echo(json.dumps({"schema_version": 1, "case": result.case_id, "error": str(result.error)}))
-    return _complain(f"{result.case_id}: {result.error}", result.error.exit_code)
+        from hypocenter.verdict_json import SCHEMA_VERSION
+
+        click.echo(json.dumps({"schema_version": SCHEMA_VERSION, "case": result.case_id, "error": str(result.error)}))
+    return _complain(result.told, result.error.exit_code)
 
 
 def _print(investigation: Investigation, report: Path | None, as_json: bool) -> None:
-    from hypocenter.terminal import verdict_text
     from hypocenter.verdict_json import verdict_to_json
 
     if report is not None:
@@ -311,12 +280,12 @@ def _print(investigation: Investigation, report: Path | None, as_json: bool) -> 
     else:
         click.echo(verdict_text(investigation.verdict))
     if report is not None:
-        click.echo(f"report       {report.resolve()}", err=as_json)
+        click.echo(f"report       {visible(str(report.resolve()))}", err=as_json)
 
 
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
-        click.echo(text, err=True)
+        click.echo(visible(text), err=True)
 
 
 @cli.command()

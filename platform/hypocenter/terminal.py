@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,11 +13,22 @@ if TYPE_CHECKING:
 
 EVIDENCE = 3
 OTHERS = 4
+# Control characters, and those that turn the direction of writing or break lines.
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    r"""Return one line of text, with escapes for what would steer a terminal or break the line.
+
+    >>> visible("db\x1b[2J")
+    'db\\x1b[2J'
+    """
+    return _HIDDEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def verdict_text(verdict: Verdict) -> str:
     """Return the verdict in some ten lines: the cause or the candidates, the onset, the best evidence, the doubts."""
-    return "\n".join(f"{label:<12} {text}".rstrip() for label, text in _rows(verdict))
+    return "\n".join(f"{label:<12} {visible(text)}".rstrip() for label, text in _rows(verdict))
 
 
 def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:

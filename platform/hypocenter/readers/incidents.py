@@ -45,7 +45,7 @@ def read_incidents(path: Path, limits: Limits | None = None, *, on_error: OnErro
     check_file(path, limits)
     number = 0
     for number, line in _lines(path, limits):
-        where = f"{path}: line {number}"
+        where = f"{path}:{number}"
         try:
             case = _case(_record(line, where), where)
         except InputError as error:
@@ -84,7 +84,7 @@ def _open(path: Path) -> BinaryIO:
 
 def _record(line: bytes, where: str) -> Record:
     try:
-        value = json.loads(line.decode("utf-8"))
+        value = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not a JSON object in UTF-8 ({str(error)[:100]})") from error
     if not isinstance(value, dict):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypocenter.errors import InputError, LimitError
 from hypocenter.readers.grid import sampling_interval
 from hypocenter.readers.prometheus_client import IN_FLIGHT, PrometheusClient, QueryTooLargeError
+from hypocenter.readers.prometheus_options import DEFAULT_MATCH
 from hypocenter.readers.prometheus_plan import POINTS_PER_QUERY, Piece
 from hypocenter.readers.prometheus_samples import (
     counted,
@@ -84,7 +85,7 @@ class Questions:
             catalogue.setdefault(labels.get("__name__", ""), []).append(labels)
         if not catalogue:
             raise InputError(
-                f"{self.client.place}: no series matches {union} in that time; widen --match or --lookback"
+                f"{self.client.place}: no series matches {_shown(texts)} in that time; widen --match or --lookback"
             )
         return {metric: catalogue[metric] for metric in sorted(catalogue)}
 
@@ -156,6 +157,10 @@ class Questions:
     def _warned(self, warnings: Iterable[str]) -> None:
         for warning in warnings:
             self.note(f"the server warned that its answers may be partial: {warning}")
+
+
+def _shown(selectors: list[str]) -> str:
+    return "the default selection" if tuple(selectors) == DEFAULT_MATCH else " or ".join(selectors)
 
 
 def _heard(answer: Answer) -> _Heard:
