@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from hypocenter.errors import InputError, LimitError
 from hypocenter.readers import read_cases
-from hypocenter.readers.columns import labels_of, prometheus_name
+from hypocenter.readers.columns import labels_of
 from hypocenter.readers.grid import on_grid, sampling_interval
 from hypocenter.readers.times import to_datetime, to_times
+from hypocenter.simulator.case import notation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,6 +123,26 @@ def test_rows_out_of_order_are_sorted_and_the_last_of_equal_times_is_kept(tables
         "t.csv: rows were not in order of time and were sorted",
         "t.csv: 1 rows with a time that comes again were left out, the last kept",
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time;web|cpu;db|mem\n2026-01-31T12:00:00Z;1.5;2\n2026-01-31T12:01:00Z;0.25;3\n",
+        "time;web|cpu;db|mem\n2026-01-31T12:00:00Z;1,5;2\n2026-01-31T12:01:00Z;0,25;3\n",
+        "time\tweb|cpu\tdb|mem\n1769860800\t1.5\t2\n1769860860\t0.25\t3\n",
+        "\ufefftime,web|cpu,db|mem\n1769860800,1.5,2\n1769860860,0.25,3\n",
+        "\n\ntime;web|cpu;db|mem\n1769860800,0;1,5;2\n1769860860,0;0,25;3\n",
+        "time;component;metric;value\n0;web;cpu;1,5\n60;web;cpu;0,25\n0;db;mem;2\n60;db;mem;3\n",
+        "time;component;metric;value\n0;web;cpu;1.5\n60;web;cpu;0.25\n0;db;mem;2\n60;db;mem;3\n",
+    ],
+)
+def test_other_separators_and_decimal_commas_are_understood(tables: Tables, text: str) -> None:
+    case = tables.csv(text)
+    assert case.metrics is not None
+    assert [dict(each)["__name__"] for each in case.metrics.labels] == ["cpu", "mem"]
+    assert rows(case)[1] == [[1.5, 2], [0.25, 3]]
+    assert case.notes == ()
 
 
 def test_numbers_that_nothing_measures_are_left_out_like_infinities(tables: Tables) -> None:
@@ -300,7 +321,7 @@ _NAMES = st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,8}", fullmatch=True)
 @given(st.dictionaries(_NAMES, st.text(max_size=20), max_size=5), st.from_regex(r"[a-z_:][a-z0-9_:]*", fullmatch=True))
 def test_prometheus_notation_comes_back(labels: dict[str, str], name: str) -> None:
     labels = {**labels, "__name__": name}
-    assert labels_of([prometheus_name(labels)]) == (labels,)
+    assert labels_of([notation(labels)]) == (labels,)
 
 
 @given(st.text(min_size=1).filter(lambda text: "{" not in text), _NAMES)

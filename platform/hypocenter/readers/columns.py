@@ -41,16 +41,6 @@ def check_components(labels: Sequence[Mapping[str, str]], where: str) -> tuple[s
     return (f"{where}: {len(nameless)} series name no component, as {nameless[0]!r}",) if nameless else ()
 
 
-def prometheus_name(labels: Mapping[str, str]) -> str:
-    """Return `labels` in Prometheus notation, sorted by label; `labels_of` reads it back.
-
-    >>> prometheus_name({"__name__": "up", "job": "db"})
-    'up{job="db"}'
-    """
-    pairs = (f'{name}="{_escaped(value)}"' for name, value in sorted(labels.items()) if name != "__name__")
-    return f"{labels.get('__name__', '')}{{{','.join(pairs)}}}"
-
-
 def _labels(name: str, components: set[str]) -> dict[str, str]:
     selector = _SELECTOR.fullmatch(name)
     if selector is not None:
@@ -79,7 +69,3 @@ def _selector_labels(column: str, selector: re.Match[str]) -> dict[str, str]:
         labels[label["name"]] = re.sub(r"\\.", lambda found: _ESCAPES.get(found[0], found[0]), label["value"])
         position = label.end()
     return labels
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

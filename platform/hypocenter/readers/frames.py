@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, TextIO, cast
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+_SEPARATORS = (",", ";", "\t")
 TABLE_SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
 
@@ -69,7 +71,9 @@ def _read_parquet(path: Path, limits: Limits) -> pd.DataFrame:
 def _read_csv(path: Path, limits: Limits, text_columns: Callable[[list[str]], Iterable[str]]) -> pd.DataFrame:
     try:
         with _open_text(path) as lines:
-            table = filter(None, csv.reader(lines))
+            separator = _separator(_first_line(lines, limits))
+            lines.seek(0)
+            table = filter(None, csv.reader(lines, delimiter=separator))
             header, first = next(table, []), next(table, [])
         _check_unique(header, path)
         if len(first) > len(header):
@@ -78,7 +82,12 @@ def _read_csv(path: Path, limits: Limits, text_columns: Callable[[list[str]], It
             )
         rows = limits.cells // max(len(header), 1)
         types = dict.fromkeys(text_columns(header), "string")
-        frame = pd.read_csv(path, nrows=rows + 1, dtype=types, encoding="utf-8", index_col=False, low_memory=False)
+        # Where semicolons separate, commas are decimal; a column that has points instead is text, and read as such.
+        decimal = "," if separator == ";" else "."
+        frame = pd.read_csv(
+            path, sep=separator, decimal=decimal, nrows=rows + 1, dtype=types, encoding="utf-8-sig", index_col=False,
+            low_memory=False,
+        )  # fmt: skip
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, OSError, EOFError, zlib.error) as error:
@@ -89,8 +98,26 @@ def _read_csv(path: Path, limits: Limits, text_columns: Callable[[list[str]], It
 
 def _open_text(path: Path) -> TextIO:
     if path.name.lower().endswith(".gz"):
-        return cast("TextIO", gzip.open(path, "rt", encoding="utf-8", newline=""))
-    return path.open(encoding="utf-8", newline="")
+        return cast("TextIO", gzip.open(path, "rt", encoding="utf-8-sig", newline=""))
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _first_line(lines: TextIO, limits: Limits) -> str:
+    """Return the first line that is not empty, "" when there is none."""
+    line = lines.readline(limits.file_bytes)
+    while line and not line.strip():
+        line = lines.readline(limits.file_bytes)
+    return line
+
+
+def _separator(header: str) -> str:
+    r"""Return the separator that a header has most of outside quotes and braces: a comma, a semicolon or a tab.
+
+    >>> _separator('time\tup{job="a",pod="b"}\n'), _separator("time;web|cpu"), _separator("time")
+    ('\t', ';', ',')
+    """
+    bare = re.sub(r'"[^"]*"|\{[^}]*\}', "", header)
+    return max(_SEPARATORS, key=bare.count)
 
 
 def _check_unique(columns: list[str], path: Path) -> None:
