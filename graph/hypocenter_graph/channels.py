@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hypocenter.model import MetricKind
+from hypocenter_graph.deviation import UNUSUAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from hypocenter_graph.deviation import Deviation
     from hypocenter_graph.observations import Observations
 
-UNUSUAL = 3.0
 CERTAIN = 200.0
 CHANGE_SLACK_S = 60.0
 CHANGE_MEMORY_S = 7200.0
@@ -34,14 +34,29 @@ UP_LEVEL = 0.5
 LEAST_GAP_S = 5e-4
 MATERIAL = 0.3
 IMMATERIAL = 0.15
+IMMATERIAL_USE = 0.3
 COMPLAINT = re.compile(r"error|exception|fatal|panic|warn|fail|refused|timeout|timed out", re.IGNORECASE)
 TAIL_TRUST = {"mean": 1.0, "p50": 1.0, "last": 1.0, "p90": 0.9, "p95": 0.7, "p99": 0.4}
+
+SURGE = 1.3
+# How many spans were recorded says as much of the sampling as of the traffic.
+SAMPLED = frozenset({"span_rate", "trace_rate", "traced_request_rate"})
+FULL_SURGE = 2.0
+_RESOURCES = {
+    "cpu": frozenset({MetricKind.CPU}),
+    "memory": frozenset({MetricKind.MEMORY}),
+    "disk": frozenset({MetricKind.DISK}),
+    "saturation": frozenset({MetricKind.SATURATION}),
+}
+_COUNTED = frozenset({MetricKind.LOG_LINES, MetricKind.OPERATION})
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One channel's word on one component; `deviations` are what it rests on, the telling one first, and
-    `text` says it where no series can."""
+    """One channel's word on one component.
+
+    `deviations` are what it rests on, the telling one first; `text` says it where no series can.
+    """
 
     component: str
     channel: str
@@ -72,24 +87,12 @@ def resources(seen: Observations) -> list[Finding]:
         largest: dict[str, float] = defaultdict(float)
         for d in risen:
             largest[d.series.metric] = max(largest[d.series.metric], d.change)
-        found += [
-            Finding(
-                d.series.component,
-                channel,
-                strength(d.z) * (0.5 + 0.5 * _share(d.change, largest[d.series.metric] / 2)),
-                (d,),
-            )
-            for d in risen
-        ]
+        usual = _usual_use(seen, kinds)
+        for d in risen:
+            material = _share(d.change, max(largest[d.series.metric], usual.get(d.series.unit, 0.0)) / 2)
+            weighed = strength(d.z) * (IMMATERIAL_USE + (1.0 - IMMATERIAL_USE) * material)
+            found.append(Finding(d.series.component, channel, weighed, (d,)))
     return _strongest(found)
-
-
-_RESOURCES = {
-    "cpu": frozenset({MetricKind.CPU}),
-    "memory": frozenset({MetricKind.MEMORY}),
-    "disk": frozenset({MetricKind.DISK}),
-    "saturation": frozenset({MetricKind.SATURATION}),
-}
 
 
 def _usual_use(seen: Observations, kinds: frozenset[MetricKind]) -> dict[str, float]:
@@ -213,9 +216,6 @@ def silence(seen: Observations) -> list[Finding]:
     return _strongest(found)
 
 
-_COUNTED = frozenset({MetricKind.LOG_LINES, MetricKind.OPERATION})
-
-
 def _went_down(d: Deviation) -> bool:
     if d.series.kind not in (MetricKind.UP, MetricKind.RESTARTS):
         return False
@@ -272,12 +272,6 @@ def alerts(fired: Iterable[Alert]) -> list[Finding]:
     }
     most = max(weight.values(), default=1.0)
     return [Finding(c, "alerts", w / most, text=f"{len(kinds[c])} different alerts fired") for c, w in weight.items()]
-
-
-SURGE = 1.3
-# How many spans were recorded says as much of the sampling as of the traffic.
-SAMPLED = frozenset({"span_rate", "trace_rate", "traced_request_rate"})
-FULL_SURGE = 2.0
 
 
 def surges(seen: Observations, entries: Iterable[str]) -> list[Finding]:

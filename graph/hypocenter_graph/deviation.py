@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from hypocenter.model import Series
 
+UNUSUAL = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class Deviation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hypocenter.catalog import KINDS, describe, format_value
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 LEAST_EXPLAINED = 0.3
 MOST_EVIDENCE = 8
+OLDER_TROUBLE = timedelta(minutes=5)
 LEAST_TELLING = 0.15
 HOW_IT_HURTS = frozenset({"latency", "errors", "change"})
 FAULT_TYPES = {
@@ -42,10 +44,22 @@ FAULT_TYPES = {
 }
 
 
-def evidence_for(scored: Scored, ranking: Ranking, onsets: Mapping[Series, datetime]) -> tuple[Evidence, ...]:
+def evidence_for(
+    scored: Scored, ranking: Ranking, onsets: Mapping[Series, datetime], onset: datetime | None = None
+) -> tuple[Evidence, ...]:
     """Return what speaks for a suspect, strongest first, and then what speaks against it."""
     found = [_evidence(finding, share, onsets) for finding, share in scored.findings[:MOST_EVIDENCE] if share > 0]
-    return (*found, *_against(scored.component, ranking, onsets))
+    return (*found, *_against(scored.component, ranking, onsets), *_earlier(scored.component, onsets, onset))
+
+
+def _earlier(component: str, onsets: Mapping[Series, datetime], onset: datetime | None) -> list[Evidence]:
+    """Say of a component that was unwell well before the incident that its trouble is an older one."""
+    own = [at for series, at in onsets.items() if series.component == component]
+    if onset is None or not own or onset - min(own) < OLDER_TROUBLE:
+        return []
+    minutes = (onset - min(own)).total_seconds() / 60
+    text = f"{component} was out of its normal {minutes:.0f} min before the incident began"
+    return [Evidence("earlier", text, supports=False, onset=min(own))]
 
 
 def _evidence(finding: Finding, share: float, onsets: Mapping[Series, datetime]) -> Evidence:

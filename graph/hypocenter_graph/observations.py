@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from hypocenter_graph.deviation import Deviation
 
-STATS = ("mean", "p50", "p95", "p90", "p99", "last")
-
 
 @dataclass(frozen=True)
 class Observations:

@@ -13,12 +13,12 @@ from hypocenter_graph.channels import (
     LEAST_GAP_S,
     MATERIAL,
     TAIL_TRUST,
-    UNUSUAL,
     Finding,
     LostTime,
     lost_on_edges,
     strength,
 )
+from hypocenter_graph.deviation import UNUSUAL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -38,7 +38,11 @@ def probabilities(ranking: Ranking) -> dict[str, float]:
 
 
 def suspects_of(
-    ranking: Ranking, topology: Topology, target: Target | None, onsets: Mapping[Series, datetime]
+    ranking: Ranking,
+    topology: Topology,
+    target: Target | None,
+    onsets: Mapping[Series, datetime],
+    onset: datetime | None = None,
 ) -> tuple[Suspect, ...]:
     """Return all components as suspects, most likely first; evidence is told of the first ten."""
     chances = probabilities(ranking)
@@ -51,7 +55,7 @@ def suspects_of(
                 probability=chances[scored.component],
                 score=scored.score,
                 fault_type=fault_type_of(scored),
-                evidence=evidence_for(scored, ranking, onsets) if told else (),
+                evidence=evidence_for(scored, ranking, onsets, onset) if told else (),
                 path=blame_path(topology, target, scored.component) if told else (),
             )
         )

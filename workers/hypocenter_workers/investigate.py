@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hypocenter import signals
-from hypocenter.catalog import FAULT_TYPES
+from hypocenter.catalog import FAULT_TYPES, measure
 from hypocenter.errors import InputError
-from hypocenter.model import Investigation, Verdict
+from hypocenter.model import Investigation, MetricKind, Verdict
 from hypocenter.settings import read
 from hypocenter.signals import DEFAULT_COMPONENT_LABELS
 from hypocenter.signals.components import is_pseudo
+from hypocenter_graph.deviation import UNUSUAL
 from hypocenter_graph.evidence import ruled_out
 from hypocenter_graph.rank import Context, Ranking, rank
 from hypocenter_graph.topology import Topology, build_topology
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from hypocenter_graph.deviation import Deviation
     from hypocenter_workers.detect.anomalies import Scoring
 
-UNUSUAL = 3.0
 MOST_SCORED = 400
 
 
@@ -102,6 +102,15 @@ def _check(case: Case, resolved: Signals, topology: Topology, options: Options) 
         raise InputError(
             f"--target: {options.target.component!r} is no component of {case.case_id}; it has {some}, ..."
         )
+    if options.target:
+        _check_metric(options.target, resolved)
+
+
+def _check_metric(target: Target, resolved: Signals) -> None:
+    own = {s.metric for table in resolved.tables for s in table.series if s.component == target.component}
+    if target.metric and target.metric not in own and measure(target.metric).kind is MetricKind.OTHER:
+        some = ", ".join(sorted(own)[:5]) or "none"
+        raise InputError(f"--target: {target.component} has no metric {target.metric!r}; it has {some}, ...")
 
 
 def _start(case: Case, resolved: Signals, options: Options) -> Onset | None:
@@ -114,6 +123,15 @@ def _start(case: Case, resolved: Signals, options: Options) -> Onset | None:
     if found is None and alerted is not None:
         return Onset(instant(alerted), 300.0)
     return found
+
+
+def _corrected(start: Onset | None, options: Options) -> tuple[str, ...]:
+    if start is None or options.at is None or moment(start.at) == options.at:
+        return ()
+    minutes = (options.at - moment(start.at)).total_seconds() / 60
+    return (
+        f"the start was stated {minutes:.1f} min after more changed; {moment(start.at):%H:%M:%S} UTC is used instead",
+    )
 
 
 def _masked(case: Case) -> tuple[np.datetime64, ...]:
@@ -152,7 +170,7 @@ def _verdict(
     options: Options,
 ) -> Verdict:
     by_series, by_component = first_onsets(seen.incident)
-    suspects = suspects_of(ranking, topology, seen.target, by_series)
+    suspects = suspects_of(ranking, topology, seen.target, by_series, seen.incident.onset)
     cause = _cause(suspects, options)
     reach = topology.distances(seen.target.component) if seen.target else None
     spared = frozenset(s.component for s in suspects[:3])
@@ -169,7 +187,7 @@ def _verdict(
         target=seen.target,
         propagation=propagation(ranking, topology, cause, by_component) if cause else (),
         ruled_out=ruled_out(ranking, spared, reach),
-        blind_spots=blind_spots(case, resolved, topology, start),
+        blind_spots=(*_corrected(start, options), *blind_spots(case, resolved, topology, start)),
         timeline=timeline(seen.incident, case.changes),
         graph=graph_view(ranking, topology, suspects, cause, keep),
         summary=_summary(suspects, cause),

@@ -199,8 +199,10 @@ def offset(time: datetime, origin: datetime) -> str:
 
     >>> onset = datetime(2026, 3, 4, 3, 0, tzinfo=UTC)
     >>> offset(onset + timedelta(seconds=90), onset), offset(onset, onset)
-    ('+1\\xa0min\\xa030\\xa0s', '±0\\xa0s')
+    ('+1\\xa0min\\xa030\\xa0s', 'at\\xa0onset')
     """
     seconds = (in_utc(time) - in_utc(origin)) / timedelta(seconds=1)
-    sign = "±" if abs(seconds) < 0.05 else "+" if seconds > 0 else "−"
+    if abs(seconds) < 0.05:
+        return "at\u00a0onset"
+    sign = "+" if seconds > 0 else "−"
     return sign + duration(abs(seconds))

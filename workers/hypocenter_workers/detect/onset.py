@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter.model import MetricKind
+from hypocenter_graph.deviation import UNUSUAL
 from hypocenter_workers.detect import robust
 from hypocenter_workers.detect.deviations import COUNTS, TINY, floors, stack
 from hypocenter_workers.detect.windows import NEIGHBOUR, step_of
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from hypocenter.telemetry import SeriesTable, Values
 
-UNUSUAL = 3.0
 CAPPED = 30.0
 AFTER = np.timedelta64(180, "s")
 LEAST_AFTER_ROWS = 2
@@ -32,7 +32,7 @@ EARLIEST = 0.1
 REGULAR = 0.9
 LEAST_SILENT_ROWS = 3
 FAR_MORE = 1.1
-LEAST_SHARE_OF_PEAK = 0.5
+STAND_OUT = 1.5
 QUIET_KINDS = COUNTS | {MetricKind.OTHER, MetricKind.TRAFFIC}
 
 
@@ -88,7 +88,9 @@ def refine_onset(
     near = (table.times > stated - reach) & (table.times < stated + reach / 5)
     at_stated = shift[np.abs(table.times - stated) <= step].max(initial=0.0)
     best = int(np.where(near, shift, 0.0).argmax())
-    if shift[best] > FAR_MORE * at_stated and shift[best] > LEAST_SHARE_OF_PEAK * shift.max():
+    earlier = shift[table.times <= stated - reach]
+    usual = float(np.quantile(earlier, 0.95)) if len(earlier) else 0.0
+    if shift[best] > max(FAR_MORE * at_stated, STAND_OUT * usual):
         return Onset(table.times[best], float(step / np.timedelta64(1, "s")))
     return Onset(stated, 0.0)
 
