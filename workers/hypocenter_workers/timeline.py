@@ -19,10 +19,13 @@ CHANGES_BEFORE = timedelta(hours=2)
 
 
 def first_onsets(incident: Incident) -> tuple[dict[Series, datetime], dict[str, datetime]]:
-    """Return when each series, and when each component, first left its normal."""
+    """Return when each series, and when each component, first left its normal.
+
+    What a component waits for another is that other's trouble, so its calls do not date it.
+    """
     by_series = {a.series: a.onset for a in incident.anomalies}
     by_component: dict[str, datetime] = {}
-    for anomaly in incident.anomalies:
+    for anomaly in (a for a in incident.anomalies if a.series.peer is None):
         name = anomaly.series.component
         by_component[name] = min(anomaly.onset, by_component.get(name, anomaly.onset))
     return by_series, by_component
