@@ -33,6 +33,7 @@ CHECKS = {
     "calls_missing": _PATHS,
     "crash": _CRASH,
     "restarts": _CRASH,
+    "callers": "Reach {0} from the host of a caller: is it there, and how long does a call take?",
     "silence": "Check whether {0} runs at all, or only its exporter is gone.",
 }
 
