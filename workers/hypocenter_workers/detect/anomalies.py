@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter.model import Anomaly, Chart, Direction
-from hypocenter_workers.detect import seasonal
+from hypocenter_workers.detect import normal
 from hypocenter_workers.detect.deviations import TINY, floors
 from hypocenter_workers.detect.windows import Windows, split
 
@@ -35,7 +35,7 @@ class Scoring:
     table: SeriesTable
     columns: Mapping[Series, int]
     windows: Windows
-    scored: seasonal.Scored
+    scored: normal.Scored
 
 
 def score_tables(
@@ -58,8 +58,8 @@ def _score(table: SeriesTable, onset: np.datetime64, neighbours: Sequence[np.dat
     windows = split(table.times, onset, neighbours)
     before = table.values[windows.before]
     floor = np.fmax(floors(table.series, before, before), TINY)
-    normal = seasonal.learn(before, table.times[windows.before], floor)
-    scored = seasonal.score_block(table.values, table.times, normal)
+    learned = normal.learn(before, table.times[windows.before], floor)
+    scored = normal.score_block(table.values, table.times, learned)
     return Scoring(table, {s: j for j, s in enumerate(table.series)}, windows, scored)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from hypocenter.catalog import KINDS
 from hypocenter.model import MetricKind, Series
 from hypocenter_graph.deviation import Deviation
-from hypocenter_workers.detect import robust, seasonal
+from hypocenter_workers.detect import normal, robust
 from hypocenter_workers.detect.windows import Windows, split
 
 if TYPE_CHECKING:
@@ -97,12 +97,12 @@ def stack(table: SeriesTable, references: Sequence[SeriesTable]) -> Values:
 def _levels(table: SeriesTable, windows: Windows, references: Sequence[SeriesTable], history: Values) -> Moved:
     before_rows = table.values[windows.before]
     floor = floors(table.series, before_rows, history)
-    recent = seasonal.learn(before_rows, table.times[windows.before], floor)
+    recent = normal.learn(before_rows, table.times[windows.before], floor)
     usual = robust.median(history if len(history) else before_rows)
     level = _level(recent.level, usual, history, long_enough=bool(len(before_rows) * windows.step >= LEAST_FRESH))
-    wide = robust.scale(history, robust.median(history)) if len(before_rows) < seasonal.LEAST_ROWS else floor
+    wide = robust.scale(history, robust.median(history)) if len(before_rows) < normal.LEAST_ROWS else floor
     scale = np.fmax(np.fmax(recent.scale, wide), TINY)
-    season = seasonal.expected(recent, table.times[windows.during]) - recent.level
+    season = normal.expected(recent, table.times[windows.during]) - recent.level
     rows = table.values[windows.during] - np.nan_to_num(season)
     after = _furthest(rows, level, _sustained_rows(table, windows))
     wander = _wandering([before_rows, *_split(history, references)], len(rows), _sustained_rows(table, windows))
