@@ -77,6 +77,10 @@ class Calendar:
             kind[_among(number, self._holiday_numbers)] = self.holiday_kind
         return Slots(kind.astype(np.int8), place, _among(number, self._special_numbers))
 
+    def days(self, times: Times) -> NDArray[np.int64]:
+        """Return the local day of UTC `times`, counted from 1970-01-01."""
+        return self._local(times.astype("datetime64[ns]", copy=False).view(np.int64)) // DAY_NS
+
     @cached_property
     def _zone(self) -> tzinfo:
         if self.timezone == "UTC":

@@ -11,20 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter_workers.detect import robust
+from hypocenter_workers.detect import decompose, robust
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hypocenter.telemetry import Times, Values
 
-DAY_S = 86_400.0
-SLOT_S = 300.0
-LEAST_DAYS = 2.0
 RECENT_S = 3_600.0
 LEAST_ROWS = 8
-LEAST_SLOTS = 4
-OUTER_ITERATIONS = 3
 TAIL_FREEDOM = 4.0
 
 
@@ -54,8 +49,8 @@ def learn(values: Values, times: Times, floor: NDArray[np.float64]) -> Normal:
 
     `floor` is the least scale of each series, in its unit. A series with no sample learns a NaN level.
     """
-    profile = _daily_profile(values, times)
-    residuals = values - _seasonal(profile, times)
+    profile = decompose.daily_profile(values, times)
+    residuals = values - decompose.seasonal(profile, times)
     level = _recent_level(residuals, times)
     return Normal(level=level, scale=np.fmax(robust.scale(residuals, level), floor), profile=profile)
 
@@ -76,7 +71,7 @@ def score_block(values: Values, times: Times, state: Normal) -> Scored:
 
 def expected(state: Normal, times: Times) -> Values:
     """Return what each series should be at each time: [time, series]."""
-    return np.asarray(state.level + _seasonal(state.profile, times))
+    return np.asarray(state.level + decompose.seasonal(state.profile, times))
 
 
 def _recent_level(residuals: Values, times: Times) -> NDArray[np.float64]:
@@ -86,49 +81,3 @@ def _recent_level(residuals: Values, times: Times) -> NDArray[np.float64]:
     recent = residuals[times > times[-1] - np.timedelta64(int(RECENT_S), "s")]
     enough = np.isfinite(recent).sum(axis=0) >= LEAST_ROWS
     return np.where(enough, robust.median(recent), level)
-
-
-def _seasonal(profile: Values, times: Times) -> Values:
-    return profile[_slots(times, len(profile))]
-
-
-def _slots(times: Times, count: int) -> NDArray[np.int64]:
-    seconds = (times - times.astype("datetime64[D]")) / np.timedelta64(1, "s")
-    return np.asarray((seconds * count // DAY_S) % count, dtype=np.int64)
-
-
-def _daily_profile(values: Values, times: Times) -> Values:
-    none = np.zeros((1, values.shape[1]))
-    if len(times) < 2 or (times[-1] - times[0]) / np.timedelta64(1, "s") < LEAST_DAYS * DAY_S:
-        return none
-    step_s = float(np.median(np.diff(times)) / np.timedelta64(1, "s"))
-    count = int(DAY_S // max(SLOT_S, step_s))
-    return none if count < LEAST_SLOTS else _decompose(*_by_slot(values, times, count), count)
-
-
-def _by_slot(values: Values, times: Times, count: int) -> tuple[Values, int]:
-    """Average the rows of each slot since midnight of the first day, gaps filled along time.
-
-    Returns [slots, series] and the number of the first slot.
-    """
-    import pandas as pd
-
-    day = (times.astype("datetime64[D]") - times[0].astype("datetime64[D]")).astype(np.int64)
-    number = day * count + _slots(times, count)
-    means = pd.DataFrame(values).groupby(number).mean()
-    whole = means.reindex(range(int(number[0]), int(number[-1]) + 1)).interpolate(limit_direction="both")
-    return whole.to_numpy(), int(number[0])
-
-
-def _decompose(by_slot: Values, first: int, count: int) -> Values:
-    from statsmodels.tsa.seasonal import STL
-
-    profile = np.zeros((count, by_slot.shape[1]))
-    last_day = (first + np.arange(len(by_slot) - count, len(by_slot))) % count
-    jump = max(1, count // 8)
-    for column in np.flatnonzero(np.isfinite(by_slot).all(axis=0) & (np.ptp(by_slot, axis=0) > 0)):
-        fit = STL(
-            by_slot[:, column], period=count, robust=True, seasonal_jump=1, trend_jump=jump, low_pass_jump=jump
-        ).fit(inner_iter=2, outer_iter=OUTER_ITERATIONS)
-        profile[last_day, column] = fit.seasonal[-count:]
-    return profile
