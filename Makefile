@@ -11,9 +11,10 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
-BENCHMARKS := bench-rca bench-unseen bench-start bench-pipeline bench-simulator
+BENCHMARKS := bench-rca bench-unseen bench-start bench-pipeline bench-simulator \
+	bench-detect bench-nab bench-methods bench-alerts
 
-.PHONY: help install demo test check format bench bench-docs lock picture clean
+.PHONY: help install demo test check format bench bench-docs peers lock picture clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +55,10 @@ bench-unseen: ## Measure accuracy on simulated incidents that nothing was tuned 
 bench-start: ## Measure accuracy when the start is shifted, or has to be found
 bench-pipeline: ## Measure the time of an investigation by size of the system
 bench-simulator: ## Measure the time of a simulation
+bench-detect: ## Measure detection on one core: points a second, state, first detection; beside peers
+bench-nab: ## Score detection by the rules of the Numenta Anomaly Benchmark
+bench-methods: ## Compare detection with textbook methods and peers by precision-recall area
+bench-alerts: ## Count false alarms per series and week, beside recall on labelled cases
 
 $(BENCHMARKS): $(STAMP)
 	@$(BIN)/python benchmarks/$(subst -,_,$@).py $(DATA)
@@ -62,10 +67,17 @@ $(BENCHMARKS): $(STAMP)
 bench-docs: $(STAMP) ## Draw docs/benchmarks.md from benchmarks/results
 	@$(BIN)/python benchmarks/render.py
 
+peers: $(STAMP) ## Install the libraries that bench-detect and bench-methods compare with
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r locks/peers.txt
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(VENV)/vus
+	@$(BIN)/uv pip install --quiet --python $(VENV)/vus/bin/python --require-hashes -r locks/vus.txt
+
 lock: $(STAMP) ## Resolve the newest allowed dependencies into locks/
 	@$(COMPILE) pyproject.toml --output-file locks/runtime.txt
 	@$(COMPILE) pyproject.toml --group dev --constraint locks/runtime.txt --output-file locks/dev.txt
 	@$(COMPILE) --group build --constraint locks/dev.txt --output-file locks/build.txt
+	@$(COMPILE) pyproject.toml --group peers --constraint locks/dev.txt --output-file locks/peers.txt
+	@$(COMPILE) --group vus --output-file locks/vus.txt
 
 picture: demo ## Redraw the README's picture of the report (needs chromium)
 	@mkdir -p docs/images

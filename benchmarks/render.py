@@ -18,6 +18,10 @@ TITLES = {
     "start": "Accuracy when the start is shifted, or has to be found",
     "pipeline": "Time of an investigation by size of the system",
     "simulator": "Time of a simulation",
+    "detect": "Detection: speed, size and start",
+    "nab": "Detection: the Numenta Anomaly Benchmark",
+    "methods": "Detection: beside the methods that everybody knows",
+    "alerts": "Detection: what an operator feels",
 }
 HEAD = """# Benchmarks
 
