@@ -18,13 +18,13 @@ Result = TypeVar("Result")
 
 
 def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Compile a kernel when it is first called; it releases the GIL.
+    """Compile a kernel when it is first called; it releases the GIL, and divides as NumPy does.
 
     Machine code is kept beside the source, else in the user's cache folder (or NUMBA_CACHE_DIR); where none of them can
     be written it is compiled anew in each process.
     """
     try:
-        kernel: Callable[Given, Result] = njit(cache=True, nogil=True, fastmath=False)(function)
+        kernel: Callable[Given, Result] = njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError:
-        kernel = njit(nogil=True, fastmath=False)(function)
+        kernel = njit(nogil=True, error_model="numpy")(function)
     return kernel

@@ -22,6 +22,8 @@ Array = NDArray[np.generic]
 # An array whose last axis is the series, or its rows one by one: successive states share the rows that did not change.
 Rows = Array | tuple[Array, ...]
 Flags = NDArray[np.uint8]
+# Single precision where a detector has no more to say: writing the answer is most of the work of a fast one.
+Scores = NDArray[np.float32] | NDArray[np.float64]
 
 MOST_STATE_BYTES = 2_000_000_000
 VERSION = "version"
@@ -47,7 +49,8 @@ class Flag(IntFlag):
 class State:
     """All that a detector remembers of a block of series: flat arrays under a name, and the version of their meaning.
 
-    The last axis of every array is the series. Nothing in it is ever written to: a new state is a new one.
+    The last axis of every array is the series, or of length one where all share a value. Nothing in it is ever written
+    to: a new state is a new one.
     """
 
     detector: str
@@ -90,9 +93,9 @@ class Scored(NamedTuple):
     `expected` and `scale` are in the unit of the series; `flags` holds `Flag` bits; `state` has learned the block.
     """
 
-    scores: Values
+    scores: Scores
     expected: Values
-    scale: Values
+    scale: Scores
     flags: Flags
     state: State
 
