@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from hypocenter.report.bars import probability_bar
 from hypocenter.report.graph_svg import STATES, graph_svg, legend_svg
 from hypocenter.report.next_steps import next_steps
 from hypocenter.report.scales import seconds
+from hypocenter.report.templates import filled
 from hypocenter.report.timeline_svg import SHAPES, shape_svg, timeline_svg
 from hypocenter.report.views import (
     chart_view,
@@ -21,11 +20,9 @@ from hypocenter.report.views import (
     strongest,
     suspect_view,
 )
-from hypocenter.report.wording import clean, moment, named_causes, plain_words, shorten
+from hypocenter.report.wording import moment, named_causes, plain_words, shorten
 
 if TYPE_CHECKING:
-    import jinja2
-
     from hypocenter.model import Investigation, TimelineEntry, Verdict
 
 DETAILED_SUSPECTS = 5
@@ -35,7 +32,6 @@ MOST_STEPS = 12
 MOST_ENTRIES = 40
 MOST_ROWS = 25
 MOST_CHARTS = 24
-POLICY = "default-src 'none'; style-src '{style}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def render(investigation: Investigation) -> str:
@@ -43,33 +39,7 @@ def render(investigation: Investigation) -> str:
 
     Everything that came from telemetry is escaped, and lists too long for a page are cut with their rest counted.
     """
-    environment = _environment()
-    style = environment.get_template("report.css").render()
-    page = environment.get_template("report.html.j2")
-    return page.render(style=style, policy=_policy(style), **_parts(investigation))
-
-
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("hypocenter", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_harmless,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _harmless(value: Any) -> Any:
-    """Clean every text on its way into the page; markup is our own and stays as it is."""
-    return clean(value) if type(value) is str else value
-
-
-def _policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return POLICY.format(style=f"sha256-{digest}")
+    return filled("report.html.j2", ["report.css"], **_parts(investigation))
 
 
 def _parts(investigation: Investigation) -> dict[str, Any]:
