@@ -124,7 +124,7 @@ def alerts_per_day(score: float, watch: Watch) -> float:
     >>> round(alerts_per_day(3.0, Watch(series=1, step_s=86.4)), 9)
     1.0
     """
-    return watch.chances_per_day * 10.0**-score
+    return watch.chances_per_day * math.pow(10.0, -score)
 
 
 @dataclass(frozen=True)

@@ -160,12 +160,16 @@ class Events:
     ) -> Told:
         """Tell the events of a scored block of [time, series] at strictly rising times.
 
-        `muted` (see `mute`) and `kinds`, of `Kind` codes, are [time, series]; either axis may have length 1.
+        `muted` (see `mute`) and `kinds`, of `Kind` codes, are [time, series]; either axis may have length 1. Raises
+        InputError when the state is one of more series.
         """
         from hypocenter_workers.detect.events_kernels import ALERT, NEVER, TOLD, walk
 
         block = _block(scored, values, times, muted, kinds)
-        under_way, ended, marks = walk(block, np.asarray(state.arrays[UNDER_WAY]), self._limits())
+        known: Any = np.asarray(state.arrays[UNDER_WAY])
+        if known["series"].max(initial=-1) >= values.shape[1]:
+            raise InputError(f"the state has events of more series than the {values.shape[1]} of the block")
+        under_way, ended, marks = walk(block, known, self._limits())
         told = np.concatenate([ended, under_way[under_way["alert"] != NEVER]])
         flags = scored.flags | np.where(marks == TOLD, np.uint8(Flag.SUPPRESSED), np.uint8(0))
         return Told(_read(told), marks == ALERT, flags, State(self.name, self.version, {UNDER_WAY: under_way}))
