@@ -67,7 +67,14 @@ def test_a_series_that_stands_still_every_night_may_do_so_again():
 def test_a_series_that_never_moved_is_no_flatline():
     scored = score(Flatline(), np.full((6 * DAY, 1), 3.0))
     assert (scored.scores == 0).all()
-    assert (scored.flags == Flag.WARMING).all()
+    assert (scored.flags == Flag.WARMING | Flag.CONSTANT).all()
+
+
+@every_detector
+def test_a_series_is_constant_until_it_first_moves(detector):
+    values = np.array([[3.0, 3.0], [3.0, NAN], [4.0, 3.0], [3.0, 3.0]])
+    constant = (score(detector, values).flags & Flag.CONSTANT) > 0
+    assert constant.tolist() == [[True, True], [True, False], [False, True], [False, True]]
 
 
 def test_a_drop_to_zero_of_a_series_that_is_never_zero_is_told_at_once():

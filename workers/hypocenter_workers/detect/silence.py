@@ -15,7 +15,7 @@ while a habit does within a few repetitions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from hypocenter_workers.detect.contract import Flag, Scored, State
 
 if TYPE_CHECKING:
     from hypocenter.telemetry import Times, Values
+    from hypocenter_workers.detect.contract import Rows
     from hypocenter_workers.detect.silence_kernels import Limits
 
 Conditions = NDArray[np.uint8]
@@ -63,8 +64,13 @@ class RunLength:
 
     def begin(self, series: int) -> State:
         """Return the state of a number of series of which nothing is known yet."""
-        memory = np.full((self.memories, series), np.nan)
-        return self._state(np.zeros((RUN_FIGURES, series), np.int32), np.full(series, UNSEEN), memory)
+        arrays: dict[str, Rows] = {
+            "runs": np.zeros((RUN_FIGURES, series), np.int32),
+            "first": np.full(series, UNSEEN),
+            "only": np.full(series, np.nan),
+            "memory": np.full((self.memories, series), np.nan),
+        }
+        return State(self.name, self.version, arrays)
 
     def score_block(self, values: Values, times: Times, state: State) -> Scored:
         """Score [time, series] at strictly rising UTC times, NaN where there is no sample; score before learn.
@@ -72,27 +78,24 @@ class RunLength:
         Nothing is expected of a value: `expected` and `scale` are NaN. Raises InputError when the state is one of
         another number of series.
         """
-        from hypocenter_workers.detect.silence_kernels import count_runs
+        from hypocenter_workers.detect.silence_kernels import count_runs, mark_constant
 
-        runs = np.array(state.arrays["runs"], dtype=np.int32)
-        if runs.shape[1] != values.shape[1]:
-            raise InputError(f"the state is one of {runs.shape[1]} series, the values are of {values.shape[1]}")
-        first = np.array(state.arrays["first"], dtype=np.int64)
-        memory = np.array(state.arrays["memory"], dtype=np.float64)
+        arrays: dict[str, Any] = {name: np.array(array) for name, array in state.arrays.items()}
+        if len(arrays["only"]) != values.shape[1]:
+            raise InputError(f"the state is one of {len(arrays['only'])} series, the values are of {values.shape[1]}")
         scores, flags = np.empty(values.shape), np.empty(values.shape, np.uint8)
-        conditions = self._conditions(np.ascontiguousarray(values), memory)
+        values = np.ascontiguousarray(values)
         at = np.ascontiguousarray(times.astype("datetime64[ns]").view(np.int64))
-        count_runs(conditions, at, runs, first, self._limits(), scores, flags)
+        conditions = self._conditions(values, arrays["memory"])
+        count_runs(conditions, at, arrays["runs"], arrays["first"], self._limits(), scores, flags)
+        mark_constant(values, arrays["only"], flags)
         flags[np.isnan(values)] |= np.uint8(Flag.MISSING)
         nothing = np.broadcast_to(np.nan, values.shape)
-        return Scored(scores, nothing, nothing, flags, self._state(runs, first, memory))
+        return Scored(scores, nothing, nothing, flags, State(self.name, self.version, arrays))
 
     def _conditions(self, values: Values, memory: Values) -> Conditions:
         """Return what each row is to a run, and write to the copied memory what is to be remembered of the values."""
         raise NotImplementedError
-
-    def _state(self, runs: NDArray[np.int32], first: NDArray[np.int64], memory: Values) -> State:
-        return State(self.name, self.version, {"runs": runs, "first": first, "memory": memory})
 
     def _limits(self) -> Limits:
         from hypocenter_workers.detect.silence_kernels import Limits
@@ -109,7 +112,7 @@ class RunLength:
 
 @dataclass(frozen=True)
 class Flatline(RunLength):
-    """Scores how long a series that moves has repeated one value; one that never moved stays WARMING."""
+    """Scores how long a series that moves has repeated one value; CONSTANT while it never moved."""
 
     overdue: float = 2.0
 

@@ -22,6 +22,7 @@ RUN, LONGEST, LOOKS = 0, 1, 3
 # The rows of what is remembered of a ceiling.
 TOP, BOTTOM, ANCHOR, SAMPLES = 0, 2, 4, 5
 WARMING = np.uint8(Flag.WARMING)
+CONSTANT = np.uint8(Flag.CONSTANT)
 UNSEEN = np.int64(np.iinfo(np.int64).min)
 TAIL_INDEX = 4.0
 
@@ -105,6 +106,23 @@ def count_runs(
                 runs[LOOKS, column] += 1
                 if runs[LOOKS, column] >= limits.memory:
                     begin_epoch(runs, column)
+
+
+@compiled
+def mark_constant(values: NDArray[np.float64], only: NDArray[np.float64], flags: NDArray[np.uint8]) -> None:
+    """Mark the samples of series that never moved; `only` [series] is their one value so far, infinite once moved."""
+    rows, columns = values.shape
+    for row in range(rows):
+        for column in range(columns):
+            value = values[row, column]
+            if np.isnan(value):
+                continue
+            if np.isnan(only[column]):
+                only[column] = value
+            elif value != only[column]:
+                only[column] = np.inf
+            if value == only[column]:
+                flags[row, column] |= CONSTANT
 
 
 @compiled
