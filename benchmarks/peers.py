@@ -9,6 +9,7 @@ import importlib
 import logging
 import os
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,8 @@ RRCF_TREES = 20
 RRCF_SAMPLES = 128
 RRCF_ROWS = 400
 EPOCHS = 15
+BATCH = 32
+MANY = 1024
 CHATTY = ("prophet", "prophet.plot", "cmdstanpy", "jax._src.xla_bridge")
 
 
@@ -121,6 +124,22 @@ def prophet_interval(one: Labelled) -> Floats:
 
 def lstm_autoencoder(one: Labelled) -> Floats:
     """Return reconstruction errors of windows of 16 rows by an LSTM autoencoder, in those of the fitted rows."""
+    model, fresh = _lstm()
+    for variable, value in fresh:
+        variable.assign(value)
+    windows = shingled(one, AUTOENCODER_SHINGLE)[..., None].astype(np.float32)
+    # Whole batches alone: each other shape would be compiled anew.
+    fitted = windows[: max(one.probation // BATCH, 1) * BATCH]
+    model.fit(fitted, fitted, epochs=EPOCHS, batch_size=BATCH, shuffle=False, verbose=0)
+    padded = np.concatenate([windows, np.repeat(windows[-1:], -len(windows) % MANY, axis=0)])
+    found = model.predict(padded, batch_size=MANY, verbose=0)[: len(windows)]
+    errors = np.sqrt(((windows - found) ** 2).mean(axis=(1, 2)), dtype=np.float64)
+    return np.asarray(errors / max(np.sqrt((errors[: one.probation] ** 2).mean()), SMALLEST))
+
+
+@cache
+def _lstm() -> tuple[Any, list[tuple[Any, Floats]]]:
+    """Return a compiled model, and its variables with the values that they begin with."""
     keras = imported("keras")
     keras.utils.set_random_seed(1)
     layers = keras.layers
@@ -132,11 +151,9 @@ def lstm_autoencoder(one: Labelled) -> Floats:
         layers.Dense(1),
     ])  # fmt: skip
     model.compile(optimizer="adam", loss="mse")
-    windows = shingled(one, AUTOENCODER_SHINGLE)[..., None].astype(np.float32)
-    fitted = windows[: one.probation]
-    model.fit(fitted, fitted, epochs=EPOCHS, batch_size=32, verbose=0)
-    errors = np.sqrt(((windows - model.predict(windows, batch_size=4096, verbose=0)) ** 2).mean(axis=(1, 2)))
-    return np.asarray(errors / max(np.sqrt((errors[: one.probation] ** 2).mean()), SMALLEST), dtype=np.float64)
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    return model, [(variable, np.array(variable)) for variable in variables]
 
 
 PEERS = {

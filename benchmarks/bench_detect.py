@@ -1,0 +1,297 @@
+"""Speed, size and start of detection on one core, beside other libraries on the same machine in the same run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import detectors
+import made
+import numpy as np
+import peers
+import results
+from methods import shingled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nab import Floats
+
+    from hypocenter_workers.detect.contract import Detector, State
+
+REPETITIONS = 5
+STEP = np.timedelta64(60, "s")
+BEGIN = np.datetime64("2026-03-02", "ns")
+WARM_ROWS = 300
+FLEET = 800_000
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+SHINGLE = 8
+TREES = 50
+SAMPLES = 256
+NOTE = (
+    "One process on one core. A figure is the best of several runs and, beside it, their median. Blocks hold 60 rows "
+    "of 60 s for the seasonal tier (20,000 series) and 500 rows for the others (4 series; the forest has 50 trees, 256 "
+    "samples, shingle 8); all series are past their warm-up. krcf and rrcf have the forest's settings and, as it, "
+    "score and learn every point; scikit-learn's forest is fitted once and does not learn. First detection is a fresh "
+    "process from its start to its end with one score: interpreter, imports, kernels. Where nothing can be kept, "
+    "neither the package nor the user's cache folder can be written."
+)
+FIRST_DETECTION = """
+import numpy as np
+from hypocenter_workers.detect.{module} import {name}
+detector = {name}()
+times = np.datetime64("2026-03-02", "ns") + np.arange(2) * np.timedelta64(60, "s")
+detector.score_block(np.ones((2, 1)), times, detector.begin(1))
+"""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Seconds of the fastest run and of the median one."""
+
+    best: float
+    middle: float
+
+    def times(self, factor: float) -> Timed:
+        return Timed(self.best * factor, self.middle * factor)
+
+
+def main() -> None:
+    """Measure all of it on one core, and keep the result."""
+    from threadpoolctl import threadpool_limits
+
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    shipped = detectors.shipped()
+    with threadpool_limits(1):
+        ours = {name: per_point(detector) for name, detector in shipped.items()}
+        rows = [
+            *(_speed(name, ours, spent, points) for name, (spent, points) in (ours | dict(_others())).items()),
+            *(row for name, detector in shipped.items() for row in _sizes(name, detector)),
+            *(row for name in shipped for row in _first_detections(name)),
+        ]
+    results.keep("detect", rows, note=NOTE)
+
+
+def _row(group: str, case: str, spent: Timed, unit: str, **ratios: float | None) -> results.Row:
+    row: results.Row = {"measured": group, "case": case, "best": spent.best, "median": spent.middle, "unit": unit}
+    row["a second"] = 1e6 / spent.best if unit == "µs" else None
+    return row | {f"{name} is × faster": ratios.get(name) for name in ("seasonal", "forest")}
+
+
+def timed(work: Callable[[], object], repetitions: int = REPETITIONS) -> Timed:
+    """Return the seconds that some work takes, best and median of several runs."""
+    spent = []
+    for _ in range(repetitions):
+        began = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - began)
+    return Timed(min(spent), median(spent))
+
+
+def samples(rows: int, series: int) -> Floats:
+    """Return noise around levels, [rows, series]."""
+    random = np.random.default_rng(1)
+    return random.uniform(10, 1000, series) + random.standard_normal((rows, series), dtype=np.float32)
+
+
+def warmed(detector: Detector, series: int, rows: int = WARM_ROWS) -> State:
+    """Return a state that has seen enough rows to be past its warm-up."""
+    return detector.score_block(samples(rows, series), BEGIN + np.arange(rows) * STEP, detector.begin(series)).state
+
+
+def blocks(detector: Detector) -> tuple[int, int]:
+    """Return rows and series of a block that suits a detector: fleets pass the first tier, few series the others."""
+    return (60, 20_000) if detector.name == "seasonal" else (500, 4)
+
+
+def per_point(detector: Detector) -> tuple[Timed, int]:
+    """Return the seconds per point of a block, and its points."""
+    rows, series = blocks(detector)
+    return _block(detector, rows, series).times(1 / (rows * series)), rows * series
+
+
+def _block(detector: Detector, rows: int, series: int) -> Timed:
+    state, values = warmed(detector, series), samples(rows, series)
+    times = BEGIN + (WARM_ROWS + np.arange(rows)) * STEP
+    return timed(lambda: detector.score_block(values, times, state))
+
+
+def _speed(name: str, ours: dict[str, tuple[Timed, int]], spent: Timed, points: int) -> results.Row:
+    ratios = {tier: spent.best / ours[tier][0].best for tier in ("seasonal", "forest") if tier in ours}
+    return _row("microseconds a point", f"{name}, {points:,} points", spent.times(1e6), "µs", **ratios)
+
+
+def _others() -> Iterator[tuple[str, tuple[Timed, int]]]:
+    """Measure each peer that is installed: seconds per point, and how many points."""
+    series = made.series("point", 1)
+    windows = shingled(series, SHINGLE)
+    yield from _forests(windows)
+    yield "statsmodels STL with jumps", _run(partial(_stl, series.values), len(series.values))
+    if peers.present("adtk"):
+        yield "adtk, SeasonalAD", _run(partial(_adtk, series.values), len(series.values))
+
+
+def _forests(windows: Floats) -> Iterator[tuple[str, tuple[Timed, int]]]:
+    fit, few, many = windows[:1000], windows[1000:1200], windows[1000:4000]
+    if peers.present("krcf"):
+        yield "krcf", _run(partial(_each, _krcf(fit), many), len(many))
+    if peers.present("rrcf"):
+        trees = _rrcf(windows[:SAMPLES])
+        yield "rrcf", _run(partial(_rrcf_points, trees, windows[SAMPLES : SAMPLES + 20]), 20, 1)
+    yield from _isolation_forest(fit, few, many)
+    if peers.present("river"):
+        yield "river, HalfSpaceTrees (25 trees)", _run(partial(_each, _river(fit), many), len(many))
+
+
+def _run(work: Callable[[], object], points: int, repetitions: int = 3) -> tuple[Timed, int]:
+    return timed(work, repetitions).times(1 / points), points
+
+
+def _each(step: Callable[[Any], object], points: Floats) -> None:
+    for point in points.tolist():
+        step(point)
+
+
+def _krcf(fit: Floats) -> Callable[[list[float]], None]:
+    krcf = peers.imported("krcf")
+    forest = krcf.RandomCutForest(
+        krcf.RandomCutForestOptions(
+            dimensions=SHINGLE, shingle_size=1, num_trees=TREES, sample_size=SAMPLES, random_seed=1
+        )
+    )
+
+    def step(point: list[float]) -> None:
+        forest.score(point)
+        forest.update(point)
+
+    _each(step, fit)
+    return step
+
+
+def _rrcf(fit: Floats) -> list[Any]:
+    rrcf = peers.imported("rrcf")
+    return [rrcf.RCTree(fit, index_labels=range(len(fit)), random_state=tree) for tree in range(TREES)]
+
+
+def _rrcf_points(trees: list[Any], points: Floats) -> None:
+    for place, point in enumerate(points):
+        for tree in trees:
+            tree.forget_point(place)
+            tree.insert_point(point, index=SAMPLES + place)
+            tree.codisp(SAMPLES + place)
+
+
+def _isolation_forest(fit: Floats, few: Floats, many: Floats) -> Iterator[tuple[str, tuple[Timed, int]]]:
+    from sklearn.ensemble import IsolationForest
+
+    model = IsolationForest(n_estimators=TREES, max_samples=SAMPLES, random_state=1).fit(fit)
+    yield "scikit-learn, IsolationForest, by the point", _run(partial(_rows_alone, model, few), len(few))
+    yield "scikit-learn, IsolationForest, in one block", _run(partial(model.score_samples, many), len(many))
+
+
+def _rows_alone(model: Any, points: Floats) -> None:
+    for row in range(len(points)):
+        model.score_samples(points[row : row + 1])
+
+
+def _river(fit: Floats) -> Callable[[list[float]], None]:
+    trees = peers.imported("river.anomaly").HalfSpaceTrees(n_trees=25, height=8, window_size=250, seed=1)
+
+    def step(point: list[float]) -> None:
+        row = dict(enumerate(point))
+        trees.score_one(row)
+        trees.learn_one(row)
+
+    _each(step, fit)
+    return step
+
+
+def _stl(values: Floats) -> None:
+    from statsmodels.tsa.seasonal import STL
+
+    jump = made.DAY // 10
+    STL(values, period=made.DAY, seasonal_jump=jump, trend_jump=jump, low_pass_jump=jump).fit()
+
+
+def _adtk(values: Floats) -> None:
+    import pandas as pd
+
+    table = pd.Series(values, index=pd.date_range("2026-03-02", periods=len(values), freq="5min"))
+    peers.imported("adtk.detector").SeasonalAD(freq=made.DAY).fit_detect(table)
+
+
+def _sizes(name: str, detector: Detector) -> Iterator[results.Row]:
+    """Yield the state's size, and for the tier of the fleet one step of 800,000 series and the cost by size."""
+    rows, series = (7 * 24 * 4, 100) if name == "seasonal" else (WARM_ROWS, 2)
+    quarter_hours = BEGIN + np.arange(rows) * np.timedelta64(900, "s")
+    state = detector.score_block(samples(rows, series), quarter_hours, detector.begin(series)).state
+    size = len(state.to_bytes()) / series
+    yield _row("bytes of state a series", f"{name}, {series} series", Timed(size, size), "B")
+    if name != "seasonal":
+        return
+    for many in SIZES:
+        spent = _block(detector, 10, many).times(1e9 / (10 * many))
+        yield _row("nanoseconds a point, by the number of series", f"{name}, {many:,} series", spent, "ns")
+    yield _row("milliseconds a step", f"{name}, {FLEET:,} series", _steps(detector).times(1000), "ms")
+
+
+def _steps(detector: Detector) -> Timed:
+    """Return the seconds of single rows of the whole fleet, each learned before the next."""
+    state, values = warmed(detector, FLEET, rows=30), samples(1, FLEET)
+    spent = []
+    for minute in range(30, 30 + 4 * REPETITIONS):
+        times = BEGIN + np.array([minute]) * STEP
+        began = time.perf_counter()
+        state = detector.score_block(values, times, state).state
+        spent.append(time.perf_counter() - began)
+    return Timed(min(spent), median(spent))
+
+
+def _first_detections(name: str) -> Iterator[results.Row]:
+    """Yield the time from a process's start to its first score, by what it finds of compiled kernels."""
+    module, attribute = detectors.TABLE[name]
+    code = FIRST_DETECTION.format(module=module.rpartition(".")[2], name=attribute)
+    group = "seconds to the first detection of a process"
+    with tempfile.TemporaryDirectory() as folder:
+        sources, kept = Path(folder) / "sources", {"NUMBA_CACHE_DIR": str(Path(folder) / "kept")}
+        sealed = _sealed(sources)
+        for case, environ, repetitions in (
+            ("kernels compiled and kept", kept, 1),
+            ("kernels kept before", kept, REPETITIONS),
+            ("kernels compiled, nothing can be kept", sealed, 1),
+        ):
+            yield _row(group, f"{name}, {case}", timed(partial(_process, code, environ), repetitions), "s")
+
+
+def _sealed(folder: Path) -> dict[str, str]:
+    """Copy the packages to where no folder for compiled code can be made, not even by root; return the environment."""
+    for package in ("hypocenter", "hypocenter_graph", "hypocenter_workers"):
+        found = find_spec(package)
+        assert found is not None
+        assert found.submodule_search_locations is not None
+        source = Path(found.submodule_search_locations[0])
+        shutil.copytree(source, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for place in [path for path in folder.rglob("*") if path.is_dir()]:
+        (place / "__pycache__").touch()
+    home = folder / "home"
+    home.touch()
+    nowhere = {name: str(home / "none") for name in ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")}
+    return nowhere | {"PYTHONPATH": str(folder)}
+
+
+def _process(code: str, environ: dict[str, str]) -> None:
+    subprocess.run([sys.executable, "-c", code], env=os.environ | environ, check=True)
+
+
+if __name__ == "__main__":
+    main()
