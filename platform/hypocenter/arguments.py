@@ -152,6 +152,25 @@ about_the_incident = _options_of(
     ),
 )
 
+about_the_calendar = _options_of(
+    click.option(
+        "--timezone", default="UTC", show_default=True, metavar="NAME", help="Time zone whose days the series follow."
+    ),
+    click.option("--holidays", type=PATH, help="Days that pass like Sundays: a file with one `date[,name]` a line."),
+    click.option(
+        "--special-days", type=PATH, help="Days like no other, in a file as --holidays; no habit is learned from them."
+    ),
+)
+
+about_the_budget = _options_of(
+    click.option("--threshold", type=FiniteRange(0, min_open=True), help="Score at which an event is told."),
+    click.option(
+        "--alerts-per-week",
+        type=FiniteRange(0, min_open=True),
+        help="Alerts a week on each series that chance may raise, instead of --threshold; default 0.25.",
+    ),
+)
+
 about_the_server = _options_of(
     click.option("--prometheus", metavar="URL", help="Read from a Prometheus-compatible server instead of a CASE."),
     click.option("--lookback", type=DURATION, default="6h", show_default=True, help="How much to read before --at."),

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hypocenter.arguments import PATH, TIME, FiniteRange, about_the_incident, about_the_server, refuse_server_options
+from hypocenter.cli_detect import detect
 from hypocenter.destination import check_destination, report_path, write_report
 from hypocenter.errors import HypocenterError, InputError
-from hypocenter.terminal import verdict_text, visible
+from hypocenter.terminal import progress, verdict_text, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -244,7 +245,7 @@ def _investigated(case: Case | Failure, options: Options) -> Investigation | Fai
 
     if isinstance(case, Failure):
         return case
-    _progress(f"investigating {case.case_id}")
+    progress(f"investigating {case.case_id}")
     try:
         return investigate(case, options)
     except HypocenterError as error:
@@ -283,11 +284,6 @@ def _print(investigation: Investigation, report: Path | None, as_json: bool) -> 
         click.echo(f"report       {visible(str(report.resolve()))}", err=as_json)
 
 
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(visible(text), err=True)
-
-
 @cli.command()
 @click.argument("datasets", metavar="DATASET...", nargs=-1, required=True, type=PATH)
 @click.option("--method", "methods", multiple=True, help="Method to measure beside the trivial baselines; repeatable.")
@@ -311,7 +307,7 @@ def evaluate(datasets: tuple[Path, ...], methods: tuple[str, ...], as_json: bool
     from hypocenter_workers import evaluate as evaluation
     from hypocenter_workers.scoreboard import evaluation_to_json, evaluation_to_text
 
-    outcomes = evaluation.evaluate(datasets, methods or (evaluation.OURS,), progress=_progress, **how)
+    outcomes = evaluation.evaluate(datasets, methods or (evaluation.OURS,), progress=progress, **how)
     click.echo(json.dumps(evaluation_to_json(outcomes)) if as_json else evaluation_to_text(outcomes))
 
 
@@ -349,3 +345,6 @@ def _receiver(url: str) -> str:
     """Return the remote-write address of a server that was named without a path."""
     server = url.rstrip("/")
     return f"{server}/api/v1/write" if server.count("/") == len("//") else url
+
+
+cli.add_command(detect)

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def check_destination(place: Path, several: bool, inputs: Iterable[Path]) -> Path:
-    """Return where reports go: a folder for several cases, a file for one.
+def check_destination(place: Path, several: bool, inputs: Iterable[Path], option: str = "--out") -> Path:
+    """Return where `option` says that output goes: a folder for several cases, a file for one.
 
     Raises InputError when it is the other of the two, is something else (a device, a pipe), or is or lies in one of
     `inputs`, which a report must not replace.
     """
     if place.exists() and place.is_dir() != several:
-        wanted = "several cases need a folder" if several else "one case needs a file, and this is a folder"
-        raise InputError(f"--out {place}: {wanted}")
-    goal = _goal(place)
+        wanted = "several cases need a folder" if several else "this is a folder, and a file is needed"
+        raise InputError(f"{option} {place}: {wanted}")
+    goal = _goal(place, option)
     for given in inputs:
         if goal == given.resolve() or given.resolve() in goal.parents:
-            raise InputError(f"--out {place}: is or lies in the input {given}; name a place outside it")
+            raise InputError(f"{option} {place}: is or lies in the input {given}; name a place outside it")
     return place
 
 
@@ -37,9 +37,9 @@ def report_path(place: Path, number: int | None, case_id: str) -> Path:
     return place / f"{number:03d}-{name}.html"
 
 
-def write_report(path: Path, text: str) -> None:
+def write_report(path: Path, text: str, option: str = "--out") -> None:
     """Write the file whole or not at all; a link stays one, what it points to is written."""
-    goal = _goal(path)
+    goal = _goal(path, option)
     draft = goal.with_name(f".{goal.name}.{os.getpid()}")
     try:
         goal.parent.mkdir(parents=True, exist_ok=True)
@@ -47,15 +47,15 @@ def write_report(path: Path, text: str) -> None:
         draft.replace(goal)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise InputError(f"--out {path}: cannot be written: {error.strerror}") from error
+        raise InputError(f"{option} {path}: cannot be written: {error.strerror}") from error
 
 
-def _goal(path: Path) -> Path:
+def _goal(path: Path, option: str) -> Path:
     """Return what `path` leads to; raises InputError for what a file cannot be put in the place of."""
     try:
         goal = path.resolve()
         if goal.exists() and not (goal.is_file() or goal.is_dir()):
-            raise InputError(f"--out {path}: is not a regular file; name a file")
+            raise InputError(f"{option} {path}: is not a regular file; name a file")
     except (OSError, RuntimeError) as error:
-        raise InputError(f"--out {path}: cannot be followed to its end ({error})") from error
+        raise InputError(f"{option} {path}: cannot be followed to its end ({error})") from error
     return goal

@@ -1,9 +1,12 @@
-"""Verdicts as a few lines of text, for the person at the terminal."""
+"""Verdicts and progress as a few lines of text, for the person at the terminal."""
 
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
+
+import click
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +27,12 @@ def visible(text: str) -> str:
     'db\\x1b[2J'
     """
     return _HIDDEN.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def progress(text: str) -> None:
+    """Tell on standard error what is being done, where somebody sees it."""
+    if sys.stderr.isatty():
+        click.echo(visible(text), err=True)
 
 
 def verdict_text(verdict: Verdict) -> str:

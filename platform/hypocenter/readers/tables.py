@@ -39,7 +39,7 @@ def wide_table(frame: pd.DataFrame, where: str) -> tuple[RawTable, Notes]:
     if series.shape[1] == 0:
         raise InputError(f"{where}: no series beside the time; name columns `component|metric`")
     times, time_notes = to_times(frame[column], where)
-    values, value_notes = _numbers(series, where)
+    values, value_notes = numbers_of(series, where)
     times, values, order_notes = in_order(times, values, where)
     labels = labels_of((str(name) for name in series.columns), where)
     notes = time_notes + value_notes + order_notes + check_components(labels, where)
@@ -87,7 +87,8 @@ def as_numbers(column: pd.Series[Any]) -> tuple[Values, int]:
     return values, int((column.notna().to_numpy() & np.isnan(values)).sum())
 
 
-def _numbers(frame: pd.DataFrame, where: str) -> tuple[Values, Notes]:
+def numbers_of(frame: pd.DataFrame, where: str) -> tuple[Values, Notes]:
+    """Return every cell as a number, NaN where it is none or infinite, and notes; InputError when none is one."""
     values, wrong = _cells(frame)
     values, notes = finite(values, where)
     if np.isnan(values).all():

@@ -87,7 +87,10 @@ def _parsed(series: pd.Series[Any]) -> tuple[Times, bool]:
     numbers = numbers.where(np.isfinite(numbers))
     if len(series) and numbers.notna().sum() * 2 > series.notna().sum():
         return _from_numbers(series, numbers), False
-    parsed = pd.to_datetime(series.astype("string"), errors="coerce", utc=True, format="ISO8601")
+    text = series.astype("string")
+    # To pandas these words are the time of reading.
+    text = text.mask(text.str.strip().str.lower().isin(["now", "today"]))
+    parsed = pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
     return _nanoseconds(parsed.dt.tz_localize(None)), _has_naive(series[parsed.notna()])
 
 
