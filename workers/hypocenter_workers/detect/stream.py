@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hypocenter.telemetry import Times, Values
     from hypocenter_workers.detect.contract import Detector, Scored
 
+Data = TypeVar("Data", "pd.Series[float]", pd.DataFrame)
 COLUMNS = "stream:columns"
 LAST = "stream:last"
 VALUE = "value"
@@ -73,11 +74,7 @@ class Stream:
         self._take(*self._block(_frame(data)))
         return self
 
-    @overload
-    def score(self, data: pd.Series[float]) -> pd.Series[float]: ...
-    @overload
-    def score(self, data: pd.DataFrame) -> pd.DataFrame: ...
-    def score(self, data: pd.Series[float] | pd.DataFrame) -> pd.Series[float] | pd.DataFrame:
+    def score(self, data: Data) -> Data:
         """Return the score of each sample, each against all rows before it, of the shape and index of `data`.
 
         Nothing is kept of it: the next call scores from the same state. Before anything was learned the columns are
