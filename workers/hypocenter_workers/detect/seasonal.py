@@ -82,16 +82,19 @@ class Seasonal:
     def _clock(
         self, times: Times, last: NDArray[np.generic]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
-        """Return days since the row before, share of a slot, place between slots; the rows met; the special rows."""
-        slots = self.calendar.slots(times, self.slots)
-        low = np.floor(slots.place - 0.5).astype(np.int64)
-        share = slots.place - 0.5 - low
-        low, high = low % self.slots, (low + 1) % self.slots
-        week = (1 + slots.day.astype(np.int64)) * self.slots
-        seconds = _since(times, last)
-        day = np.minimum(seconds, DAY_S / self.slots) / DAY_S
-        clock = np.stack([day, day * self.slots, share], axis=1).astype(np.float32)
-        return clock, np.stack([low, high, week + low, week + high], axis=1), slots.special
+        """Return days since the row before, share of a slot, place between slots; the rows met; the special rows.
+
+        A time lies between the slots of half a slot earlier and later, each with its own kind of day.
+        """
+        half = np.timedelta64(int(DAY_S / self.slots / 2 * 1e9), "ns")
+        now = self.calendar.slots(times, self.slots)
+        met = []
+        for slots in (self.calendar.slots(times - half, self.slots), self.calendar.slots(times + half, self.slots)):
+            place = slots.place.astype(np.int64)
+            met += [place, (1 + slots.day.astype(np.int64)) * self.slots + place]
+        day = np.minimum(_since(times, last), DAY_S / self.slots) / DAY_S
+        clock = np.stack([day, day * self.slots, (now.place - 0.5) % 1.0], axis=1).astype(np.float32)
+        return clock, np.stack([met[0], met[2], met[1], met[3]], axis=1), now.special
 
 
 def _since(times: Times, last: NDArray[np.generic]) -> NDArray[np.float64]:
