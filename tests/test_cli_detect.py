@@ -252,6 +252,7 @@ def test_the_plot_is_one_page_with_every_name_escaped(run, table):
         ("timestamp\n2026-03-01\n", "1 columns; give a column of times and one of numbers"),
         ("timestamp,value\nyesterday,1\ntoday,2\n", "column 'timestamp': no cell is a time; write ISO 8601"),
         ("timestamp,host\n2026-03-01,web\n", "no column of numbers beside the time; column 'host' holds none"),
+        ("2014-02-14 14:30:00,5\n2014-02-14 14:35:00,6\n", "the first line, '2014-02-14 14:30:00', is no header"),
         ("a,a\n1,2\n", "column 'a' is there 2 times"),
         (
             "time,host,value\n" + "".join(f"2026-03-0{day},{host},1\n" for day in (1, 2) for host in "abcde"),
@@ -311,6 +312,21 @@ def test_what_was_bent_is_noted(run):
     ]
     assert [row["timestamp"] for row in scores_of("s.csv")] == ["2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"]
     assert out.startswith("Nothing unusual")
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("time;v\n2026-03-01T00:00:00Z;1,5\n2026-03-01T00:01:00Z;-2,25\n", ["1.5", "-2.25"]),
+        ("time,v\n2026-03-01T00:00:00Z,True\n2026-03-01T00:01:00Z,False\n", ["1.0", "0.0"]),
+        ("v\ttime\n1e3\t2026-03-01T00:00:00Z\n\t2026-03-01T00:01:00Z\n", ["1000.0", ""]),
+        ("\ufefftime,v\n2026-03-01T00:00:00Z,0.1\n2026-03-01T00:01:00Z, 7 \n", ["0.1", "7.0"]),
+    ],
+)
+def test_numbers_are_read_in_many_notations(run, text, values):
+    Path("t.csv").write_text(text, encoding="utf-8")
+    run("t.csv", "--scores", "s.csv")
+    assert [row["value"] for row in scores_of("s.csv")] == values
 
 
 def test_one_row_is_no_error(run):

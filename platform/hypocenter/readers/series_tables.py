@@ -44,15 +44,18 @@ def read_series(path: Path) -> SeriesOfTable:
     """
     if not is_table(path):
         raise InputError(f"{path}: not a .csv, .csv.gz or .parquet file; write a table `timestamp,value`")
-    found = series_of(read_frame(path, limits_from_settings()), str(path))
+    frame = read_frame(path, limits_from_settings(), lambda names: [_time_column(names)] if names else [])
+    found = series_of(frame, str(path))
     return replace(found, notes=tuple(note.removeprefix(f"{path.parent}/") for note in found.notes))
 
 
 def series_of(frame: pd.DataFrame, where: str) -> SeriesOfTable:
     """Return the series of a data frame as `read_series` does; `where` begins every message."""
-    column = _time_column(frame, where)
+    names = [str(name) for name in frame.columns]
+    _check_columns(names, where)
     if frame.empty:
         raise InputError(f"{where}: no rows; give at least one sample")
+    column = _time_column(names)
     times, time_notes = to_times(frame[column], f"{where}: column {column!r}")
     kept, column_notes = _numeric(frame.drop(columns=column), where)
     values, value_notes = numbers_of(kept, where)
@@ -71,11 +74,24 @@ def series_of(frame: pd.DataFrame, where: str) -> SeriesOfTable:
     )
 
 
-def _time_column(frame: pd.DataFrame, where: str) -> str:
-    if frame.shape[1] < 2:
-        raise InputError(f"{where}: {frame.shape[1]} columns; give a column of times and one of numbers: `time,value`")
-    by_name = {str(column).strip().lower(): str(column) for column in reversed(frame.columns)}
-    return next((by_name[name] for name in TIME_COLUMNS if name in by_name), str(frame.columns[0]))
+def _time_column(names: list[str]) -> str:
+    by_name = {name.strip().lower(): name for name in reversed(names)}
+    return next((by_name[name] for name in TIME_COLUMNS if name in by_name), names[0])
+
+
+def _check_columns(names: list[str], where: str) -> None:
+    if len(names) < 2:
+        raise InputError(f"{where}: {len(names)} columns; give a column of times and one of numbers: `time,value`")
+    if all(name[:1].isdigit() for name in names) and _is_number(names[-1]):
+        raise InputError(f"{where}: the first line, {names[0]!r}, is no header; name the columns, as `time,value`")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _numeric(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, Notes]:
