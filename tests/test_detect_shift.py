@@ -54,6 +54,12 @@ def test_scores_promise_about_what_they_keep_on_noise_with_heavy_tails(spread):
         assert (scores >= promised).mean() <= 3 * 10.0**-promised
 
 
+def test_a_level_that_always_wanders_seldom_shifts():
+    wandering = noise(6_000, 40) + 0.1 * noise(6_000, 40, seed=2).cumsum(axis=0)
+    scores = score(wandering).scores
+    assert (scores[3_000:] >= ALERT).mean() < 1e-3
+
+
 @pytest.mark.parametrize(("correlation", "size"), [(0.0, 2.0), (0.5, 3.0), (0.0, -2.0)])
 def test_a_shift_is_found_within_hours_and_dated(correlation, size):
     values = noise(1_300, 20, correlation)
@@ -110,6 +116,7 @@ def test_nothing_is_told_while_warming_and_gaps_tell_nothing():
     assert warming[:32].all()
     assert (scored.scores[warming] == 0).all()
     np.testing.assert_array_equal(np.isnan(scored.scores), np.isnan(values))
+    np.testing.assert_array_equal(score(np.where(np.isnan(values), np.inf, values)).scores, scored.scores)
     whole = score(np.delete(values, slice(100, 160), axis=0))
     np.testing.assert_array_equal(np.delete(scored.scores, slice(100, 160), axis=0), whole.scores)
 
@@ -117,7 +124,7 @@ def test_nothing_is_told_while_warming_and_gaps_tell_nothing():
 def naive_scores(column, limits):
     """Walk one series with plain floats, each formula as the documentation states it."""
     scores, level, variance, covariance, n, last = [], 0.0, 0.0, 0.0, 0, 0.0
-    recent, sums, since = 0.0, [0.0, 0.0], [0, 0]
+    recent, sums, since, wandering, batch = 0.0, [0.0, 0.0], [0, 0], 0.0, []
     for value in column:
         if math.isnan(value):
             scores.append(NAN)
@@ -127,7 +134,7 @@ def naive_scores(column, limits):
         if n >= limits.relearned:
             r = covariance / variance if variance > 0 else 0.0
             r = min(max(r + 2 * math.sqrt(max(1 - r * r, 0) / n), 0), 0.99)
-            wide = math.sqrt(variance * (1 + r) / (1 - r))
+            wide = math.sqrt(max(variance * (1 + r) / (1 - r), wandering))
             z = off / wide if wide > 0 else math.copysign(math.inf, off) if off else 0.0
             z = min(max(z, -limits.clip), limits.clip)
             for side, toward in enumerate((z, -z)):
@@ -138,6 +145,11 @@ def naive_scores(column, limits):
                 score_now = max(0.0, -math.log10(2 * math.exp(-2 * slack * (max(sums) + 0.583))))
             recent += (off - recent) / 16
         scores.append(score_now)
+        batch.append(off)
+        if len(batch) == 32:
+            most = 9 * max(wandering, variance) if wandering > 0 else math.inf
+            wandering += (min(sum(batch) ** 2 / 32, most) - wandering) / max(n / 32, 1)
+            batch = []
         if score_now < limits.held:
             n = min(n + 1, limits.memory)
             if n > limits.warming and variance > 0:
@@ -147,7 +159,7 @@ def naive_scores(column, limits):
             covariance += (off * last - covariance) / n
             last = off
         elif max(since) >= limits.window:
-            level, last, recent, sums, since = level + recent, 0.0, 0.0, [0.0, 0.0], [0, 0]
+            level, last, recent, sums, since, batch = level + recent, 0.0, 0.0, [0.0, 0.0], [0, 0], []
             n = min(n, limits.relearned)
     return scores
 

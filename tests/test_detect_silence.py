@@ -166,6 +166,7 @@ def test_gaps_of_a_series_alone_never_alarm(detector):
     assert np.nan_to_num(scored.scores).max() == 0
     assert np.isnan(scored.scores[np.isnan(values)]).all()
     np.testing.assert_array_equal((scored.flags & Flag.MISSING) > 0, np.isnan(values))
+    np.testing.assert_array_equal(score(detector, np.where(np.isnan(values), -np.inf, values)).scores, scored.scores)
 
 
 @every_detector

@@ -7,7 +7,8 @@ By chance such a sum of independent residuals of unit variance stands at h or hi
 
 (Siegmund, 1985, section 8.2). Residuals that resemble their predecessors are first divided by the standard deviation of
 a long run of them, which the lag-1 autocorrelation r makes sqrt((1 + r) / (1 - r)) times as wide; r is taken two
-standard errors higher than estimated. One sample adds at most `clip`, so a spike is no shift.
+standard errors higher than estimated. A level that wanders by itself does so over longer times: where the means of
+batches of 32 residuals vary more than r says, they decide. One sample adds at most `clip`, so a spike is no shift.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from hypocenter.telemetry import Times, Values
     from hypocenter_workers.detect.shift_kernels import Limits
 
-FIGURES = 11
+FIGURES = 14
 SUMS = slice(6, 8)
 SINCE = slice(8, 10)
 LEAST_ROWS = 8
@@ -69,7 +70,7 @@ class Shift:
         return self._state(np.zeros((FIGURES, series)))
 
     def score_block(self, values: Values, times: Times, state: State) -> Scored:  # noqa: ARG002
-        """Score [time, series], NaN where there is no sample; score before learn. Samples count, not their times.
+        """Score [time, series], not finite where there is no sample; score before learn. Samples count, not times.
 
         Raises InputError when the state is one of another number of series.
         """
@@ -80,7 +81,8 @@ class Shift:
             raise InputError(f"the state is one of {known.shape[1]} series, the values are of {values.shape[1]}")
         scores, expected, scale = (np.empty(values.shape) for _ in range(3))
         flags = np.empty(values.shape, np.uint8)
-        sum_up(np.ascontiguousarray(values), known, self._limits(), scores, expected, scale, flags)
+        there = np.where(np.isfinite(values), values, np.nan)
+        sum_up(there, known, self._limits(), scores, expected, scale, flags)
         return Scored(scores, expected, scale, flags, self._state(known))
 
     def rows_since_onset(self, state: State) -> NDArray[np.int64]:

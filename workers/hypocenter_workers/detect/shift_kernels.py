@@ -14,16 +14,20 @@ if TYPE_CHECKING:
 
 # The rows of a state. What is normal: level, variance, lag-1 covariance, and from how many samples it was learned. What
 # is going on: the last and the recent residual, the sums upwards and downwards, and for how many samples they are above
-# zero; and how many samples to go until a level that was taken over counts as known.
+# zero; and how many samples to go until a level that was taken over counts as known. How much the level wanders anyway:
+# the variance of batches' means times their length, and the batch that is being filled.
 LEVEL, VARIANCE, COVARIANCE, SAMPLES = 0, 1, 2, 3
 LAST, RECENT, UP, DOWN, SINCE_UP, SINCE_DOWN, DRIFTING = 4, 5, 6, 7, 8, 9, 10
-FIGURES = 11
+WANDERING, BATCH, FILLED = 11, 12, 13
+FIGURES = 14
 WARMING = int(Flag.WARMING)
 MISSING = int(Flag.MISSING)
 CONSTANT = int(Flag.CONSTANT)
 DRIFTED = int(Flag.DRIFTED)
 MOST_CORRELATION = 0.99
 RECENT_RATE = 1.0 / 16.0
+BATCH_ROWS = 32.0
+MOST_WANDERING = 9.0
 OVERSHOOT = 0.583
 LOG10_E = 0.4342944819032518
 LOG10_2 = 0.3010299956639812
@@ -49,7 +53,8 @@ def inflation(known: NDArray[np.float64], column: int) -> float:
     correlation = known[COVARIANCE, column] / known[VARIANCE, column]
     doubt = 2.0 * np.sqrt(max(1.0 - correlation * correlation, 0.0) / known[SAMPLES, column])
     correlation = min(max(correlation + doubt, 0.0), MOST_CORRELATION)
-    return float((1.0 + correlation) / (1.0 - correlation))
+    wandering = known[WANDERING, column] / known[VARIANCE, column]
+    return float(max((1.0 + correlation) / (1.0 - correlation), wandering))
 
 
 @compiled
@@ -78,6 +83,21 @@ def follow(known: NDArray[np.float64], column: int, residual: float, limits: Lim
 
 
 @compiled
+def fill_batch(known: NDArray[np.float64], column: int, residual: float) -> None:
+    """Learn from batches of residuals, also of those that alarm, how much the level wanders beyond what r says."""
+    known[BATCH, column] += residual
+    known[FILLED, column] += 1.0
+    if known[FILLED, column] < BATCH_ROWS:
+        return
+    batches = max(known[SAMPLES, column] / BATCH_ROWS, 1.0)
+    found, wandering = known[BATCH, column] ** 2 / BATCH_ROWS, known[WANDERING, column]
+    if wandering > 0:
+        found = min(found, MOST_WANDERING * max(wandering, known[VARIANCE, column]))
+    known[WANDERING, column] += (found - wandering) / batches
+    known[BATCH, column] = known[FILLED, column] = 0.0
+
+
+@compiled
 def accumulate(known: NDArray[np.float64], column: int, z: float, slack: float) -> float:
     """Add a sample to the sums of both directions; returns the larger one."""
     for side, since, toward in ((UP, SINCE_UP, z), (DOWN, SINCE_DOWN, -z)):
@@ -100,7 +120,7 @@ def tail(total: float, samples: float, slack: float) -> float:
 def take_over(known: NDArray[np.float64], column: int, limits: Limits) -> None:
     """Make the level that a series moved to its normal, to be learned anew."""
     known[LEVEL, column] += known[RECENT, column]
-    known[LAST, column] = known[RECENT, column] = 0.0
+    known[LAST, column] = known[RECENT, column] = known[BATCH, column] = known[FILLED, column] = 0.0
     known[UP, column] = known[DOWN, column] = known[SINCE_UP, column] = known[SINCE_DOWN, column] = 0.0
     known[SAMPLES, column] = min(known[SAMPLES, column], limits.relearned)
     known[DRIFTING, column] = limits.window
@@ -150,6 +170,7 @@ def sum_up(
                 scores[row, column] = tail(total, known[SAMPLES, column], limits.slack)
                 known[RECENT, column] += RECENT_RATE * (residual - known[RECENT, column])
             known[DRIFTING, column] = max(known[DRIFTING, column] - 1.0, 0.0)
+            fill_batch(known, column, residual)
             if scores[row, column] < limits.held:
                 follow(known, column, residual, limits)
             elif max(known[SINCE_UP, column], known[SINCE_DOWN, column]) >= limits.window:

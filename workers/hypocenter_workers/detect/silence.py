@@ -14,6 +14,7 @@ while a habit does within a few repetitions.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,7 +38,7 @@ CEILING_FIGURES = 6
 
 
 @dataclass(frozen=True)
-class RunLength:
+class RunLength(ABC):
     """What the detectors of this module share: how long a run must last, against what is usual, to be told.
 
     `usual` is the run length that is usual for any series. `warming_s` is the history to see first, two days, so that
@@ -73,7 +74,7 @@ class RunLength:
         return State(self.name, self.version, arrays)
 
     def score_block(self, values: Values, times: Times, state: State) -> Scored:
-        """Score [time, series] at strictly rising UTC times, NaN where there is no sample; score before learn.
+        """Score [time, series] at strictly rising UTC times, not finite where there is no sample; score before learn.
 
         Nothing is expected of a value: `expected` and `scale` are NaN. Raises InputError when the state is one of
         another number of series.
@@ -84,7 +85,7 @@ class RunLength:
         if len(arrays["only"]) != values.shape[1]:
             raise InputError(f"the state is one of {len(arrays['only'])} series, the values are of {values.shape[1]}")
         scores, flags = np.empty(values.shape), np.empty(values.shape, np.uint8)
-        values = np.ascontiguousarray(values)
+        values = np.where(np.isfinite(values), values, np.nan)
         at = np.ascontiguousarray(times.astype("datetime64[ns]").view(np.int64))
         conditions = self._conditions(values, arrays["memory"])
         count_runs(conditions, at, arrays["runs"], arrays["first"], self._limits(), scores, flags)
@@ -93,9 +94,9 @@ class RunLength:
         nothing = np.broadcast_to(np.nan, values.shape)
         return Scored(scores, nothing, nothing, flags, State(self.name, self.version, arrays))
 
+    @abstractmethod
     def _conditions(self, values: Values, memory: Values) -> Conditions:
         """Return what each row is to a run, and write to the copied memory what is to be remembered of the values."""
-        raise NotImplementedError
 
     def _limits(self) -> Limits:
         from hypocenter_workers.detect.silence_kernels import Limits
