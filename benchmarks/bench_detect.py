@@ -10,6 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -136,21 +137,24 @@ def _others() -> Iterator[tuple[str, tuple[Timed, int]]]:
     series = made.series("point", 1)
     windows = shingled(series, SHINGLE)
     yield from _forests(windows)
-    yield "statsmodels STL with jumps", _run(partial(_stl, series.values), len(series.values))
+    yield (
+        f"statsmodels {version('statsmodels')}, STL with jumps",
+        _run(partial(_stl, series.values), len(series.values)),
+    )
     if peers.present("adtk"):
-        yield "adtk, SeasonalAD", _run(partial(_adtk, series.values), len(series.values))
+        yield f"adtk {version('adtk')}, SeasonalAD", _run(partial(_adtk, series.values), len(series.values))
 
 
 def _forests(windows: Floats) -> Iterator[tuple[str, tuple[Timed, int]]]:
     fit, few, many = windows[:1000], windows[1000:1200], windows[1000:4000]
     if peers.present("krcf"):
-        yield "krcf", _run(partial(_each, _krcf(fit), many), len(many))
+        yield f"krcf {version('krcf')}", _run(partial(_each, _krcf(fit), many), len(many))
     if peers.present("rrcf"):
         trees = _rrcf(windows[:SAMPLES])
-        yield "rrcf", _run(partial(_rrcf_points, trees, windows[SAMPLES : SAMPLES + 20]), 20, 1)
+        yield f"rrcf {version('rrcf')}", _run(partial(_rrcf_points, trees, windows[SAMPLES : SAMPLES + 20]), 20, 1)
     yield from _isolation_forest(fit, few, many)
     if peers.present("river"):
-        yield "river, HalfSpaceTrees (25 trees)", _run(partial(_each, _river(fit), many), len(many))
+        yield f"river {version('river')}, HalfSpaceTrees (25 trees)", _run(partial(_each, _river(fit), many), len(many))
 
 
 def _run(work: Callable[[], object], points: int, repetitions: int = 3) -> tuple[Timed, int]:
@@ -194,9 +198,10 @@ def _rrcf_points(trees: list[Any], points: Floats) -> None:
 def _isolation_forest(fit: Floats, few: Floats, many: Floats) -> Iterator[tuple[str, tuple[Timed, int]]]:
     from sklearn.ensemble import IsolationForest
 
+    name = f"scikit-learn {version('scikit-learn')}, IsolationForest"
     model = IsolationForest(n_estimators=TREES, max_samples=SAMPLES, random_state=1).fit(fit)
-    yield "scikit-learn, IsolationForest, by the point", _run(partial(_rows_alone, model, few), len(few))
-    yield "scikit-learn, IsolationForest, in one block", _run(partial(model.score_samples, many), len(many))
+    yield f"{name}, by the point", _run(partial(_rows_alone, model, few), len(few))
+    yield f"{name}, in one block", _run(partial(model.score_samples, many), len(many))
 
 
 def _rows_alone(model: Any, points: Floats) -> None:

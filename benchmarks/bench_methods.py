@@ -65,8 +65,8 @@ def main() -> None:
         series = [one for one in nab.load(nab_folder(results.data_folder(asked.data))) if one.scored_windows]
         groups[f"NAB, {len(series)} series with anomalies"] = series
     scored_by = scorers()
-    outcomes = [outcome for group, series in groups.items() for outcome in _outcomes(group, series, scored_by)]
-    results.keep("methods", list(_rows(outcomes, volumes(outcomes))), note=NOTE)
+    outcomes = [outcome for group, series in groups.items() for outcome in outcomes_of(group, series, scored_by)]
+    results.keep("methods", list(rows_of(outcomes, volumes(outcomes))), note=NOTE)
 
 
 def scorers() -> Scorers:
@@ -75,7 +75,8 @@ def scorers() -> Scorers:
     return ours | {method.name: method.score for method in (*methods.METHODS, *peers.installed())}
 
 
-def _outcomes(group: str, series: Sequence[Labelled], scored_by: Scorers) -> Iterator[Outcome]:
+def outcomes_of(group: str, series: Sequence[Labelled], scored_by: Scorers) -> Iterator[Outcome]:
+    """Score every series by every scorer."""
     for name, score in scored_by.items():
         print(f"{group}: {name}", file=sys.stderr)
         for one in series:
@@ -93,7 +94,7 @@ def volumes(outcomes: Sequence[Outcome]) -> list[float | None]:
         return [None] * len(outcomes)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scores.npz"
-        arrays = {f"labels:{number}": outcome.labels.astype(np.int64) for number, outcome in enumerate(outcomes)}
+        arrays = {f"labels:{number}": outcome.labels for number, outcome in enumerate(outcomes)}
         arrays |= {f"scores:{number}": outcome.scores for number, outcome in enumerate(outcomes)}
         np.savez(path, allow_pickle=False, **arrays)
         command = [str(python), str(VOLUME), str(path), str(BUFFER_ROWS)]
@@ -101,7 +102,8 @@ def volumes(outcomes: Sequence[Outcome]) -> list[float | None]:
     return found
 
 
-def _rows(outcomes: Sequence[Outcome], volume: Sequence[float | None]) -> Iterator[results.Row]:
+def rows_of(outcomes: Sequence[Outcome], volume: Sequence[float | None]) -> Iterator[results.Row]:
+    """Average the outcomes of each method over the series of a group; `volume` is each outcome's VUS-PR."""
     from sklearn.metrics import average_precision_score
 
     pairs = list(zip(outcomes, volume, strict=True))

@@ -40,7 +40,7 @@ def scored(detector: Detector, one: Labelled) -> Scored:
 
 def scores(detector: Detector, one: Labelled) -> Floats:
     """Return the score of each row."""
-    return np.asarray(scored(detector, one).scores[:, 0])
+    return np.asarray(scored(detector, one).scores[:, 0], dtype=np.float64)
 
 
 def alerts(detector: Detector, one: Labelled, threshold: float) -> Floats:
@@ -50,4 +50,4 @@ def alerts(detector: Detector, one: Labelled, threshold: float) -> Floats:
     stage = Events(threshold)
     found = scored(detector, one)
     told = stage.tell_block(found, one.values[:, None], one.times, stage.begin())
-    return np.asarray(stage.alert_scores(found.scores, told.flags)[:, 0])
+    return np.asarray(stage.alert_scores(np.asarray(found.scores, dtype=np.float64), told.flags)[:, 0])

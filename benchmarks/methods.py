@@ -53,7 +53,7 @@ def interquartile_range(one: Labelled) -> Floats:
     fitted = _fitted(one)
     low, high = np.percentile(fitted, [25, 75])
     outside = np.maximum(np.maximum(low - one.values, one.values - high), 0)
-    return outside / _positive((high - low) or fitted.std())
+    return np.asarray(outside / _positive((high - low) or fitted.std()))
 
 
 def windowed_gaussian(one: Labelled) -> Floats:

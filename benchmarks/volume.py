@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> None:
     found = []
     with np.load(path, allow_pickle=False) as arrays:
         for number in range(len(arrays.files) // 2):
-            labels, scores = arrays[f"labels:{number}"], arrays[f"scores:{number}"]
+            labels, scores = arrays[f"labels:{number}"].astype(np.int64), arrays[f"scores:{number}"]
             told = len(np.unique(scores)) > 1
             found.append(float(range_pr_vus_score(labels, scores, max_buffer_size=int(buffer))) if told else 0.0)
     print(json.dumps(found))
