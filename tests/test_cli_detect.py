@@ -329,6 +329,23 @@ def test_numbers_are_read_in_many_notations(run, text, values):
     assert [row["value"] for row in scores_of("s.csv")] == values
 
 
+TIMES_AS_TYPED = ["2026-03-01", "2026-03-01T10:00:00+05:30", "1772359200", "1772359200000", "now", "1500-01-01"]
+NUMBERS_AS_TYPED = ["0", "-1.5", "1e308", "-inf", "nan", "True", "9" * 30, "0x10", "1_000", " 7 "]
+CELL = st.sampled_from([*TIMES_AS_TYPED, *NUMBERS_AS_TYPED, "", "high", '"a,b"', "'", "\x00", "ä"])
+NAME = st.sampled_from(["time", "timestamp", "value", "v", "", "1", "date", "<b>", "\x1b[2J", "a|b", 'up{job=""x""}'])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(NAME, min_size=1, max_size=4), st.lists(st.lists(CELL, min_size=1, max_size=5), max_size=6))
+def test_any_table_is_read_or_refused_in_a_line(run, names, rows):
+    Path("t.csv").write_text("\n".join(",".join(cells) for cells in [names, *rows]), encoding="utf-8")
+    code, out, err = run("t.csv", "--scores", "s.csv", "--plot", "p.html")
+    assert code in (0, 2)
+    if code == 2:
+        assert (out, err.count("\n")) == ("", 1)
+    assert "\x1b" not in out + err
+
+
 def test_one_row_is_no_error(run):
     Path("t.csv").write_text("time,a\n2026-03-02T00:00:00Z,1\n", encoding="utf-8")
     code, out, _ = run("t.csv", "--plot", "p.html", "--scores", "s.csv")

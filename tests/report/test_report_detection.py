@@ -131,6 +131,15 @@ def test_of_many_series_those_with_the_highest_events_are_drawn():
     assert "and 16 more series" in html
 
 
+def test_of_very_many_events_the_highest_are_drawn():
+    page = page_of()
+    every = tuple(replace(page.events[0], score=float(n), onset=time, end=time) for n, time in enumerate(page.times))
+    html = render_detection(replace(page, events=every))
+    assert "3000 events, the 300 highest of them drawn" in html
+    assert "and 2800 more" in html
+    assert len(html) < 1_500_000
+
+
 def test_hostile_names_do_not_break_out():
     html = render_detection(replace(page_of(names=(HOSTILE, "b")), title=HOSTILE, notes=(HOSTILE,)))
     assert "<script" not in html

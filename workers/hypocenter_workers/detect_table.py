@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 DAYS_PER_WEEK = 7
 LONE_ROW_STEP_S = 60.0
-# A value is ordinary when the series was both lower and higher than it often enough before.
+# A value is ordinary when the series was often enough lower and higher than it, of late: four weeks of 5-minute rows.
 ORDINARY = (0.01, 0.99)
+REMEMBERED_ROWS = 8_064
 COLUMNS = ("series", "when (UTC)", "until", "kind", "score", "value", "expected", "direction")
 
 
@@ -102,7 +103,8 @@ def _in_context(event: Event, table: SeriesOfTable) -> Event:
     """Return the event as a contextual one when its value is ordinary and only its time is not."""
     if event.kind not in (Kind.POINT, Kind.COLLECTIVE) or not np.isfinite(event.value):
         return event
-    before = table.values[table.times < event.onset, event.series]
+    onset = int(np.searchsorted(table.times, event.onset))
+    before = table.values[max(onset - REMEMBERED_ROWS, 0) : onset, event.series]
     before = before[np.isfinite(before)]
     if len(before) == 0:
         return event

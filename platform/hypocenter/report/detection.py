@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WIDE, NARROW = 980.0, 420.0
 MOST_CHARTS = 24
 MOST_EVENTS = 200
+MOST_SPANS = 300
 MOST_NOTES = 25
 LONGEST_NAME = 60
 LEAST_DIGITS = 5
@@ -112,12 +113,14 @@ def _chart(page: DetectionPage, column: int, numbers: dict[int, str]) -> dict[st
     columns = (page.values, page.expected, page.low, page.high, page.scores)
     drawn = Drawn(at, *(array[:, column].astype(np.float64) for array in columns))
     name = shorten(page.names[column], LONGEST_NAME)
-    own = [event for event in page.events if event.series == column]
+    every = [event for event in page.events if event.series == column]
+    weighty = {id(event) for event in sorted(every, key=lambda event: -event.score)[:MOST_SPANS]}
+    own = [event for event in every if id(event) in weighty]
     ends = [at[-1] if event.end is None else float(seconds_of(np.array([event.end]))[0]) for event in own]
     onsets = seconds_of(np.array([event.onset for event in own], dtype="datetime64[ns]"))
     spans = [Span(numbers[id(e)], onset, end) for e, onset, end in zip(own, onsets.tolist(), ends, strict=True)]
     wide, narrow = (series_svg(drawn, spans, page.threshold, width, name) for width in (WIDE, NARROW))
-    return {"name": name, "events": len(own), "wide": wide, "narrow": narrow}
+    return {"name": name, "events": len(every), "drawn": len(own), "wide": wide, "narrow": narrow}
 
 
 def _row(page: DetectionPage, event: EventRow, number: str) -> dict[str, str]:
