@@ -6,6 +6,10 @@ import csv
 import io
 import json
 import math
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +20,7 @@ from hypothesis import strategies as st
 
 from hypocenter.cli import main
 
+COMMAND = Path(sys.executable).with_name("hypocenter")
 ROWS = 1200
 TIMES = pd.date_range("2026-03-02", periods=ROWS, freq="5min", tz="UTC", name="time")
 SPIKE = 1000
@@ -282,6 +287,7 @@ def test_what_is_wrong_with_a_table_is_one_line(run, text, message):
         (["two.csv", "--threshold", "0"], "--threshold"),
         (["two.csv", "--scores", "two.csv"], "--scores two.csv: is or lies in the input two.csv"),
         (["two.csv", "--plot", "."], "--plot .: this is a folder, and a file is needed"),
+        (["two.csv", "--scores", "two.txt/s.csv"], "--scores two.txt/s.csv: cannot be written"),
         (["two.csv", "--plot", "a", "--scores", "./a"], "--scores and --plot need a file each"),
     ],
 )
@@ -294,6 +300,16 @@ def test_what_is_wrong_with_the_options_is_one_line(run, table, words, message):
     assert message in err
     assert err.count("\n") == 1
     assert sorted(Path.cwd().iterdir()) == before
+
+
+def test_progress_is_shown_at_a_terminal(table, tmp_path):
+    table.to_csv(tmp_path / "two.csv")
+    ours, its = pty.openpty()
+    shown = subprocess.run([COMMAND, "detect", tmp_path / "two.csv", "--json"], stdout=subprocess.PIPE, stderr=its)
+    os.close(its)
+    with os.fdopen(ours, "rb") as terminal:
+        assert terminal.read1() == b"detecting in 2 series of 1,200 rows\r\n"
+    assert json.loads(shown.stdout)["rows"] == ROWS
 
 
 def test_what_was_bent_is_noted(run):
