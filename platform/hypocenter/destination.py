@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
@@ -46,7 +47,8 @@ def write_report(path: Path, text: str, option: str = "--out") -> None:
         draft.write_text(text, encoding="utf-8")
         draft.replace(goal)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
         raise InputError(f"{option} {path}: cannot be written: {error.strerror}") from error
 
 
