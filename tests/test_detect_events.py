@@ -16,7 +16,7 @@ from hypocenter_workers.detect.contract import Flag, Scored, State
 from hypocenter_workers.detect.events import Events, Kind, QuietTime, mute, to_anomaly
 
 START = np.datetime64("2026-03-03T00:00:00", "ns")
-STAGE = Events(threshold=4.0)
+STAGE = Events(threshold=4.0, settle_s=900.0, quiet_s=3_600.0)
 STEP_S = 300
 HOUR = np.timedelta64(3600, "s")
 

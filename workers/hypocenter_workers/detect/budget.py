@@ -9,7 +9,7 @@ divides the number of alerts by the rows of a clump.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from hypocenter.telemetry import Values
 
 DAY_S = 86_400.0
-FOUR_WEEKS_DAYS = 28.0
+WEEK_DAYS = 7.0
+USUAL_STEP_S = 300.0
+USUAL_CLUMP = 5.0
 OFFSET = "offset"
 WAS_OVER = "was_over"
 
@@ -89,12 +91,16 @@ def threshold(alerts_per_day: float, watch: Watch) -> float:
 
 
 def default_threshold(watch: Watch) -> float:
-    """Return the threshold of one alert per series in four weeks, which does not depend on how many series there are.
+    """Return the threshold of one alert per series and week, which does not depend on how many series there are.
 
-    >>> round(default_threshold(Watch(series=1, step_s=300.0)), 3)
-    3.907
+    Rows over it are taken to come in clumps of five, as they do on real metrics, and looks at least every five minutes
+    are assumed: series that are seen less often keep the threshold of those, and alert less often in turn.
+
+    >>> [round(default_threshold(Watch(series=1, step_s=step)), 2) for step in (15.0, 60.0, 300.0, 3600.0)]
+    [3.91, 3.3, 2.61, 2.61]
     """
-    return threshold(watch.series / FOUR_WEEKS_DAYS, watch)
+    usual = replace(watch, step_s=min(watch.step_s, USUAL_STEP_S), clump=USUAL_CLUMP)
+    return threshold(watch.series / WEEK_DAYS, usual)
 
 
 def threshold_from_costs(costs: Costs, watch: Watch) -> float:
