@@ -15,7 +15,8 @@ from hypocenter.readers.series_tables import series_of
 from hypocenter_workers.detect.calendar import Calendar
 from hypocenter_workers.detect.contract import Flag
 from hypocenter_workers.detect.events import Kind
-from hypocenter_workers.detect_table import default_detector, detect, to_json
+from hypocenter_workers.detect_table import default_detector, detect
+from hypocenter_workers.detection_outputs import to_json
 
 PAGE = Path(__file__).parents[1] / "docs" / "detection.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -44,5 +45,5 @@ def test_every_field_of_the_json_is_explained() -> None:
     values[500] = 60.0
     frame = pd.DataFrame({"time": pd.date_range("2026-03-02", periods=600, freq="5min", tz="UTC"), "value": values})
     found = json.loads(json.dumps(to_json(detect(series_of(frame, "t"), default_detector(Calendar())))))
-    (event,) = found["events"]
+    event = found["events"][0]
     assert [field for field in (*found, *event) if f"`{field}`" not in TEXT] == []

@@ -167,7 +167,7 @@ about_the_budget = _options_of(
     click.option(
         "--alerts-per-week",
         type=FiniteRange(0, min_open=True),
-        help="Alerts a week on each series that chance may raise, instead of --threshold; default 0.25.",
+        help="Alerts a week that may be raised on each series by chance, instead of --threshold; default 1.",
     ),
 )
 

@@ -31,17 +31,17 @@ def detect(file: Path, scores: Path | None, plot: Path | None, as_json: bool, **
     FILE is a CSV or Parquet table `timestamp,value...`, with one or many columns of numbers; empty cells are gaps.
     """
     _check(file, scores, plot, how)
-    from hypocenter_workers import detect_table
+    from hypocenter_workers import detect_table, detection_outputs
 
     budget = {"score": how["threshold"], "alerts_per_week": how["alerts_per_week"]}
     detection = detect_table.detect_file(file, _calendar(how), progress=progress, **budget)
     _write_detection(detection, scores, plot)
     if as_json:
-        click.echo(json.dumps(detect_table.to_json(detection), allow_nan=False))
+        click.echo(json.dumps(detection_outputs.to_json(detection), allow_nan=False))
         return
     for note in detection.table.notes:
         click.echo(f"hypocenter: note: {visible(note)}", err=True)
-    click.echo(detect_table.to_text(detection))
+    click.echo(detection_outputs.to_text(detection))
 
 
 def _check(file: Path, scores: Path | None, plot: Path | None, how: dict[str, Any]) -> None:
@@ -58,12 +58,12 @@ def _check(file: Path, scores: Path | None, plot: Path | None, how: dict[str, An
 
 def _write_detection(detection: Detection, scores: Path | None, plot: Path | None) -> None:
     from hypocenter.report.detection import render_detection
-    from hypocenter_workers import detect_table
+    from hypocenter_workers import detection_outputs
 
     if scores is not None:
-        write_report(scores, detect_table.to_csv(detection), "--scores")
+        write_report(scores, detection_outputs.to_csv(detection), "--scores")
     if plot is not None:
-        write_report(plot, render_detection(detect_table.to_page(detection)), "--plot")
+        write_report(plot, render_detection(detection_outputs.to_page(detection)), "--plot")
 
 
 def _calendar(how: dict[str, Any]) -> Calendar:

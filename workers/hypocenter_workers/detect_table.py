@@ -1,55 +1,71 @@
-"""Detection over one table of series: a detector, its threshold and its events; and what is said of them."""
+"""Detection over one table of series: a detector, its threshold and its events."""
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hypocenter.errors import InputError
 from hypocenter.readers.series_tables import SeriesOfTable, read_series
-from hypocenter.report.detection import DetectionPage, EventRow, headline, number_texts, time_text
-from hypocenter.terminal import visible
+from hypocenter_workers.detect import robust
 from hypocenter_workers.detect.anomalies import BAND
-from hypocenter_workers.detect.budget import Watch, default_threshold, threshold
+from hypocenter_workers.detect.budget import Watch, default_threshold
 from hypocenter_workers.detect.contract import Flag
-from hypocenter_workers.detect.events import Event, Events, Kind
-from hypocenter_workers.detect.seasonal import Seasonal
+from hypocenter_workers.detect.ensemble import Ensemble
+from hypocenter_workers.detect.events import COLLECTIVE_ROWS, Event, Events, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hypocenter.telemetry import Values
+    from numpy.typing import NDArray
+
+    from hypocenter.telemetry import Times, Values
     from hypocenter_workers.detect.calendar import Calendar
     from hypocenter_workers.detect.contract import Detector, Scored
 
-SCHEMA_VERSION = 1
-DAYS_PER_WEEK = 7
+    Mask = NDArray[np.bool_]
+
 LONE_ROW_STEP_S = 60.0
-# A value is ordinary when the series was often enough lower and higher than it, of late: four weeks of 5-minute rows.
+# Series are scored so many at a time: what they do not share need not be in memory at once.
+SERIES_AT_ONCE = 64
+# A value is ordinary when the series was often enough lower and higher than it, of late: four weeks of 5-minute rows,
+# looked up once a day.
 ORDINARY = (0.01, 0.99)
 REMEMBERED_ROWS = 8_064
-COLUMNS = ("series", "when (UTC)", "until", "kind", "score", "value", "expected", "direction")
+ROWS_AT_ONCE = 288
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A table, its scores, and its events in the order in which they were told."""
+    """A table, its scores, expected values and scales, [time, series], and its events in the order they were told."""
 
     title: str
     table: SeriesOfTable
-    scored: Scored
+    scores: Values
+    expected: Values
+    scale: Values
     events: tuple[Event, ...]
     threshold: float
 
 
+class _Part(NamedTuple):
+    scores: Values
+    expected: Values
+    scale: Values
+    events: tuple[Event, ...]
+
+
+def _quiet(_: str) -> None:
+    """Tell nobody."""
+
+
 def default_detector(calendar: Calendar) -> Detector:
     """Return the detector that tables are scored with unless another is wanted."""
-    return Seasonal(calendar)
+    return Ensemble(calendar)
 
 
 def detect_file(
@@ -57,38 +73,47 @@ def detect_file(
     calendar: Calendar,
     score: float | None = None,
     alerts_per_week: float | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = _quiet,
 ) -> Detection:
     """Detect in a file with the default detector; `progress` is told what is being done.
 
-    The threshold is `score`, or follows from `alerts_per_week` on each series, or from one alert in four weeks. Raises
+    The threshold is `score`, or follows from `alerts_per_week` on each series, or is the default one. Raises
     InputError for a file that holds no series and for more alerts than rows.
     """
     table = read_series(path)
-    progress(f"detecting in {len(table.names)} series of {len(table.times):,} rows")
     limit = score if alerts_per_week is None else threshold_of(table, alerts_per_week)
-    return detect(table, default_detector(calendar), path.name, limit)
+    return detect(table, default_detector(calendar), path.name, limit, progress)
 
 
-def detect(table: SeriesOfTable, detector: Detector, title: str = "", score: float | None = None) -> Detection:
+def detect(
+    table: SeriesOfTable,
+    detector: Detector,
+    title: str = "",
+    score: float | None = None,
+    progress: Callable[[str], None] = _quiet,
+) -> Detection:
     """Score every row of a table against the rows before it and tell its events.
 
-    `score` is the threshold of an alert; without one it is that of one alert per series in four weeks.
+    `score` is the threshold of an alert; without one it is that of `budget.default_threshold`.
     """
-    limit = default_threshold(_watch(table)) if score is None else score
-    scored = detector.score_block(table.values, table.times, detector.begin(len(table.names)))
-    stage = Events(limit)
-    muted = (scored.flags & Flag.SUPPRESSED) != 0
-    told = stage.tell_block(scored, table.values, table.times, stage.begin(), muted).events
-    return Detection(title, table, scored, tuple(_in_context(event, table) for event in told), limit)
+    stage = Events(default_threshold(_watch(table)) if score is None else score)
+    parts = []
+    for first in range(0, len(table.names), SERIES_AT_ONCE):
+        columns = slice(first, first + SERIES_AT_ONCE)
+        names = table.names[columns]
+        progress(f"detecting in series {first + 1} to {first + len(names)} of {len(table.names)}")
+        parts.append(_detect_columns(table, columns, detector, stage))
+    scores, expected, scale = (np.concatenate(arrays, axis=1) for arrays in list(zip(*parts, strict=True))[:3])
+    told = sorted((event for part in parts for event in part.events), key=lambda event: (event.alert, event.series))
+    return Detection(title, table, scores, expected, scale, tuple(told), stage.threshold)
 
 
 def threshold_of(table: SeriesOfTable, alerts_per_week: float) -> float:
-    """Return the threshold at which chance raises so many alerts a week on each series.
+    """Return the threshold at which chance raises so many alerts a week on each series; the default one raises one.
 
     Raises InputError when so many alerts need no threshold.
     """
-    found = threshold(alerts_per_week * len(table.names) / DAYS_PER_WEEK, _watch(table))
+    found = default_threshold(_watch(table)) - math.log10(alerts_per_week)
     if found <= 0:
         raise InputError(f"{alerts_per_week:g} alerts a week are as many as there are rows; ask for fewer")
     return found
@@ -99,140 +124,47 @@ def _watch(table: SeriesOfTable) -> Watch:
     return Watch(series=len(table.names), step_s=float(np.median(steps)) if len(steps) else LONE_ROW_STEP_S)
 
 
-def _in_context(event: Event, table: SeriesOfTable) -> Event:
-    """Return the event as a contextual one when its value is ordinary and only its time is not."""
-    if event.kind not in (Kind.POINT, Kind.COLLECTIVE) or not np.isfinite(event.value):
-        return event
-    onset = int(np.searchsorted(table.times, event.onset))
-    before = table.values[max(onset - REMEMBERED_ROWS, 0) : onset, event.series]
-    before = before[np.isfinite(before)]
-    if len(before) == 0:
-        return event
-    low, high = np.quantile(before, ORDINARY)
-    return replace(event, kind=Kind.CONTEXTUAL) if low <= event.value <= high else event
+def _detect_columns(table: SeriesOfTable, columns: slice, detector: Detector, stage: Events) -> _Part:
+    values = np.ascontiguousarray(table.values[:, columns])
+    state = detector.begin(values.shape[1])
+    if isinstance(detector, Ensemble):
+        scored, kinds = detector.detect_block(values, table.times, state)
+    else:
+        scored = detector.score_block(values, table.times, state)
+        kinds = np.full(values.shape, Kind.POINT, dtype=np.uint8)
+    ordinary = _ordinary(values, scored, stage.threshold)
+    kinds = np.where(ordinary & (kinds == Kind.POINT), np.uint8(Kind.CONTEXTUAL), kinds)
+    muted = (scored.flags & Flag.SUPPRESSED) != 0
+    told = stage.tell_block(scored, values, table.times, stage.begin(), muted, kinds).events
+    outside = np.abs(values - scored.expected) > BAND * scored.scale
+    events = (_by_rows(event, table.times, outside, ordinary) for event in told)
+    scores, expected, scale = (np.asarray(each, np.float64) for each in (scored.scores, scored.expected, scored.scale))
+    moved = tuple(replace(event, series=event.series + columns.start) for event in events)
+    return _Part(scores, expected, scale, moved)
 
 
-def to_json(detection: Detection) -> dict[str, Any]:
-    """Return what was found as plain JSON values, null for numbers that are none; docs/detection.md says each field."""
-    table = detection.table
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "title": detection.title,
-        "rows": len(table.times),
-        "series": list(table.names),
-        "from": _iso(table.times[0]),
-        "until": _iso(table.times[-1]),
-        "threshold": detection.threshold,
-        "events": [_event_json(event, table.names[event.series]) for event in detection.events],
-        "notes": list(table.notes),
-    }
+def _ordinary(values: Values, scored: Scored, limit: float) -> Mask:
+    """Return where a value, if unusual, is so at its time alone: [time, series]; looked up only near alerts."""
+    ordinary = np.zeros(values.shape, dtype=np.bool_)
+    for start in range(0, len(values), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        if (scored.scores[rows] >= limit).any():
+            low, high = robust.quantiles(values[max(start - REMEMBERED_ROWS, 0) : start], ORDINARY)
+            ordinary[rows] = (values[rows] >= low) & (values[rows] <= high)
+    return ordinary
 
 
-def _event_json(event: Event, name: str) -> dict[str, Any]:
-    return {
-        "series": name,
-        "onset": _iso(event.onset),
-        "alerted": _iso(event.alert),
-        "until": None if event.end is None else _iso(event.end),
-        "peak": _iso(event.peak),
-        "kind": event.kind.name.lower(),
-        "direction": event.direction.value,
-        "score": _number(event.score),
-        "value": _number(event.value),
-        "expected": _number(event.expected),
-        "low": _number(event.expected - BAND * event.scale),
-        "high": _number(event.expected + BAND * event.scale),
-        "rows": event.rows,
-        "escalations": event.escalations,
-    }
+def _by_rows(event: Event, times: Times, outside: Mask, ordinary: Mask) -> Event:
+    """Return an event of a row or two outside the expected band as one of single samples.
 
-
-def _iso(time: np.datetime64) -> str:
-    text = str(time.astype("datetime64[ns]"))
-    return text.rstrip("0").rstrip(".") + "Z"
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
-def to_text(detection: Detection) -> str:
-    """Return the events as a table to read, one a line, below a line that sums them up."""
-    table, events = detection.table, detection.events
-    found = headline(len(events), len({event.series for event in events}), len(table.names))
-    summary = f"{found} · {len(table.times):,} rows · threshold {detection.threshold:.2f}"
-    if not events:
-        return summary
-    cells = [COLUMNS, *(_cells(event, visible(table.names[event.series])) for event in events)]
-    rows = cells if len(table.names) > 1 else [row[1:] for row in cells]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([summary, "", *lines])
-
-
-def _cells(event: Event, name: str) -> tuple[str, ...]:
-    numbers = number_texts(event.value, event.expected)
-    until = "still on" if event.end is None else time_text(event.end)
-    return (
-        name,
-        time_text(event.onset),
-        until,
-        event.kind.name.lower(),
-        f"{event.score:.1f}",
-        *numbers,
-        event.direction.value,
-    )
-
-
-def to_csv(detection: Detection) -> str:
-    """Return every row's scores, numbers to the last digit: `timestamp,value,anomaly_score`.
-
-    Tables of several series have one row per sample and series: `timestamp,series,value,anomaly_score`. Where there is
-    no sample both numbers are empty.
+    A detector that looks at several rows at once stays surprised while the unusual one is among them.
     """
-    table, scores = detection.table, detection.scored.scores.astype(np.float64)
-    many = len(table.names) > 1
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["timestamp", *(["series"] if many else []), "value", "anomaly_score"])
-    columns = [(_texts(table.values[:, j]), _texts(scores[:, j])) for j in range(len(table.names))]
-    for row, stamp in enumerate(table.stamps):
-        for name, (values, found) in zip(table.names, columns, strict=True):
-            writer.writerow([stamp, *([name] if many else []), values[row], found[row]])
-    return stream.getvalue()
-
-
-def _texts(numbers: Values) -> list[str]:
-    return ["" if number != number else repr(number) for number in numbers.tolist()]
-
-
-def to_page(detection: Detection) -> DetectionPage:
-    """Return what the HTML page shows."""
-    scored, table = detection.scored, detection.table
-    reach = BAND * scored.scale.astype(np.float64)
-    return DetectionPage(
-        title=detection.title,
-        names=table.names,
-        times=table.times,
-        values=table.values,
-        expected=scored.expected,
-        low=scored.expected - reach,
-        high=scored.expected + reach,
-        scores=scored.scores.astype(np.float64),
-        events=[_event_row(event) for event in detection.events],
-        threshold=detection.threshold,
-        notes=table.notes,
-    )
-
-
-def _event_row(event: Event) -> EventRow:
-    return EventRow(
-        series=event.series,
-        onset=event.onset,
-        end=event.end,
-        kind=event.kind.name.lower(),
-        score=event.score,
-        value=event.value,
-        expected=event.expected,
-        direction=event.direction.value,
-    )
+    if event.kind is not Kind.COLLECTIVE:
+        return event
+    last = times[-1] if event.end is None else event.end
+    rows = slice(int(np.searchsorted(times, event.onset)), int(np.searchsorted(times, last, side="right")))
+    few = np.flatnonzero(outside[rows, event.series])
+    if not 0 < len(few) < COLLECTIVE_ROWS:
+        return event
+    usual = bool(ordinary[rows, event.series][few].all())
+    return replace(event, kind=Kind.CONTEXTUAL if usual else Kind.POINT)
