@@ -141,6 +141,14 @@ def one_tree(points, seed=7):
     return tree
 
 
+def score(tree, points, asked=None):
+    """What one tree adds to the scores of points."""
+    rows, scores = lanes(points), np.zeros(len(points))
+    room = kernels.Descent(*(np.zeros(len(points), kind) for kind in (np.int64, np.int64, float, float)))
+    kernels.score_rows(tree, rows if asked is None else asked, rows, 0, len(points), room, scores)
+    return scores.tolist()
+
+
 def read(tree, node=None):
     """The kernel's tree as the twin's, checking every box, span and mass on the way."""
     node = int(tree.head[kernels.ROOT]) if node is None else node
@@ -215,8 +223,9 @@ def test_the_score_is_the_expected_inverse_depth_of_an_insertion():
     points, newest = stream(LEAVES - 1, 3), tuple([35] * AXES)
     tree = read(one_tree(points))
     drawn = [1 / depth_of(naive_insert(tree, newest, dice(seed, 99)), newest) for seed in range(3000)]
-    score = kernels.tree_score(one_tree(points), lanes([newest]), lanes([newest]), 0)
-    assert np.mean(drawn) == pytest.approx(score, abs=4 * np.std(drawn) / math.sqrt(len(drawn)))
+    assert np.mean(drawn) == pytest.approx(
+        score(one_tree(points), [newest])[0], abs=4 * np.std(drawn) / math.sqrt(len(drawn))
+    )
 
 
 def depth_of(tree, point, depth=0):
@@ -242,17 +251,19 @@ def test_the_first_cut_falls_in_proportion_to_room_in_any_order_of_arrival(order
 
 
 def test_an_isolated_point_scores_higher_the_farther_it_lies():
-    tree = one_tree(stream(LEAVES, 4))
-    scores = [
-        kernels.tree_score(tree, lanes([[0] * 7 + [far]]), lanes([[0] * 7 + [far]]), 0) for far in (40, 80, 160, 1280)
-    ]
+    scores = score(one_tree(stream(LEAVES, 4)), [[0] * 7 + [far] for far in (40, 80, 160, 1280)])
     assert scores == sorted(scores)
     assert scores[-1] > 1.5 * scores[0]
 
 
+def test_points_scored_together_score_as_each_alone():
+    tree, points = one_tree(stream(LEAVES, 4)), stream(30, 5) + stream(3, 4)
+    assert score(tree, points) == [score(tree, [point])[0] for point in points]
+
+
 def test_a_lane_that_is_not_asked_adds_nothing():
-    tree, point = one_tree(stream(LEAVES, 4)), lanes([[0] * 7 + [500]])
-    asked = point.copy()
+    tree, point = one_tree(stream(LEAVES, 4)), [0] * 7 + [500]
+    asked = lanes([point])
     asked[0, [7, 15]] = kernels.UNASKED
-    inside = lanes([[0] * 7 + [int(box(read(tree))[1][7])]])
-    assert kernels.tree_score(tree, asked, inside, 0) < kernels.tree_score(tree, point, point, 0)
+    inside = [0] * 7 + [int(box(read(tree))[1][7])]
+    assert score(tree, [inside], asked) < score(tree, [point])

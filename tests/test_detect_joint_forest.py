@@ -133,7 +133,19 @@ def test_what_cannot_be_explained_is_refused(values, why):
         explain(values)
 
 
+def test_one_of_many_columns_is_named():
+    rng = np.random.default_rng(3)
+    values = rng.normal(0, 1, (400, 1)) + rng.normal(0, 0.1, (400, 21))
+    values[-1, 17] += 6
+    told = explain(values)
+    assert told.high.argmax() == 17
+    assert (told.high + told.low).sum() == pytest.approx(told.score)
+    assert told.expected[17] == pytest.approx(np.median(values[-1, :17]), abs=1)
+
+
 def test_settings_without_sense_are_refused():
+    with pytest.raises(InputError, match="split the component"):
+        JointForest(shingle=3).begin(700)
     with pytest.raises(InputError, match="trees=0"):
         JointForest(trees=0)
     with pytest.raises(InputError, match="shingle=0"):

@@ -3,7 +3,8 @@
 A point and a box are the same thing: the upper bounds of x and of -x, one lane each, so a point's own box has bounds x
 and -x, the union of boxes is the larger bound in each lane, and the sum over lanes is the sum of a box's sides. All
 are whole numbers: boxes, cuts and sampling are exact and the same on every machine. The number of lanes is a multiple
-of 16, which lets the compiler turn each pass over a box into a few vector instructions.
+of 16, which lets the compiler turn each pass over a box into a few vector instructions; indices of the innermost
+loops are unsigned, which spares it the case of negative ones.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 # Arguments are the arrays of a `Tree` or `Forest`, rows of points [row, lane] of int32, and numbers; numba infers them.
@@ -51,6 +52,15 @@ class Forest(NamedTuple):
     masses: Ints
 
 
+class Descent(NamedTuple):
+    """Where rows are on their way down a tree: the rows still going; their nodes, chances to be uncut, and depths."""
+
+    going: NDArray[np.int64]
+    node: NDArray[np.int64]
+    uncut: NDArray[np.float64]
+    depth: NDArray[np.float64]
+
+
 @compiled
 def lanes_of(axes):
     """Return the number of lanes of points with a number of axes."""
@@ -93,38 +103,65 @@ def samples_in(tree):
 @compiled
 def united(points, row, boxes, node):
     """Return the sum of the sides of the smallest box that holds both the box and the point."""
-    total = np.int32(0)
+    total, row, node = np.int32(0), np.uint64(row), np.uint64(node)
     for lane in range(boxes.shape[1] & -LANES):
         total = np.int32(total + max(points[row, lane], boxes[node, lane]))
     return np.int64(total)
 
 
 @compiled
-def child(tree, points, row, node):
-    """Return the child of an inner node on whose side of the cut the point lies."""
-    right = points[row, tree.nodes[node, AXIS]] > tree.nodes[node, CUT]
-    return np.int64(tree.nodes[node, LEFT + np.int64(right)])
+def widen(points, row, boxes, node):
+    """Let a box hold the point."""
+    row, node = np.uint64(row), np.uint64(node)
+    for lane in range(boxes.shape[1] & -LANES):
+        boxes[node, lane] = max(points[row, lane], boxes[node, lane])
 
 
 @compiled
-def tree_score(tree, asked, points, row):
-    """Return the expected 1 / (depth + 1) at which the point would be cut off, were it inserted.
+def child(tree, points, row, node):
+    """Return the child of an inner node on whose side of the cut the point lies."""
+    row, node = np.uint64(row), np.uint64(node)
+    right = points[row, np.uint64(tree.nodes[node, AXIS])] > tree.nodes[node, CUT]
+    return np.int64(tree.nodes[node, np.uint64(LEFT + np.int64(right))])
+
+
+@compiled
+def score_rows(tree, asked, points, first, last, descent, scores):
+    """Add to `scores` the expected 1 / (depth + 1) at which each row's point would be cut off, were it inserted.
 
     Exact, without inserting: a box of span s which the point would widen to s + w is cut from it with probability
     w / (s + w), else the point goes on to the child on its side. A point that equals a leaf's scores less, the more
-    of them there are. `asked` is the point, `UNASKED` in lanes that are to widen no box.
+    of them there are. `asked` are the points, `UNASKED` in lanes that are to widen no box. All rows go down together,
+    a level at a time: the steps of one wait for each other, those of different rows do not.
     """
-    node, inner = np.int64(tree.head[ROOT]), len(tree.nodes)
-    score, uncut, depth = 0.0, 1.0, 1.0
-    while node < inner:
-        still = uncut * (np.float64(tree.nodes[node, SPAN]) / np.float64(united(asked, row, tree.boxes, node)))
-        score += (uncut - still) / depth
-        uncut = still
+    inner, depth, count = len(tree.nodes), 1.0, 0
+    for row in range(first, last):
+        descent.node[row], descent.uncut[row], descent.depth[row] = tree.head[ROOT], 1.0, depth
+        descent.going[count] = row
+        count += tree.head[ROOT] < inner
+    while count > 0:
         depth += 1.0
-        node = child(tree, points, row, node)
-    if united(asked, row, tree.boxes, node) > 0:
-        return score + uncut / depth
-    return score + uncut * leaf_score(tree, node, depth)
+        count = descend(tree, asked, points, descent, count, depth, scores)
+    for row in range(first, last):
+        leaf, depth = descent.node[row], descent.depth[row]
+        unseen = united(asked, row, tree.boxes, leaf) > 0
+        scores[row] += descent.uncut[row] * (1.0 / depth if unseen else leaf_score(tree, leaf, depth))
+
+
+@compiled
+def descend(tree, asked, points, descent, count, depth, scores):
+    """Take the rows that are still going one level down to `depth`; return how many have not reached a leaf."""
+    going, inner = 0, len(tree.nodes)
+    for place in range(count):
+        row = np.uint64(descent.going[place])
+        node, uncut = np.uint64(descent.node[row]), descent.uncut[row]
+        still = uncut * (np.float64(tree.nodes[node, SPAN]) / np.float64(united(asked, row, tree.boxes, node)))
+        scores[row] += (uncut - still) / (depth - 1.0)
+        below = child(tree, points, row, node)
+        descent.node[row], descent.uncut[row], descent.depth[row] = below, still, depth
+        descent.going[np.uint64(going)] = row
+        going += below < inner
+    return going
 
 
 @compiled
@@ -151,8 +188,7 @@ def insert(tree, points, row, key):
                 hang(tree, above, node, split(tree, points, row, node, offset))
                 return
             tree.nodes[node, SPAN] = whole
-            for lane in range(tree.boxes.shape[1] & -LANES):
-                tree.boxes[node, lane] = max(tree.boxes[node, lane], points[row, lane])
+            widen(points, row, tree.boxes, node)
         tree.masses[node] += 1
         if node >= inner:
             return
@@ -203,8 +239,8 @@ def split(tree, points, row, old, offset):
 @compiled
 def enclose(tree, node):
     """Make a node's box that of its children; return whether its span changed."""
-    left, right = np.int64(tree.nodes[node, LEFT]), np.int64(tree.nodes[node, RIGHT])
-    total = np.int32(0)
+    total, node = np.int32(0), np.uint64(node)
+    left, right = np.uint64(tree.nodes[node, LEFT]), np.uint64(tree.nodes[node, RIGHT])
     for lane in range(tree.boxes.shape[1] & -LANES):
         bound = max(tree.boxes[left, lane], tree.boxes[right, lane])
         tree.boxes[node, lane] = bound
@@ -259,25 +295,36 @@ def advance(forest, asked, points, seen, rate, seed, scores):
     exponentially (Aggarwal, "On Biased Reservoir Sampling", VLDB 2006). Tree after tree, so that one stays in the
     cache for the whole block. The mean over trees, in units of a balanced tree's depth, is written to `scores`.
     """
-    trees, inner = forest.nodes.shape[0], forest.nodes.shape[1]
+    size, trees, inner = scores.size, forest.nodes.shape[0], forest.nodes.shape[1]
+    descent = Descent(np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size), np.empty(size))
     path = np.empty(inner + 1, np.int32)
-    chances = (inner + 1.0) / (seen + 1.0 + np.arange(scores.size))
+    chances = np.maximum(rate, (inner + 1.0) / (seen + 1.0 + np.arange(size)))
     scores[:] = 0.0
     for number in range(trees):
         tree = tree_of(forest, number)
         stream = mixed(seed, number + 1)
-        for row in range(scores.size):
-            samples = samples_in(tree)
-            if samples > 0:
-                scores[row] += tree_score(tree, asked, points, row)
-            key = mixed(stream, seen + row + 1)
-            if samples <= inner:
-                insert(tree, points, row, key)
-            elif chance(key) < max(rate, chances[row]):
-                forget(tree, below(mixed(key, FORGET_DRAW), inner + 1), path)
-                insert(tree, points, row, key)
-    for row in range(scores.size):
+        row = 0
+        while row < size:
+            full = samples_in(tree) > inner
+            last = next_sampled(stream, seen, row, chances) if full else row
+            if tree.head[ROOT] >= 0:
+                score_rows(tree, asked, points, row, min(last + 1, size), descent, scores)
+            if last < size:
+                key = mixed(stream, seen + last + 1)
+                if full:
+                    forget(tree, below(mixed(key, FORGET_DRAW), inner + 1), path)
+                insert(tree, points, last, key)
+            row = last + 1
+    for row in range(size):
         scores[row] *= in_depths(seen + row, inner) / trees
+
+
+@compiled
+def next_sampled(stream, seen, row, chances):
+    """Return the first row from `row` on that a full tree samples, the number of rows when it samples none."""
+    while row < chances.size and chance(mixed(stream, seen + row + 1)) >= chances[row]:
+        row += 1
+    return row
 
 
 @compiled

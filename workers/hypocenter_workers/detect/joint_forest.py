@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.detect.contract import Flags, Rows
     from hypocenter_workers.detect.forest_input_kernels import Plan
 
+MOST_VALUES = 2_048
 BY_COMPONENT = (*TREES, "course")
 BY_COLUMN = ("records", "window", "known")
 
@@ -74,7 +75,14 @@ class JointForest:
         check_shingle(self.shingle, self.fade, self.warm)
 
     def begin(self, series: int) -> State:
-        """Return the state of a component with a number of series, of which nothing is known yet."""
+        """Return the state of a component with a number of series, of which nothing is known yet.
+
+        Raises InputError where a row, with those of its shingle, has more than 2,048 values.
+        """
+        if self.shingle * series > MOST_VALUES:
+            raise InputError(
+                f"{series} series with shingle={self.shingle} exceed {MOST_VALUES} values: split the component"
+            )
         from hypocenter_workers.detect.forest_input_kernels import FIELDS
         from hypocenter_workers.detect.forest_kernels import lanes_of
 
