@@ -23,6 +23,8 @@ import peers
 import results
 from methods import shingled
 
+from hypocenter_workers.detect.ensemble import Ensemble
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -35,13 +37,15 @@ STEP = np.timedelta64(60, "s")
 BEGIN = np.datetime64("2026-03-02", "ns")
 WARM_ROWS = 300
 FLEET = 800_000
+FLAT = "ensemble without shapes"
+FLEET_TIERS = ("seasonal", FLAT)
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 SHINGLE = 8
 TREES = 50
 SAMPLES = 256
 NOTE = (
     "One process on one core. A figure is the best of several runs and, beside it, their median. Blocks hold 60 rows "
-    "of 60 s for the seasonal tier (20,000 series) and 500 rows for the others (4 series; the forest has 50 trees, 256 "
+    "of 60 s for the fleet's tiers (20,000 series) and 500 rows for the others (4 series; the forest has 50 trees, 256 "
     "samples, shingle 8); all series are past their warm-up. krcf and rrcf have the forest's settings and, as it, "
     "score and learn every point; scikit-learn's forest is fitted once and does not learn. First detection is a fresh "
     "process from its start to its end with one score: interpreter, imports, kernels. Where nothing can be kept, "
@@ -49,7 +53,7 @@ NOTE = (
 )
 FIRST_DETECTION = """
 import numpy as np
-from hypocenter_workers.detect.{module} import {name}
+from {module} import {name}
 detector = {name}()
 times = np.datetime64("2026-03-02", "ns") + np.arange(2) * np.timedelta64(60, "s")
 detector.score_block(np.ones((2, 1)), times, detector.begin(1))
@@ -72,13 +76,13 @@ def main() -> None:
     from threadpoolctl import threadpool_limits
 
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    shipped = detectors.shipped()
+    shipped = detectors.shipped() | {FLAT: Ensemble(shapes=False)}
     with threadpool_limits(1):
-        ours = {name: per_point(detector) for name, detector in shipped.items()}
+        ours = {name: per_point(detector, *_block_of(name)) for name, detector in shipped.items()}
         rows = [
             *(_speed(name, ours, spent, points) for name, (spent, points) in (ours | dict(_others())).items()),
             *(row for name, detector in shipped.items() for row in _sizes(name, detector)),
-            *(row for name in shipped for row in _first_detections(name)),
+            *(row for detector in detectors.shipped().values() for row in _first_detections(detector)),
         ]
     results.keep("detect", rows, note=NOTE)
 
@@ -110,14 +114,13 @@ def warmed(detector: Detector, series: int, rows: int = WARM_ROWS) -> State:
     return detector.score_block(samples(rows, series), BEGIN + np.arange(rows) * STEP, detector.begin(series)).state
 
 
-def blocks(detector: Detector) -> tuple[int, int]:
-    """Return rows and series of a block that suits a detector: fleets pass the first tier, few series the others."""
-    return (60, 20_000) if detector.name == "seasonal" else (500, 4)
+def _block_of(name: str) -> tuple[int, int]:
+    """Return rows and series of a block that suits a detector: those for fleets see many series at once."""
+    return (60, 20_000) if name in FLEET_TIERS else (500, 4)
 
 
-def per_point(detector: Detector) -> tuple[Timed, int]:
+def per_point(detector: Detector, rows: int, series: int) -> tuple[Timed, int]:
     """Return the seconds per point of a block, and its points."""
-    rows, series = blocks(detector)
     return _block(detector, rows, series).times(1 / (rows * series)), rows * series
 
 
@@ -237,12 +240,12 @@ def _adtk(values: Floats) -> None:
 
 def _sizes(name: str, detector: Detector) -> Iterator[results.Row]:
     """Yield the state's size, and for the tier of the fleet one step of 800,000 series and the cost by size."""
-    rows, series = (7 * 24 * 4, 100) if name == "seasonal" else (WARM_ROWS, 2)
+    rows, series = (7 * 24 * 4, 100) if name in FLEET_TIERS else (WARM_ROWS, 2)
     quarter_hours = BEGIN + np.arange(rows) * np.timedelta64(900, "s")
     state = detector.score_block(samples(rows, series), quarter_hours, detector.begin(series)).state
     size = len(state.to_bytes()) / series
     yield _row("bytes of state a series", f"{name}, {series} series", Timed(size, size), "B")
-    if name != "seasonal":
+    if name not in FLEET_TIERS:
         return
     for many in SIZES:
         spent = _block(detector, 10, many).times(1e9 / (10 * many))
@@ -262,10 +265,9 @@ def _steps(detector: Detector) -> Timed:
     return Timed(min(spent), median(spent))
 
 
-def _first_detections(name: str) -> Iterator[results.Row]:
+def _first_detections(detector: Detector) -> Iterator[results.Row]:
     """Yield the time from a process's start to its first score, by what it finds of compiled kernels."""
-    module, attribute = detectors.TABLE[name]
-    code = FIRST_DETECTION.format(module=module.rpartition(".")[2], name=attribute)
+    code = FIRST_DETECTION.format(module=type(detector).__module__, name=type(detector).__name__)
     group = "seconds to the first detection of a process"
     with tempfile.TemporaryDirectory() as folder:
         sources, kept = Path(folder) / "sources", {"NUMBA_CACHE_DIR": str(Path(folder) / "kept")}
@@ -275,7 +277,7 @@ def _first_detections(name: str) -> Iterator[results.Row]:
             ("kernels kept before", kept, REPETITIONS),
             ("kernels compiled, nothing can be kept", sealed, 1),
         ):
-            yield _row(group, f"{name}, {case}", timed(partial(_process, code, environ), repetitions), "s")
+            yield _row(group, f"{detector.name}, {case}", timed(partial(_process, code, environ), repetitions), "s")
 
 
 def _sealed(folder: Path) -> dict[str, str]:

@@ -35,11 +35,12 @@ VOLUME = Path(__file__).with_name("volume.py")
 NOTE = (
     "Rows after the probationary 15 %, labels row by row; means over series. Average precision is the area under "
     "precision and recall, where chance scores the share of anomalous rows; VUS-PR (by aeon, buffers of up to 50 rows) "
-    "forgives scores beside a label. NAB's labels are windows of up to hundreds of rows around an anomaly, of which a "
-    "detector speaks in a few: areas are low for all. Ours learn on from the first row; the methods are fitted to the "
-    "probationary rows, and Isolation Forest to autoencoder look at windows of 8 or 16 rows. ms is per thousand rows, "
-    "with fitting. Point: single rows of 6 to 10 standard deviations. Contextual: the level of noon at midnight. "
-    "Collective: eight hours two standard deviations higher, or four hours without any movement."
+    "forgives scores beside a label, which favours methods whose windows carry a point on. NAB's labels are windows of "
+    "up to hundreds of rows around an anomaly, of which a detector speaks in a few: areas are low for all. Ours learn "
+    "on from the first row; the methods are fitted to the probationary rows, and Isolation Forest to autoencoder look "
+    "at windows of 8 or 16 rows. ms is per thousand rows, with fitting. Point: single rows of 6 to 10 standard "
+    "deviations. Contextual: the level of noon at midnight. Collective: eight hours two standard deviations higher, or "
+    "four hours without any movement."
 )
 
 

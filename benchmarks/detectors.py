@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from hypocenter_workers.detect.ensemble import Ensemble
+from hypocenter_workers.detect.events import Events
+from hypocenter_workers.detect.forest import Forest
+from hypocenter_workers.detect.seasonal import Seasonal
 
 if TYPE_CHECKING:
     from nab import Floats, Labelled
 
     from hypocenter_workers.detect.contract import Detector, Scored
 
-TABLE = {
-    "seasonal": ("hypocenter_workers.detect.seasonal", "Seasonal"),
-    "forest": ("hypocenter_workers.detect.forest", "Forest"),
-    "ensemble": ("hypocenter_workers.detect.ensemble", "Ensemble"),
-}
-
 
 def shipped() -> dict[str, Detector]:
-    """Return the detectors that this version has, by name."""
-    return {name: getattr(importlib.import_module(m), attribute)() for name, (m, attribute) in TABLE.items() if has(m)}
-
-
-def has(module: str) -> bool:
-    """Return whether this version has a module; print it when not."""
-    if find_spec(module) is None:
-        print(f"skipped: {module} is not in this version")
-        return False
-    return True
+    """Return the tiers, and all detectors of a series as one, by name."""
+    detectors: tuple[Detector, ...] = (Seasonal(), Forest(), Ensemble())
+    return {detector.name: detector for detector in detectors}
 
 
 def scored(detector: Detector, one: Labelled) -> Scored:
@@ -45,8 +35,6 @@ def scores(detector: Detector, one: Labelled) -> Floats:
 
 def alerts(detector: Detector, one: Labelled, threshold: float) -> Floats:
     """Return the score of each row behind the event stage: rows that belong to an event already told are lowered."""
-    from hypocenter_workers.detect.events import Events
-
     stage = Events(threshold)
     found = scored(detector, one)
     told = stage.tell_block(found, one.values[:, None], one.times, stage.begin())

@@ -100,13 +100,23 @@ def test_rows_become_a_table_per_group(benchmarks):
     rows = [
         {"set": "one", "method": "a|b", "score": 0.5, "ms": 1234.5},
         {"set": "two", "method": "c", "score": None, "ms": 12.34},
+        {"set": "two", "method": "e", "score": 0.25, "ms": None},
         {"set": "one", "method": "d", "score": 1.0, "ms": 3},
     ]
     text = render.section(results.document("made", rows, note="Made up."))
     assert "## made\n\nMade up.\n\n`make bench-made`, " in text
     one = "**one**\n\n| method | score | ms |\n| --- | ---: | ---: |\n| a\\|b | 0.500 | 1234 |\n| d | 1.000 | 3 |"
     assert one in text
-    assert "**two**\n\n| method | score | ms |\n| --- | ---: | ---: |\n| c | - | 12.3 |" in text
+    assert "**two**\n\n| method | score | ms |\n| --- | ---: | ---: |\n| c | - | 12.3 |\n| e | 0.250 | - |" in text
+
+
+def test_a_column_without_any_cell_is_left_out_of_its_table(benchmarks):
+    render, results = benchmarks
+    first = {"set": "one", "method": "a", "score": None, "ms": 2, "n": None}
+    second = {"set": "two", "method": "b", "score": 0.5, "ms": 3, "n": None}
+    text = render.section(results.document("made", [first, second]))
+    assert "**one**\n\n| method | ms |\n| --- | ---: |\n| a | 2 |" in text
+    assert "**two**\n\n| method | score | ms |\n| --- | ---: | ---: |\n| b | 0.500 | 3 |" in text
 
 
 def test_the_page_keeps_the_order_of_titles(benchmarks):

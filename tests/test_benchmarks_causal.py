@@ -11,13 +11,12 @@ import nab
 import numpy as np
 import pytest
 
-NAMES = [name for name, (module, _) in detectors.TABLE.items() if detectors.has(module)]
 FIRST_CUT = 300
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=detectors.shipped().values(), ids=detectors.shipped())
 def detector(request):
-    return detectors.shipped()[request.param]
+    return request.param
 
 
 def cut(one, row):
@@ -68,10 +67,10 @@ def test_nab_scores_the_same_without_its_future(detector, data_folder):
 def test_methods_of_the_comparison_do_not_look_ahead_either(method):
     one = made.series("contextual", 1)
     # Beyond 5,000 rows the fitted part is the same for every length.
-    twice = np.concatenate([one.values, one.values])
-    times = one.times[0] + np.arange(len(twice)) * np.timedelta64(3600, "s")
+    twice = np.concatenate([one.values, one.values])[:5400]
+    times = one.times[0] + np.arange(len(twice)) * np.timedelta64(900, "s")
     long = nab.Labelled(one.name, times, twice, ())
-    row = int(np.random.default_rng(2).integers(5000, 5600))
+    row = int(np.random.default_rng(2).integers(5000, 5400))
     np.testing.assert_allclose(method.score(cut(long, row)), method.score(long)[:row], rtol=1e-6, atol=1e-6)
 
 
