@@ -59,10 +59,6 @@ class _Part(NamedTuple):
     events: tuple[Event, ...]
 
 
-def _quiet(_: str) -> None:
-    """Tell nobody."""
-
-
 def default_detector(calendar: Calendar) -> Detector:
     """Return the detector that tables are scored with unless another is wanted."""
     return Ensemble(calendar)
@@ -73,7 +69,7 @@ def detect_file(
     calendar: Calendar,
     score: float | None = None,
     alerts_per_week: float | None = None,
-    progress: Callable[[str], None] = _quiet,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Detection:
     """Detect in a file with the default detector; `progress` is told what is being done.
 
@@ -90,7 +86,7 @@ def detect(
     detector: Detector,
     title: str = "",
     score: float | None = None,
-    progress: Callable[[str], None] = _quiet,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Detection:
     """Score every row of a table against the rows before it and tell its events.
 
