@@ -65,18 +65,19 @@ class Seasonal:
         clock, met, special = self._clock(times, np.asarray(state.arrays["clock"]))
         touched, places = np.unique(met, return_inverse=True)
         profile = np.stack([state.arrays["profile"][row] for row in touched]) if len(touched) else np.empty((0, 0))
-        fields = np.array(state.arrays["fields"], np.float32)
+        fields = np.asarray(state.arrays["fields"], np.float32)
+        learned = np.empty_like(fields)
         scores, scale = np.empty(values.shape, np.float32), np.empty(values.shape, np.float32)
         expected, flags = np.empty(values.shape), np.empty(values.shape, np.uint8)
         score_rows(
-            values, origin, places.reshape(met.shape), clock, special, np.float32(self.warm), profile, fields,
+            values, origin, places.reshape(met.shape), clock, special, np.float32(self.warm), profile, fields, learned,
             scores, expected, scale, flags,
         )  # fmt: skip
         rows = list(state.arrays["profile"])
         for place, row in enumerate(touched):
             rows[row] = profile[place]
         clock_now = times[-1:].astype("datetime64[ns]") if len(times) else state.arrays["clock"]
-        arrays: dict[str, Rows] = {"origin": origin, "fields": fields, "profile": tuple(rows), "clock": clock_now}
+        arrays: dict[str, Rows] = {"origin": origin, "fields": learned, "profile": tuple(rows), "clock": clock_now}
         return Scored(scores, expected, scale, flags, State(self.name, self.version, arrays))
 
     def _clock(

@@ -73,12 +73,12 @@ ANEW_ROWS = np.float32(144.0)
 
 
 @compiled
-def score_rows(values, origin, met, clock, special, warm, profile, state, scores, expected, scale, flags):
-    """Score a block and learn from it, row by row; `profile`, `state` and the last four arrays are written.
+def score_rows(values, origin, met, clock, special, warm, profile, state, learned, scores, expected, scale, flags):
+    """Score a block and learn from it, row by row; `profile` and the last five arrays are written.
 
     `values` is [time, series], `origin` [series]; `met` [time, 4] holds the rows of `profile` [slots met, series] that
     each time lies between, of the day and of the week; `clock` [time, 3] the days since the row before, the share of a
-    slot that is, and how far between the two slots the time lies; `state` is [FIELDS, series].
+    slot that is, and how far between the two slots the time lies; `state` and `learned` are [FIELDS, series].
     """
     rows, series = values.shape
     strips = np.empty(STRIPS * TILE, np.float32)
@@ -103,7 +103,7 @@ def score_rows(values, origin, met, clock, special, warm, profile, state, scores
             _learn_anew(strips, warm, days, width)
             if t == rows - 1 or not _same(met, t, t + 1):
                 _store_profile(strips, profile, met[t], first, width)
-        _store(strips, state, first, width)
+        _store(strips, learned, first, width)
 
 
 @compiled
@@ -120,9 +120,9 @@ def _load(strips, state, first, width):
 
 
 @compiled
-def _store(strips, state, first, width):
+def _store(strips, learned, first, width):
     for field in range(FIELDS):
-        row = state[field]
+        row = learned[field]
         for j in range(width):
             row[first + j] = strips[field * TILE + j]
 
