@@ -9,7 +9,8 @@ COPY platform platform
 COPY workers workers
 COPY graph graph
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
- && /opt/hypocenter/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
+ && /opt/hypocenter/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl \
+ && /opt/hypocenter/bin/python -m hypocenter_workers.detect.prepare
 
 FROM python:3.13.1-slim-bookworm
 COPY --from=build /opt/hypocenter /opt/hypocenter

@@ -31,6 +31,12 @@ def daily(at):
     return 100 + 30 * np.sin((hours(at) - 9) / 24 * 2 * np.pi)
 
 
+def working(at):
+    """Quiet nights, busy days, weekends a quarter as busy."""
+    weekend = (at.astype("datetime64[D]").astype(int) + 3) % 7 >= 5
+    return 50 + 60 * np.clip(np.sin((hours(at) - 6) / 12 * np.pi), 0, None) * np.where(weekend, 0.25, 1.0)
+
+
 def noise(rows, seed=1):
     return NOISE * np.random.default_rng(seed).standard_normal(rows)
 
@@ -223,11 +229,8 @@ def test_the_daily_peak_is_normal_and_the_same_value_by_night_is_not():
 
 def test_weekends_are_told_from_working_days():
     at = times(28 * 48, 1800)
-    weekend = (at.astype("datetime64[D]").astype(int) + 3) % 7 >= 5
-    values = daily(at) * np.where(weekend, 0.4, 1.0) + noise(len(at))
-    expected = run(values, at).expected[-7 * 48 :, 0]
-    with_weekly = np.abs(expected - values[-7 * 48 :])
-    assert np.median(with_weekly) < 5 * NOISE
+    off = run(working(at) + noise(len(at)), at).expected[-7 * 48 :, 0] - working(at[-7 * 48 :])
+    assert np.abs(off).mean() < 2 * NOISE
 
 
 def test_clocks_that_change_do_not_change_the_day():
@@ -314,3 +317,35 @@ def test_a_state_is_small():
     state = Seasonal().begin(1000)
     size = sum(np.asarray(a).nbytes for a in state.arrays.values())
     assert size / 1000 < 1500
+
+
+def test_a_refit_knows_from_the_first_day_what_streaming_learns_late():
+    at = times(42 * 48, 1800)
+    truth = working(at)
+    values = truth + noise(len(at))
+    values[10 * 48 : 11 * 48] += 200
+    known = at < at[0] + np.timedelta64(35, "D")
+    block = values[:, None]
+    detector = Seasonal()
+    streamed = run(values, at).expected[~known, 0]
+    refitted = detector.score_block(block[~known], at[~known], detector.refit(block[known], at[known])).expected[:, 0]
+    assert np.abs(refitted - truth[~known]).mean() < 1.5 * NOISE
+    assert np.abs(refitted - truth[~known]).mean() < 0.75 * np.abs(streamed - truth[~known]).mean()
+
+
+def test_a_refit_puts_hourly_samples_where_they_are():
+    at = times(21 * 24, 3600)
+    values = (daily(at) + noise(len(at)))[:, None]
+    detector = Seasonal()
+    state = detector.refit(values, at)
+    later = times(24, 3600, at[-1] + np.timedelta64(3600, "s"))
+    expected = detector.score_block(daily(later)[:, None], later, state).expected[:, 0]
+    assert np.abs(expected - daily(later)).mean() < NOISE
+
+
+def test_a_refit_of_hardly_any_history_is_what_streaming_leaves():
+    at = times(200)
+    values = (50 + noise(200))[:, None]
+    detector = Seasonal()
+    assert detector.refit(values, at).to_bytes() == run(values, at).state.to_bytes()
+    assert detector.refit(values[:0], at[:0]).to_bytes() == detector.begin(1).to_bytes()

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hypocenter.telemetry import Times, Values
+    from hypocenter_workers.detect.decompose import Decomposition
 
 DAYS = 7
 DAY_S = 86_400.0
 SECOND = np.timedelta64(1, "s")
+KNOWN_ROWS = 50.0
+LAST_WEEKS = np.timedelta64(14, "D")
 NEVER = np.iinfo(np.int64).min
 
 
@@ -79,6 +82,49 @@ class Seasonal:
         clock_now = times[-1:].astype("datetime64[ns]") if len(times) else state.arrays["clock"]
         arrays: dict[str, Rows] = {"origin": origin, "fields": learned, "profile": tuple(rows), "clock": clock_now}
         return Scored(scores, expected, scale, flags, State(self.name, self.version, arrays))
+
+    def refit(self, values: Values, times: Times) -> State:
+        """Return the state that weeks of history [time, series] leave: profiles by STL, the rest from the last weeks.
+
+        Profiles are learned from all of it at once, outliers, gaps, climbs and shifts set apart (see `decompose`), as a
+        stream that forgets cannot; errors and tail are streamed over the last two weeks. History of less than two days
+        teaches what streaming it would.
+        """
+        from hypocenter_workers.detect import decompose
+
+        state = self.begin(values.shape[1])
+        if len(times) == 0:
+            return state
+        found = decompose.refit(values, times, self.calendar, self.slots)
+        recent = times > times[-1] - LAST_WEEKS
+        if found.profile.any():
+            state = self._started(found, self._at_middles(found.profile, times), times, recent)
+        return self.score_block(values[recent], times[recent], state).state
+
+    def _started(self, found: Decomposition, nodes: Values, times: Times, recent: NDArray[np.bool_]) -> State:
+        """Return the state before the recent rows of a decomposed history, as if some samples had been seen."""
+        from hypocenter_workers.detect import seasonal_kernels as kernels
+
+        state = self.begin(nodes.shape[1])
+        week = np.nan_to_num(nodes).reshape(DAYS, self.slots, -1)
+        daily = week.mean(axis=0)
+        days = (times[recent][-1] - times[recent][0]) / SECOND / DAY_S
+        fields = np.array(state.arrays["fields"])
+        error = 0.8 * found.scale
+        fields[kernels.COUNT] = np.where(np.isfinite(found.level), KNOWN_ROWS, 0.0)
+        fields[kernels.AGE] = (times[-1] - times[0]) / SECOND / DAY_S - days
+        fields[kernels.LEVEL] = fields[kernels.LINE] = np.nan_to_num(-found.trend * days)
+        fields[kernels.ERROR_LEVEL] = fields[kernels.ERROR_LINE] = error + np.abs(week).mean(axis=(0, 1))
+        fields[kernels.ERROR_DAY] = error + np.abs(week - daily).mean(axis=(0, 1))
+        fields[kernels.ERROR_WEEK] = error
+        profile = np.concatenate([daily, (week - daily).reshape(DAYS * self.slots, -1)]).astype(np.float32)
+        arrays: dict[str, Rows] = {**state.arrays, "origin": found.level, "fields": fields, "profile": tuple(profile)}
+        return State(self.name, self.version, arrays)
+
+    def _at_middles(self, means: Values, times: Times) -> Values:
+        """Bring means of slots, which lie where the samples of a slot lie on average, to the middles of the slots."""
+        place = self.calendar.slots(times, self.slots).place
+        return np.asarray(means + (0.5 - np.mean(place % 1.0)) * (np.roll(means, -1, axis=0) - means))
 
     def _clock(
         self, times: Times, last: NDArray[np.generic]
