@@ -69,6 +69,7 @@ class Timed:
     middle: float
 
     def times(self, factor: float) -> Timed:
+        """Return it in another unit."""
         return Timed(self.best * factor, self.middle * factor)
 
 

@@ -25,9 +25,10 @@ NOTE = (
     "NAB's score: 0 says nothing, 100 alerts at the first row of every labelled window and nowhere else. `fixed` is "
     "one threshold for all series: the default of our detectors (one alert per series and week at 5-minute rows), "
     "the customary one of the others. `best` is the threshold that suits the scores best, chosen for all series "
-    "together, profile by profile. `+ events` alerts once per event. False alarms are rows outside windows. Categories "
-    "are at the fixed threshold and, for `best`, at that of all series together. The published figures are over all 58 "
-    "series of NAB at an optimised threshold: more series than here, and not at a default."
+    "together, profile by profile. `+ events` alerts once per event, as people see it, with events of the fixed "
+    "threshold. False alarms are rows outside windows. Categories are at the fixed threshold and, for `best`, at that "
+    "of all series together. The published figures are over all 58 series of NAB at an optimised threshold: more "
+    "series than here, and not at a default."
 )
 PUBLISHED = {
     "ARTime": 74.9,
