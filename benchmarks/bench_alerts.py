@@ -39,7 +39,7 @@ SOON = np.timedelta64(15, "m")
 MINUTE = np.timedelta64(1, "m")
 UNWATCHED = Flag.WARMING | Flag.MISSING
 NOTE = (
-    "At the default budget, one alert per series and week, behind the event stage. "
+    "At the default budget, one alert per series and week, behind the event stage; telling again counts. "
     "Watched series-weeks leave out warm-up and gaps. Fault-free frames start from nothing, each alone; the simulated "
     "shop has its restless service and its deploy in the short runs only. Recall: of all labelled cases with metrics, "
     "those in which a series of the root component has an event that begins between one step before the stated start "
