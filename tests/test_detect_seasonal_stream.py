@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hypocenter.errors import InputError
 from hypocenter_workers.detect.calendar import Calendar
 from hypocenter_workers.detect.contract import Flag
 from hypocenter_workers.detect.seasonal import Seasonal
@@ -349,3 +350,28 @@ def test_a_refit_of_hardly_any_history_is_what_streaming_leaves():
     detector = Seasonal()
     assert detector.refit(values, at).to_bytes() == run(values, at).state.to_bytes()
     assert detector.refit(values[:0], at[:0]).to_bytes() == detector.begin(1).to_bytes()
+
+
+def test_memory_may_be_used_again():
+    """Told that nobody needs an answer any more, the next one is written over it, and is the same."""
+    at = times(120)
+    values = np.random.default_rng(6).normal(50, 3, (120, 40))
+    detector = Seasonal(warm=20)
+    fresh, used = detector.begin(40), detector.score_block(values[:1], at[:1], detector.begin(40))
+    fresh = detector.score_block(values[:1], at[:1], fresh).state
+    for row in range(1, 120):
+        part = slice(row, row + 1)
+        plain = detector.score_block(values[part], at[part], fresh)
+        memory = used.scores
+        used = detector.score_block(values[part], at[part], used.state, into=used)
+        assert used.scores is memory
+        np.testing.assert_array_equal(used.scores, plain.scores)
+        fresh = plain.state
+    assert used.state.to_bytes() == fresh.to_bytes()
+
+
+def test_memory_of_another_answer_is_refused():
+    detector = Seasonal()
+    scored = detector.score_block(np.ones((1, 2)), times(1), detector.begin(2))
+    with pytest.raises(InputError, match="the answer that state came with"):
+        detector.score_block(np.ones((1, 2)), times(1), detector.begin(2), into=scored)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LONE_ROW_STEP_S = 60.0
 # Series are scored so many at a time: what they do not share need not be in memory at once.
+MOST_SHAPED = 256
 SERIES_AT_ONCE = 64
 # A value is ordinary when the series was often enough lower and higher than it, of late: four weeks of 5-minute rows,
 # looked up once a day.
@@ -59,9 +60,12 @@ class _Part(NamedTuple):
     events: tuple[Event, ...]
 
 
-def default_detector(calendar: Calendar) -> Detector:
-    """Return the detector that tables are scored with unless another is wanted."""
-    return Ensemble(calendar)
+def default_detector(calendar: Calendar, series: int = 1) -> Detector:
+    """Return the detector that tables of so many series are scored with unless another is wanted.
+
+    Beyond 256 series it does without the forest of shapes, which takes a thousand times as long as all the rest.
+    """
+    return Ensemble(calendar, shapes=series <= MOST_SHAPED)
 
 
 def detect_file(
@@ -78,7 +82,11 @@ def detect_file(
     """
     table = read_series(path)
     limit = score if alerts_per_week is None else threshold_of(table, alerts_per_week)
-    return detect(table, default_detector(calendar), path.name, limit, progress)
+    many = len(table.names)
+    if many > MOST_SHAPED:
+        note = f"{path.name}: shapes are looked for in at most {MOST_SHAPED} series at once; this table has {many:,}"
+        table = replace(table, notes=(*table.notes, note))
+    return detect(table, default_detector(calendar, many), path.name, limit, progress)
 
 
 def detect(

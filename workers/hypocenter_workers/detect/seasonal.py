@@ -9,10 +9,11 @@ anomaly; a level that has stayed away is learned anew.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from hypocenter.errors import InputError
 from hypocenter_workers.detect.calendar import Calendar
 from hypocenter_workers.detect.contract import Rows, Scored, State
 
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hypocenter.telemetry import Times, Values
+    from hypocenter_workers.detect.contract import Flags, Scores
     from hypocenter_workers.detect.decompose import Decomposition
 
 DAYS = 7
+# A time lies between two slots of the day and two of the week.
+ROWS_AROUND = 4
 DAY_S = 86_400.0
 SECOND = np.timedelta64(1, "s")
 KNOWN_ROWS = 50.0
@@ -50,38 +54,43 @@ class Seasonal:
         """Return the state of a number of series of which nothing is known yet."""
         from hypocenter_workers.detect.seasonal_kernels import FIELDS
 
-        zeros = np.zeros(series, np.float32)
         arrays: dict[str, Rows] = {
             "origin": np.full(series, np.nan),
             "fields": np.zeros((FIELDS, series), np.float32),
-            "profile": (zeros,) * ((1 + DAYS) * self.slots),
+            "profile": tuple(np.zeros(series, np.float32) for _ in range((1 + DAYS) * self.slots)),
             "clock": np.full(1, NEVER, "datetime64[ns]"),
         }
         return State(self.name, self.version, arrays)
 
-    def score_block(self, values: Values, times: Times, state: State) -> Scored:
-        """Score [time, series] at strictly rising UTC times, NaN where there is no sample; score before learn."""
+    def score_block(self, values: Values, times: Times, state: State, into: Scored | None = None) -> Scored:
+        """Score [time, series] at strictly rising UTC times, NaN where there is no sample; score before learn.
+
+        `into` is the answer that `state` came with, when nobody needs it any more, nor any state before it: its memory
+        is written over. For a large fleet asking for new memory takes as long as scoring. Raises InputError when `into`
+        came with another state.
+        """
         from hypocenter_workers.detect.seasonal_kernels import score_rows
 
+        if into is not None and into.state is not state:
+            raise InputError("into must be the answer that state came with; leave it out to keep what is known")
         values = np.ascontiguousarray(values, dtype=np.float64)
         origin = _origins(values, np.asarray(state.arrays["origin"]))
         clock, met, special = self._clock(times, np.asarray(state.arrays["clock"]))
-        touched, places = np.unique(met, return_inverse=True)
-        profile = np.stack([state.arrays["profile"][row] for row in touched]) if len(touched) else np.empty((0, 0))
         fields = np.asarray(state.arrays["fields"], np.float32)
-        learned = np.empty_like(fields)
-        scores, scale = np.empty(values.shape, np.float32), np.empty(values.shape, np.float32)
-        expected, flags = np.empty(values.shape), np.empty(values.shape, np.uint8)
+        learned = np.empty_like(fields) if into is None else fields
+        profile = _profile(state, met, in_place=into is not None)
+        answer = _answer(values.shape, into)
         score_rows(
-            values, origin, places.reshape(met.shape), clock, special, np.float32(self.warm), profile, fields, learned,
-            scores, expected, scale, flags,
+            values, origin, profile.met, clock, special, np.float32(self.warm), profile.before, profile.after,
+            fields, learned, *answer,
         )  # fmt: skip
-        rows = list(state.arrays["profile"])
-        for place, row in enumerate(touched):
-            rows[row] = profile[place]
-        clock_now = times[-1:].astype("datetime64[ns]") if len(times) else state.arrays["clock"]
-        arrays: dict[str, Rows] = {"origin": origin, "fields": learned, "profile": tuple(rows), "clock": clock_now}
-        return Scored(scores, expected, scale, flags, State(self.name, self.version, arrays))
+        arrays: dict[str, Rows] = {
+            "origin": origin,
+            "fields": learned,
+            "profile": profile.put_back(state.arrays["profile"]),
+            "clock": times[-1:].astype("datetime64[ns]") if len(times) else state.arrays["clock"],
+        }
+        return Scored(*answer, State(self.name, self.version, arrays))
 
     def refit(self, values: Values, times: Times) -> State:
         """Return the state that weeks of history [time, series] leave: profiles by STL, the rest from the last weeks.
@@ -151,9 +160,48 @@ def _since(times: Times, last: NDArray[np.generic]) -> NDArray[np.float64]:
     return np.asarray((times - before) / SECOND, dtype=np.float64)
 
 
+class _Profile(NamedTuple):
+    """The rows of a profile that a block meets: their numbers, which of them each time meets, and their values."""
+
+    rows: NDArray[np.int64]
+    met: NDArray[np.int64]
+    before: Any
+    after: Any
+
+    def put_back(self, profile: Rows) -> Rows:
+        """Return the whole profile with the rows that the block has learned; the others are shared."""
+        whole = list(profile)
+        for place, row in enumerate(self.rows):
+            whole[row] = self.after[place]
+        return tuple(whole)
+
+
+def _profile(state: State, met: NDArray[np.int64], *, in_place: bool) -> _Profile:
+    """Return the rows that a block meets, to be learned in place or beside what is known."""
+    rows, places = np.unique(met, return_inverse=True)
+    places = places.reshape(met.shape)
+    known = tuple(np.asarray(state.arrays["profile"][row], np.float32) for row in rows)
+    if len(known) == ROWS_AROUND:
+        return _Profile(rows, places, known, known if in_place else tuple(map(np.empty_like, known)))
+    # A block of several slots meets some again: what a row has learned must be there.
+    copied = np.stack(known) if known else np.empty((0, len(state.arrays["origin"])), np.float32)
+    return _Profile(rows, places, copied, copied)
+
+
+def _answer(shape: tuple[int, ...], into: Scored | None) -> tuple[Scores, Values, Scores, Flags]:
+    """Return where scores, expected values, scales and flags of a block are written."""
+    if into is not None and into.scores.shape == shape:
+        return into.scores, into.expected, into.scale, into.flags
+    return np.empty(shape, np.float32), np.empty(shape), np.empty(shape, np.float32), np.empty(shape, np.uint8)
+
+
 def _origins(values: Values, known: NDArray[np.generic]) -> NDArray[np.float64]:
     """Return each series' first value ever, NaN while it has none."""
-    origin = known.astype(np.float64)
+    origin = np.asarray(known, np.float64)
+    # A sum is NaN when anything in it is, and takes a third of the time.
+    if not np.isnan(origin.sum()):
+        return origin
+    origin = origin.copy()
     missing = np.flatnonzero(np.isnan(origin))
     if len(missing) == 0 or len(values) == 0:
         return origin

@@ -1,8 +1,9 @@
 """The seasonal tier's inner loop: a tile of series at a time, row by row, all of a tile's state in one small buffer.
 
-A tile is a cache-sized strip of series. Its state lies in one flat buffer at offsets that the compiler knows, so that
-it can prove that the fields do not overlap and use the widest vector instructions; separate arrays would defeat that.
-Everything is in single precision relative to each series' first value, which alone is kept in double.
+A tile is as many series as the cache bears, and enough that each stretch of memory is worth fetching ahead. Its state
+lies in one flat buffer at offsets that the compiler knows, so that it can prove that the fields do not overlap and use
+the widest vector instructions; separate arrays would defeat that. Everything is in single precision relative to each
+series' first value, which alone is kept in double.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 # Arguments are arrays and scalars of the types that `seasonal.Seasonal` makes; numba infers them.
@@ -15,7 +16,9 @@ import numpy as np
 
 from hypocenter_workers.detect.compiling import compiled
 
-TILE = 256
+TILE = 1024
+# Strips lie a little further apart than a power of two, or reads wait for writes to other strips at the same place.
+PITCH = 1040
 # The fields of a series' state: rows of the state's array, and strips of the buffer, in this order.
 COUNT, AGE, LEVEL, LINE, SLOPE = 0, 1, 2, 3, 4
 ERROR_LEVEL, ERROR_LINE, ERROR_DAY, ERROR_WEEK, CHOICE = 5, 6, 7, 8, 9
@@ -29,7 +32,9 @@ STRIPS = 28
 # The predictors, by their number in CHOICE.
 BY_LEVEL, BY_LINE, BY_DAY, BY_WEEK = np.float32(0.0), np.float32(1.0), np.float32(2.0), np.float32(3.0)
 
-WARMING, MISSING, CONSTANT, DRIFTED, SUPPRESSED = 1, 2, 4, 8, 16
+# Flags are added up as numbers of the same width as everything else.
+WARMING, MISSING, CONSTANT, DRIFTED = np.float32(1.0), np.float32(2.0), np.float32(4.0), np.float32(8.0)
+SUPPRESSED = np.uint8(16)
 
 ZERO, ONE, TWO, FOUR, SIX = np.float32(0.0), np.float32(1.0), np.float32(2.0), np.float32(4.0), np.float32(6.0)
 ENDLESS = np.float32(1e30)
@@ -73,37 +78,44 @@ ANEW_ROWS = np.float32(144.0)
 
 
 @compiled
-def score_rows(values, origin, met, clock, special, warm, profile, state, learned, scores, expected, scale, flags):
-    """Score a block and learn from it, row by row; `profile` and the last five arrays are written.
+def score_rows(
+    values, origin, met, clock, special, warm, before, after, state, learned, scores, expected, scale, flags
+):
+    """Score a block and learn from it, row by row; `after`, `learned` and the last four arrays are written.
 
-    `values` is [time, series], `origin` [series]; `met` [time, 4] holds the rows of `profile` [slots met, series] that
-    each time lies between, of the day and of the week; `clock` [time, 3] the days since the row before, the share of a
-    slot that is, and how far between the two slots the time lies; `state` and `learned` are [FIELDS, series].
+    `values` is [time, series], `origin` [series]; `met` [time, 4] holds the rows of the profile that each time lies
+    between, of the day and of the week; `clock` [time, 3] the days since the row before, the share of a slot that is,
+    and how far between the two slots the time lies; `before` and `after` are the profile's rows, [slots met, series] or
+    a tuple of them, and the same array where a row may be met twice; `state` and `learned` are [FIELDS, series].
     """
     rows, series = values.shape
-    strips = np.empty(STRIPS * TILE, np.float32)
+    strips = np.empty(STRIPS * PITCH, np.float32)
     for first in range(0, series, TILE):
+        # Views that begin at the tile: an index that might be negative keeps a loop from being vectorised.
         width = min(TILE, series - first)
-        _load(strips, state, first, width)
+        tile = slice(first, first + width)
+        _load(strips, state[:, tile], width)
         for t in range(rows):
             days, share = clock[t, 0], clock[t, 2]
             if t == 0 or not _same(met, t, t - 1):
-                _load_profile(strips, profile, met[t], first, width)
-            _subtract(strips, values[t], origin, first, width)
+                _load_profile(strips, before, met[t], tile, width)
+            _subtract(strips, values[t, tile], origin[tile], width)
             _predict(strips, share, width)
             _choose(strips, width)
-            _report(strips, origin, warm, first, width, scores[t], expected[t], scale[t], flags[t])
-            _extremes(strips, warm, first, width, scores[t])
+            _report(
+                strips, origin[tile], warm, width, scores[t, tile], expected[t, tile], scale[t, tile], flags[t, tile]
+            )
+            _extremes(strips, warm, width, scores[t, tile])
             if special[t]:
-                _quiet(flags[t], first, width)
+                _quiet(flags[t, tile], width)
             _learn_profile(strips, warm, ZERO if special[t] else clock[t, 1], share, width)
             _learn_level(strips, warm, days, width)
             _learn_errors(strips, warm, width)
             _learn_tail(strips, width)
             _learn_anew(strips, warm, days, width)
             if t == rows - 1 or not _same(met, t, t + 1):
-                _store_profile(strips, profile, met[t], first, width)
-        _store(strips, learned, first, width)
+                _store_profile(strips, after, met[t], tile, width)
+        _store(strips, learned[:, tile], width)
 
 
 @compiled
@@ -112,42 +124,40 @@ def _same(met, t, other):
 
 
 @compiled
-def _load(strips, state, first, width):
-    for field in range(FIELDS):
-        row = state[field]
-        for j in range(width):
-            strips[field * TILE + j] = row[first + j]
-
-
-@compiled
-def _store(strips, learned, first, width):
-    for field in range(FIELDS):
-        row = learned[field]
-        for j in range(width):
-            row[first + j] = strips[field * TILE + j]
-
-
-@compiled
-def _load_profile(strips, profile, rows, first, width):
-    for k in range(4):
-        slot = profile[rows[k]]
-        for j in range(width):
-            strips[(DAY_LOW + k) * TILE + j] = slot[first + j]
-
-
-@compiled
-def _store_profile(strips, profile, rows, first, width):
-    for k in range(4):
-        slot = profile[rows[k]]
-        for j in range(width):
-            slot[first + j] = strips[(DAY_LOW + k) * TILE + j]
-
-
-@compiled
-def _subtract(strips, values, origin, first, width):
+def _copy(there, here, width):
     for j in range(width):
-        x = np.float32(values[first + j] - origin[first + j])
-        strips[INPUT * TILE + j] = x if abs(x) < ENDLESS else MISSED
+        there[j] = here[j]
+
+
+@compiled
+def _load(strips, state, width):
+    for field in range(FIELDS):
+        _copy(strips[field * PITCH : (field + 1) * PITCH], state[field], width)
+
+
+@compiled
+def _store(strips, learned, width):
+    for field in range(FIELDS):
+        _copy(learned[field], strips[field * PITCH : (field + 1) * PITCH], width)
+
+
+@compiled
+def _load_profile(strips, before, rows, tile, width):
+    for k in range(4):
+        _copy(strips[(DAY_LOW + k) * PITCH : (DAY_LOW + k + 1) * PITCH], before[rows[k]][tile], width)
+
+
+@compiled
+def _store_profile(strips, after, rows, tile, width):
+    for k in range(4):
+        _copy(after[rows[k]][tile], strips[(DAY_LOW + k) * PITCH : (DAY_LOW + k + 1) * PITCH], width)
+
+
+@compiled
+def _subtract(strips, values, origin, width):
+    for j in range(width):
+        x = np.float32(values[j] - origin[j])
+        strips[INPUT * PITCH + j] = x if abs(x) < ENDLESS else MISSED
 
 
 @compiled
@@ -155,29 +165,29 @@ def _predict(strips, share, width):
     """Take the residuals against the level and the line, and what day and week add to the level."""
     rest = ONE - share
     for j in range(width):
-        x = strips[INPUT * TILE + j]
-        daily = strips[DAY_LOW * TILE + j] * rest + strips[DAY_HIGH * TILE + j] * share
-        weekly = strips[WEEK_LOW * TILE + j] * rest + strips[WEEK_HIGH * TILE + j] * share
-        plain = x - strips[LEVEL * TILE + j]
-        from_line = x - (strips[LINE * TILE + j] + strips[SLOPE * TILE + j])
-        strips[PLAIN * TILE + j] = plain
-        strips[FROM_LINE * TILE + j] = from_line
-        strips[DAILY * TILE + j] = daily
-        strips[WEEKLY * TILE + j] = weekly
+        x = strips[INPUT * PITCH + j]
+        daily = strips[DAY_LOW * PITCH + j] * rest + strips[DAY_HIGH * PITCH + j] * share
+        weekly = strips[WEEK_LOW * PITCH + j] * rest + strips[WEEK_HIGH * PITCH + j] * share
+        plain = x - strips[LEVEL * PITCH + j]
+        from_line = x - (strips[LINE * PITCH + j] + strips[SLOPE * PITCH + j])
+        strips[PLAIN * PITCH + j] = plain
+        strips[FROM_LINE * PITCH + j] = from_line
+        strips[DAILY * PITCH + j] = daily
+        strips[WEEKLY * PITCH + j] = weekly
 
 
 @compiled
 def _choose(strips, width):
     """Choose the predictor with the smallest errors; a new choice brings the tail to its scale."""
     for j in range(width):
-        age = strips[AGE * TILE + j]
-        plain, from_line = strips[PLAIN * TILE + j], strips[FROM_LINE * TILE + j]
-        daily, weekly = strips[DAILY * TILE + j], strips[WEEKLY * TILE + j]
-        level, line = strips[LEVEL * TILE + j], strips[LINE * TILE + j] + strips[SLOPE * TILE + j]
-        error_line, error_day = strips[ERROR_LINE * TILE + j], strips[ERROR_DAY * TILE + j]
-        error_level, error_week = strips[ERROR_LEVEL * TILE + j], strips[ERROR_WEEK * TILE + j]
-        before = strips[CHOICE * TILE + j]
-        tail, excess = strips[TAIL * TILE + j], strips[EXCESS * TILE + j]
+        age = strips[AGE * PITCH + j]
+        plain, from_line = strips[PLAIN * PITCH + j], strips[FROM_LINE * PITCH + j]
+        daily, weekly = strips[DAILY * PITCH + j], strips[WEEKLY * PITCH + j]
+        level, line = strips[LEVEL * PITCH + j], strips[LINE * PITCH + j] + strips[SLOPE * PITCH + j]
+        error_line, error_day = strips[ERROR_LINE * PITCH + j], strips[ERROR_DAY * PITCH + j]
+        error_level, error_week = strips[ERROR_LEVEL * PITCH + j], strips[ERROR_WEEK * PITCH + j]
+        before = strips[CHOICE * PITCH + j]
+        tail, excess = strips[TAIL * PITCH + j], strips[EXCESS * PITCH + j]
         error, choice = error_level, BY_LEVEL
         better = (age >= DAY_KNOWN) & (error_line < BETTER * error)
         error, choice = error_line if better else error, BY_LINE if better else choice
@@ -189,55 +199,56 @@ def _choose(strips, width):
         former = error_line if before == BY_LINE else error_level
         former = error_day if before == BY_DAY else (error_week if before == BY_WEEK else former)
         factor = error / former if (choice != before) & (former > ZERO) else ONE
-        strips[STEP * TILE + j] = plain - season
-        strips[RESIDUAL * TILE + j] = from_line if choice == BY_LINE else plain - season
-        strips[FORESEEN * TILE + j] = line if choice == BY_LINE else level + season
-        strips[ERROR * TILE + j] = error
-        strips[CHOICE * TILE + j] = choice
-        strips[TAIL * TILE + j] = tail * factor
-        strips[EXCESS * TILE + j] = excess * factor
+        strips[STEP * PITCH + j] = plain - season
+        strips[RESIDUAL * PITCH + j] = from_line if choice == BY_LINE else plain - season
+        strips[FORESEEN * PITCH + j] = line if choice == BY_LINE else level + season
+        strips[ERROR * PITCH + j] = error
+        strips[CHOICE * PITCH + j] = choice
+        strips[TAIL * PITCH + j] = tail * factor
+        strips[EXCESS * PITCH + j] = excess * factor
 
 
 @compiled
-def _report(strips, origin, warm, first, width, scores, expected, scale, flags):
+def _report(strips, origin, warm, width, scores, expected, scale, flags):
     """Write what is known of a row; the scores of residuals within the tail's threshold rise linearly to it."""
     for j in range(width):
-        x = strips[INPUT * TILE + j]
-        residual = strips[RESIDUAL * TILE + j]
-        tail = strips[TAIL * TILE + j]
+        x = strips[INPUT * PITCH + j]
+        residual = strips[RESIDUAL * PITCH + j]
+        tail = strips[TAIL * PITCH + j]
         inside = TAIL_SCORE * min(abs(residual) / max(tail, np.float32(1e-30)), ONE)
-        scores[first + j] = np.nan if x != x else (inside if strips[COUNT * TILE + j] >= warm else ZERO)
+        scores[j] = np.nan if x != x else (inside if strips[COUNT * PITCH + j] >= warm else ZERO)
     for j in range(width):
-        foreseen = strips[FORESEEN * TILE + j] if strips[COUNT * TILE + j] > ZERO else MISSED
-        expected[first + j] = origin[first + j] + foreseen
-        scale[first + j] = strips[TAIL * TILE + j] / TAIL_SIGMAS
+        foreseen = strips[FORESEEN * PITCH + j] if strips[COUNT * PITCH + j] > ZERO else MISSED
+        expected[j] = origin[j] + foreseen
+        scale[j] = strips[TAIL * PITCH + j] / TAIL_SIGMAS
     for j in range(width):
-        x = strips[INPUT * TILE + j]
-        flag = MISSING if x != x else 0
-        flag |= WARMING if strips[COUNT * TILE + j] < warm else 0
-        flag |= CONSTANT if strips[ERROR_LEVEL * TILE + j] == ZERO else 0
-        flag |= DRIFTED if strips[AWAY * TILE + j] < ZERO else 0
-        flags[first + j] = flag
+        x = strips[INPUT * PITCH + j]
+        flag = MISSING if x != x else ZERO
+        flag += WARMING if strips[COUNT * PITCH + j] < warm else ZERO
+        flag += CONSTANT if strips[ERROR_LEVEL * PITCH + j] == ZERO else ZERO
+        flag += DRIFTED if strips[AWAY * PITCH + j] < ZERO else ZERO
+        flags[j] = np.uint8(flag)
 
 
 @compiled
-def _extremes(strips, warm, first, width, scores):
+def _extremes(strips, warm, width, scores):
     """Score the few residuals beyond the threshold by their generalised Pareto tail."""
     for j in range(width):
-        beyond = abs(strips[RESIDUAL * TILE + j]) - strips[TAIL * TILE + j]
-        if beyond > ZERO and strips[COUNT * TILE + j] >= warm:
-            seldom = ONE / (strips[COUNT * TILE + j] + ONE)
-            rate = min(max(strips[RATE * TILE + j], seldom), TAIL_SHARE)
-            excess = strips[EXCESS * TILE + j]
+        beyond = abs(strips[RESIDUAL * PITCH + j]) - strips[TAIL * PITCH + j]
+        # One branch, not two: before the warm-up ends the first alone would be a guess at every sample.
+        if (beyond > ZERO) & (strips[COUNT * PITCH + j] >= warm):
+            seldom = ONE / (strips[COUNT * PITCH + j] + ONE)
+            rate = min(max(strips[RATE * PITCH + j], seldom), TAIL_SHARE)
+            excess = strips[EXCESS * PITCH + j]
             # Where nothing was ever beyond, the rule of succession is all that can be said.
             rare = math.log1p(TAIL_SHAPE * beyond / excess) / TAIL_SHAPE if excess > ZERO else math.log(rate / seldom)
-            scores[first + j] = (rare - math.log(rate)) / math.log(10.0)
+            scores[j] = (rare - math.log(rate)) / math.log(10.0)
 
 
 @compiled
-def _quiet(flags, first, width):
+def _quiet(flags, width):
     for j in range(width):
-        flags[first + j] |= SUPPRESSED
+        flags[j] |= SUPPRESSED
 
 
 @compiled
@@ -257,17 +268,17 @@ def _learn_profile(strips, warm, share_of_slot, share, width):
     """Learn the slots around this time: means of the first days, then slower."""
     rest = ONE - share
     for j in range(width):
-        x = strips[INPUT * TILE + j]
-        age = strips[AGE * TILE + j]
-        from_day = strips[PLAIN * TILE + j] - strips[DAILY * TILE + j]
-        from_week = from_day - strips[WEEKLY * TILE + j]
-        day_low = strips[DAY_LOW * TILE + j]
-        day_high = strips[DAY_HIGH * TILE + j]
-        week_low = strips[WEEK_LOW * TILE + j]
-        week_high = strips[WEEK_HIGH * TILE + j]
-        count = strips[COUNT * TILE + j] + ONE
-        limit = _limit(count, warm, strips[TAIL * TILE + j], strips[EXCESS * TILE + j], strips[ERROR * TILE + j])
-        learns = (x == x) & (strips[AWAY * TILE + j] < HELD_ROWS)
+        x = strips[INPUT * PITCH + j]
+        age = strips[AGE * PITCH + j]
+        from_day = strips[PLAIN * PITCH + j] - strips[DAILY * PITCH + j]
+        from_week = from_day - strips[WEEKLY * PITCH + j]
+        day_low = strips[DAY_LOW * PITCH + j]
+        day_high = strips[DAY_HIGH * PITCH + j]
+        week_low = strips[WEEK_LOW * PITCH + j]
+        week_high = strips[WEEK_HIGH * PITCH + j]
+        count = strips[COUNT * PITCH + j] + ONE
+        limit = _limit(count, warm, strips[TAIL * PITCH + j], strips[EXCESS * PITCH + j], strips[ERROR * PITCH + j])
+        learns = (x == x) & (strips[AWAY * PITCH + j] < HELD_ROWS)
         day_gain = max(DAY_GAIN, ONE / max(ONE + age - DAY_FROM, ONE))
         week_gain = max(WEEK_GAIN, ONE / max(ONE + (age - WEEK_FROM) / WEEK, ONE))
         # Twice the slot's share: each sample moves only its part of two slots.
@@ -275,76 +286,76 @@ def _learn_profile(strips, warm, share_of_slot, share, width):
         by_week = min(TWO * share_of_slot * week_gain, ONE) * _clip(from_week, limit)
         by_day = by_day if learns & (age >= DAY_FROM) else ZERO
         by_week = by_week if learns & (age >= WEEK_FROM) else ZERO
-        strips[DAY_LOW * TILE + j] = day_low + rest * by_day
-        strips[DAY_HIGH * TILE + j] = day_high + share * by_day
-        strips[WEEK_LOW * TILE + j] = week_low + rest * by_week
-        strips[WEEK_HIGH * TILE + j] = week_high + share * by_week
+        strips[DAY_LOW * PITCH + j] = day_low + rest * by_day
+        strips[DAY_HIGH * PITCH + j] = day_high + share * by_day
+        strips[WEEK_LOW * PITCH + j] = week_low + rest * by_week
+        strips[WEEK_HIGH * PITCH + j] = week_high + share * by_week
 
 
 @compiled
 def _learn_level(strips, warm, days, width):
     """Learn the level, and the line by least squares with forgetting: exactly so at first, then with fixed gains."""
     for j in range(width):
-        x = strips[INPUT * TILE + j]
-        level = strips[LEVEL * TILE + j]
-        line = strips[LINE * TILE + j]
-        slope = strips[SLOPE * TILE + j]
-        step = strips[STEP * TILE + j]
-        from_line = strips[FROM_LINE * TILE + j]
-        count = strips[COUNT * TILE + j] + ONE
-        limit = _limit(count, warm, strips[TAIL * TILE + j], strips[EXCESS * TILE + j], strips[ERROR * TILE + j])
+        x = strips[INPUT * PITCH + j]
+        level = strips[LEVEL * PITCH + j]
+        line = strips[LINE * PITCH + j]
+        slope = strips[SLOPE * PITCH + j]
+        step = strips[STEP * PITCH + j]
+        from_line = strips[FROM_LINE * PITCH + j]
+        count = strips[COUNT * PITCH + j] + ONE
+        limit = _limit(count, warm, strips[TAIL * PITCH + j], strips[EXCESS * PITCH + j], strips[ERROR * PITCH + j])
         present = x == x
-        learns = present & (strips[AWAY * TILE + j] < HELD_ROWS)
+        learns = present & (strips[AWAY * PITCH + j] < HELD_ROWS)
         gain = max(min(ROW_GAIN, LN2 * days), ONE / count)
         pairs = count * (count + ONE)
         line_gain = min(max((FOUR * count - TWO) / pairs, TWO * gain - gain * gain), ONE)
         slope_gain = max(SIX / pairs, gain * gain) if count > ONE else ZERO
         by_level = _clip(step, limit) if learns else ZERO
         by_line = _clip(from_line, limit) if learns else ZERO
-        strips[LEVEL * TILE + j] = level + gain * by_level
-        strips[LINE * TILE + j] = line + slope + line_gain * by_line if present else line
-        strips[SLOPE * TILE + j] = slope + slope_gain * by_line
+        strips[LEVEL * PITCH + j] = level + gain * by_level
+        strips[LINE * PITCH + j] = line + slope + line_gain * by_line if present else line
+        strips[SLOPE * PITCH + j] = slope + slope_gain * by_line
 
 
 @compiled
 def _learn_errors(strips, warm, width):
     """Learn how large the residuals of each predictor are."""
     for j in range(width):
-        x = strips[INPUT * TILE + j]
-        plain = strips[PLAIN * TILE + j]
-        from_line = strips[FROM_LINE * TILE + j]
-        from_day = plain - strips[DAILY * TILE + j]
-        from_week = from_day - strips[WEEKLY * TILE + j]
-        error_level = strips[ERROR_LEVEL * TILE + j]
-        error_line = strips[ERROR_LINE * TILE + j]
-        error_day = strips[ERROR_DAY * TILE + j]
-        error_week = strips[ERROR_WEEK * TILE + j]
-        count = strips[COUNT * TILE + j] + ONE
-        limit = _limit(count, warm, strips[TAIL * TILE + j], strips[EXCESS * TILE + j], strips[ERROR * TILE + j])
-        learns = (x == x) & (strips[AWAY * TILE + j] < HELD_ROWS)
+        x = strips[INPUT * PITCH + j]
+        plain = strips[PLAIN * PITCH + j]
+        from_line = strips[FROM_LINE * PITCH + j]
+        from_day = plain - strips[DAILY * PITCH + j]
+        from_week = from_day - strips[WEEKLY * PITCH + j]
+        error_level = strips[ERROR_LEVEL * PITCH + j]
+        error_line = strips[ERROR_LINE * PITCH + j]
+        error_day = strips[ERROR_DAY * PITCH + j]
+        error_week = strips[ERROR_WEEK * PITCH + j]
+        count = strips[COUNT * PITCH + j] + ONE
+        limit = _limit(count, warm, strips[TAIL * PITCH + j], strips[EXCESS * PITCH + j], strips[ERROR * PITCH + j])
+        learns = (x == x) & (strips[AWAY * PITCH + j] < HELD_ROWS)
         gain = max(ROW_GAIN, ONE / count)
         by_level = error_level + gain * (min(abs(plain), limit) - error_level)
         by_line = error_line + gain * (min(abs(from_line), limit) - error_line)
         by_day = error_day + gain * (min(abs(from_day), limit) - error_day)
         by_week = error_week + gain * (min(abs(from_week), limit) - error_week)
-        strips[ERROR_LEVEL * TILE + j] = by_level if learns else error_level
-        strips[ERROR_LINE * TILE + j] = by_line if learns else error_line
-        strips[ERROR_DAY * TILE + j] = by_day if learns else error_day
-        strips[ERROR_WEEK * TILE + j] = by_week if learns else error_week
+        strips[ERROR_LEVEL * PITCH + j] = by_level if learns else error_level
+        strips[ERROR_LINE * PITCH + j] = by_line if learns else error_line
+        strips[ERROR_DAY * PITCH + j] = by_day if learns else error_day
+        strips[ERROR_WEEK * PITCH + j] = by_week if learns else error_week
 
 
 @compiled
 def _learn_tail(strips, width):
     """Follow the threshold, how often residuals exceed it, and by how much on average."""
     for j in range(width):
-        x = strips[INPUT * TILE + j]
-        count = strips[COUNT * TILE + j] + ONE
-        error = strips[ERROR * TILE + j]
-        tail = strips[TAIL * TILE + j]
-        excess = strips[EXCESS * TILE + j]
-        rate = strips[RATE * TILE + j]
-        away = strips[AWAY * TILE + j]
-        size = abs(strips[RESIDUAL * TILE + j])
+        x = strips[INPUT * PITCH + j]
+        count = strips[COUNT * PITCH + j] + ONE
+        error = strips[ERROR * PITCH + j]
+        tail = strips[TAIL * PITCH + j]
+        excess = strips[EXCESS * PITCH + j]
+        rate = strips[RATE * PITCH + j]
+        away = strips[AWAY * PITCH + j]
+        size = abs(strips[RESIDUAL * PITCH + j])
         learns = (x == x) & (away < HELD_ROWS)
         clipped = min(size, tail + CLIP_EXCESSES * excess)
         size = clipped if (count > YOUNG_ROWS) & (excess > ZERO) else size
@@ -359,33 +370,33 @@ def _learn_tail(strips, width):
         learned = rate + (share - rate) * max(ONE / (count + RATE_ROWS), RATE_GAIN_LEAST)
         part = max(ONE / (TAIL_SHARE * count + EXCESS_ROWS), EXCESS_GAIN_LEAST) if excess > ZERO else ONE
         grown = excess + (size - moved - excess) * part
-        strips[TAIL * TILE + j] = moved if learns else tail
-        strips[RATE * TILE + j] = learned if learns else rate
-        strips[EXCESS * TILE + j] = grown if learns & over else excess
+        strips[TAIL * PITCH + j] = moved if learns else tail
+        strips[RATE * PITCH + j] = learned if learns else rate
+        strips[EXCESS * PITCH + j] = grown if learns & over else excess
 
 
 @compiled
 def _learn_anew(strips, warm, days, width):
     """Count the rows that the recent residuals have been in the tail; when they stay, start level and line there."""
     for j in range(width):
-        x = strips[INPUT * TILE + j]
+        x = strips[INPUT * PITCH + j]
         present = x == x
-        count = strips[COUNT * TILE + j] + (ONE if present else ZERO)
-        age = strips[AGE * TILE + j]
-        level = strips[LEVEL * TILE + j]
-        line = strips[LINE * TILE + j]
-        fast = strips[FAST * TILE + j]
-        away = strips[AWAY * TILE + j]
-        tail = strips[TAIL * TILE + j]
-        moved = fast + FAST_GAIN * (strips[RESIDUAL * TILE + j] - fast)
+        count = strips[COUNT * PITCH + j] + (ONE if present else ZERO)
+        age = strips[AGE * PITCH + j]
+        level = strips[LEVEL * PITCH + j]
+        line = strips[LINE * PITCH + j]
+        fast = strips[FAST * PITCH + j]
+        away = strips[AWAY * PITCH + j]
+        tail = strips[TAIL * PITCH + j]
+        moved = fast + FAST_GAIN * (strips[RESIDUAL * PITCH + j] - fast)
         fast = moved if present else fast
         out = (away < ZERO) | ((abs(fast) > tail) & (count > warm))
         counted = away + ONE if out else max(away - TWO, ZERO)
         away = counted if present else away
         anew = away >= ANEW_ROWS
-        strips[COUNT * TILE + j] = count
-        strips[AGE * TILE + j] = age + (days if present else ZERO)
-        strips[LEVEL * TILE + j] = level + fast if anew else level
-        strips[LINE * TILE + j] = line + fast if anew else line
-        strips[FAST * TILE + j] = ZERO if anew else fast
-        strips[AWAY * TILE + j] = -ANEW_ROWS if anew else away
+        strips[COUNT * PITCH + j] = count
+        strips[AGE * PITCH + j] = age + (days if present else ZERO)
+        strips[LEVEL * PITCH + j] = level + fast if anew else level
+        strips[LINE * PITCH + j] = line + fast if anew else line
+        strips[FAST * PITCH + j] = ZERO if anew else fast
+        strips[AWAY * PITCH + j] = -ANEW_ROWS if anew else away
