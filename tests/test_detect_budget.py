@@ -59,7 +59,7 @@ def test_calibrated_noise_alerts_as_often_as_the_budget_says():
 def test_the_default_is_the_same_for_one_series_and_for_a_fleet():
     one, many = Watch(series=1, step_s=300.0), Watch(series=9_000, step_s=300.0)
     assert default_threshold(one) == pytest.approx(default_threshold(many))
-    assert alerts_per_day(default_threshold(many), replace(many, clump=5)) * 7 == pytest.approx(9_000)
+    assert alerts_per_day(default_threshold(many), replace(many, clump=3.5)) * 7 == pytest.approx(9_000)
 
 
 def cost_of_a_day(score, costs, watch):

@@ -96,7 +96,7 @@ class Twin:
             return 1.69897 * size / self.tail if self.tail else 0.0
         if self.excess <= 0:
             return math.log10(self.count + 1)
-        rate = min(max(self.rate, 1 / (self.count + 1)), 0.02)
+        rate = min(max(self.rate, 1 / (self.count + 1)), 0.02) if self.tail <= 0 else 0.02
         return math.log1p(0.15 * (size - self.tail) / self.excess) / 0.15 / math.log(10) - math.log10(rate)
 
     def learn(self, days, residuals):
@@ -127,7 +127,7 @@ class Twin:
         self.line += self.slope + min(max((4 * count - 2) / pairs, 2 * gain - gain**2), 1) * clipped["line"]
         self.slope += max(6 / pairs, gain**2) * clipped["line"] if count > 1 else 0.0
         for name, r in clipped.items():
-            self.errors[name] += max(math.log(2) / 288, 1 / count) * (abs(r) - self.errors[name])
+            self.errors[name] += max(0.005, 1 / count) * (abs(r) - self.errors[name])
 
     def learn_tail(self, size, count, error):
         if count > 10 and self.excess > 0:
@@ -138,7 +138,7 @@ class Twin:
         down = gain * 0.02 * hurry * max(unit, self.tail / 2)
         self.tail = self.tail + gain * unit * 0.98 if size > self.tail else max(self.tail - down, 0.0)
         over = size > self.tail
-        self.rate += (over - self.rate) * max(1 / (count + 50), 1 / 500)
+        self.rate += (over - self.rate) * max(1 / (count + 50), 1 / 200)
         if over:
             part = max(1 / (0.02 * count + 10), 1 / 85) if self.excess > 0 else 1.0
             self.excess += (size - self.tail - self.excess) * part

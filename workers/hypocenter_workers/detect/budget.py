@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DAY_S = 86_400.0
 WEEK_DAYS = 7.0
 USUAL_STEP_S = 300.0
-USUAL_CLUMP = 5.0
+USUAL_CLUMP = 3.5
 OFFSET = "offset"
 WAS_OVER = "was_over"
 
@@ -93,11 +93,11 @@ def threshold(alerts_per_day: float, watch: Watch) -> float:
 def default_threshold(watch: Watch) -> float:
     """Return the threshold of one alert per series and week, which does not depend on how many series there are.
 
-    Rows over it are taken to come in clumps of five, as they do on real metrics, and looks at least every five minutes
+    Rows over it are taken to come in clumps of three or four, and looks at least every five minutes
     are assumed: series that are seen less often keep the threshold of those, and alert less often in turn.
 
     >>> [round(default_threshold(Watch(series=1, step_s=step)), 2) for step in (15.0, 60.0, 300.0, 3600.0)]
-    [3.91, 3.3, 2.61, 2.61]
+    [4.06, 3.46, 2.76, 2.76]
     """
     usual = replace(watch, step_s=min(watch.step_s, USUAL_STEP_S), clump=USUAL_CLUMP)
     return threshold(watch.series / WEEK_DAYS, usual)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from hypocenter_workers.detect import calibrate
 from hypocenter_workers.detect.calendar import Calendar
 from hypocenter_workers.detect.contract import Flag, Scored, State
 from hypocenter_workers.detect.events import Kind
 from hypocenter_workers.detect.forest import Forest
 from hypocenter_workers.detect.seasonal import Seasonal
+from hypocenter_workers.detect.shift import Shift
 from hypocenter_workers.detect.silence import Flatline, Saturation, Zeros
 
 if TYPE_CHECKING:
@@ -24,10 +26,23 @@ if TYPE_CHECKING:
     from hypocenter.telemetry import Times, Values
     from hypocenter_workers.detect.contract import Detector, Rows
 
-# Bonferroni's price of asking two that often agree; of runs, which say nothing of most samples, a tenth of a chance.
-PRICE = math.log10(2.0)
+# What each is granted of the chance of a false alarm: half of it, a half, a quarter, and a tenth for runs, which have
+# nothing to say of most samples. They add up to more than one, as members agree more often than not.
+PRICES = {Seasonal.name: math.log10(2.0), Forest.name: math.log10(2.0), Shift.name: math.log10(4.0)}
 RUN_PRICE = 1.0
+SHIFT_MEMORY = 512
+MOST_SCALES = 8.0
+TAILS = "tails"
 SEPARATOR = "/"
+
+
+KINDS = {
+    Forest.name: Kind.COLLECTIVE,
+    Shift.name: Kind.SHIFT,
+    Flatline.name: Kind.FLATLINE,
+    Zeros.name: Kind.ZERO,
+    Saturation.name: Kind.SATURATION,
+}
 
 
 class Detected(NamedTuple):
@@ -41,9 +56,10 @@ class Detected(NamedTuple):
 class Ensemble:
     """Detector of everything that one series can show by itself.
 
-    Its members: the seasonal tier; with `shapes` a random cut forest over the residuals that it leaves (about 20 µs a
-    sample and 2 MB a series, for series that somebody looks at); and the runs of one value, of zeros and at a ceiling.
-    Expected value, scale and flags are the seasonal tier's.
+    Its members: the seasonal tier; over the residuals that it leaves shifts and, with `shapes`, a random cut forest
+    (about 10 µs a sample and 2 MB a series, for series that somebody looks at); and the runs of one value, of zeros and
+    at a ceiling. A shift's score is calibrated once more, as residuals wander in their own ways. Expected value, scale
+    and flags are the seasonal tier's.
     """
 
     calendar: Calendar = field(default_factory=Calendar)
@@ -55,7 +71,8 @@ class Ensemble:
 
     def begin(self, series: int) -> State:
         """Return the state of a number of series of which nothing is known yet."""
-        return self._joined({name: detector.begin(series) for name, detector in self._members().items()})
+        states = {name: detector.begin(series) for name, detector in self._members().items()}
+        return self._joined(states, calibrate.begin(series))
 
     def score_block(self, values: Values, times: Times, state: State) -> Scored:
         """Score [time, series] at strictly rising UTC times, NaN where there is no sample; score before learn."""
@@ -64,32 +81,38 @@ class Ensemble:
     def detect_block(self, values: Values, times: Times, state: State) -> Detected:
         """Score a block as `score_block` does and say of each sample what is unusual about it."""
         values = np.where(np.isfinite(values), values, np.nan)
-        members = self._members()
-        found: dict[str, Scored] = {}
-        for name, detector in members.items():
-            of = values - found[Seasonal.name].expected if name == Forest.name else values
-            found[name] = detector.score_block(of, times, self._part(state, detector))
-        votes = np.stack(
-            [np.nan_to_num(np.asarray(scored.scores, np.float64)) - _price(name) for name, scored in found.items()]
-        )
-        kinds = np.array([_kind(name) for name in found], dtype=np.uint8)[votes.argmax(axis=0)]
-        scores = np.where(np.isnan(values), np.nan, np.maximum(votes.max(axis=0), 0.0))
+        found = self._found(values, times, state)
+        shift, tails = _calibrated(found[Shift.name], state)
+        surprise = {name: np.asarray(scored.scores, np.float64) for name, scored in found.items()} | {Shift.name: shift}
+        votes = np.stack([np.nan_to_num(scores) - PRICES.get(name, RUN_PRICE) for name, scores in surprise.items()])
+        kinds = np.array([KINDS.get(name, Kind.POINT) for name in found], dtype=np.uint8)[votes.argmax(axis=0)]
         seasonal = found[Seasonal.name]
-        scores[(seasonal.flags & Flag.WARMING) > 0] *= 0.0
-        learned = self._joined({name: scored.state for name, scored in found.items()})
+        told = np.where(seasonal.flags & Flag.WARMING, 0.0, np.maximum(votes.max(axis=0), 0.0))
+        scores = np.where(np.isnan(values), np.nan, told)
+        learned = self._joined({name: scored.state for name, scored in found.items()}, tails)
         return Detected(Scored(scores, seasonal.expected, seasonal.scale, seasonal.flags, learned), kinds)
+
+    def _found(self, values: Values, times: Times, state: State) -> dict[str, Scored]:
+        members = self._members()
+        first = members.pop(Seasonal.name)
+        found = {Seasonal.name: first.score_block(values, times, self._part(state, first))}
+        residuals = values - found[Seasonal.name].expected
+        inputs = {Forest.name: residuals, Shift.name: _standardised(residuals, found[Seasonal.name])}
+        for name, detector in members.items():
+            found[name] = detector.score_block(inputs.get(name, values), times, self._part(state, detector))
+        return found
 
     def _members(self) -> dict[str, Detector]:
         shapes: tuple[Detector, ...] = (Forest(seed=self.seed),) if self.shapes else ()
         runs: tuple[Detector, ...] = (Flatline(overdue=4.0), Zeros(overdue=3.0), Saturation())
-        members: tuple[Detector, ...] = (Seasonal(self.calendar), *shapes, *runs)
+        members: tuple[Detector, ...] = (Seasonal(self.calendar), Shift(memory=SHIFT_MEMORY), *shapes, *runs)
         return {detector.name: detector for detector in members}
 
-    def _joined(self, states: dict[str, State]) -> State:
+    def _joined(self, states: dict[str, State], tails: Values) -> State:
         arrays: dict[str, Rows] = {
             name + SEPARATOR + key: rows for name, state in states.items() for key, rows in state.arrays.items()
         }
-        return State(self.name, self.version, arrays)
+        return State(self.name, self.version, {**arrays, TAILS: tails})
 
     def _part(self, state: State, detector: Detector) -> State:
         prefix = detector.name + SEPARATOR
@@ -97,10 +120,14 @@ class Ensemble:
         return State(detector.name, detector.version, own)
 
 
-def _price(name: str) -> float:
-    return PRICE if name in (Seasonal.name, Forest.name) else RUN_PRICE
+def _standardised(residuals: Values, seasonal: Scored) -> Values:
+    """Return residuals in scales, so that a profile once learned does not leave a shift to wait for the old scale."""
+    scale = np.where(seasonal.scale > 0, seasonal.scale, np.nan)
+    return np.asarray(np.clip(residuals / scale, -MOST_SCALES, MOST_SCALES), np.float64)
 
 
-def _kind(name: str) -> Kind:
-    runs = {Flatline.name: Kind.FLATLINE, Zeros.name: Kind.ZERO, Saturation.name: Kind.SATURATION}
-    return runs.get(name, Kind.COLLECTIVE if name == Forest.name else Kind.POINT)
+def _calibrated(shift: Scored, state: State) -> tuple[Values, Values]:
+    """Return the shift's scores where they are as rare as they say, for this series, and the tails they leave."""
+    own = np.asarray(shift.scores, np.float64)
+    scores, tails = calibrate.calibrated(own, np.asarray(state.arrays[TAILS], np.float64))
+    return np.minimum(own, scores), tails

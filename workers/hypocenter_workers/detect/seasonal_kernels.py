@@ -40,8 +40,9 @@ ZERO, ONE, TWO, FOUR, SIX = np.float32(0.0), np.float32(1.0), np.float32(2.0), n
 ENDLESS = np.float32(1e30)
 MISSED = np.float32(np.nan)
 LN2 = np.float32(0.6931472)
-# A level and a line forget half of the past in 288 rows or a day, whichever is longer; errors in 288 rows.
+# A level and a line forget half of the past in 288 rows or a day, whichever is longer; errors in about 140 rows.
 ROW_GAIN = np.float32(0.6931472 / 288.0)
+ERROR_GAIN = np.float32(0.005)
 YOUNG_ROWS = np.float32(10.0)
 # What is learned from one sample is at most the tail's threshold and six mean excesses; at first, ten usual errors.
 CLIP_ERRORS = np.float32(10.0)
@@ -65,7 +66,7 @@ TAIL_PART = np.float32(0.5)
 EXCESS_ROWS = np.float32(10.0)
 EXCESS_GAIN_LEAST = np.float32(1.0 / 85.0)
 RATE_ROWS = np.float32(50.0)
-RATE_GAIN_LEAST = np.float32(1.0 / 500.0)
+RATE_GAIN_LEAST = np.float32(1.0 / 200.0)
 TINY = np.float32(1e-9)
 TAIL_SHAPE = 0.15
 TAIL_SCORE = np.float32(1.69897)
@@ -234,11 +235,13 @@ def _report(strips, origin, warm, width, scores, expected, scale, flags):
 def _extremes(strips, warm, width, scores):
     """Score the few residuals beyond the threshold by their generalised Pareto tail."""
     for j in range(width):
-        beyond = abs(strips[RESIDUAL * PITCH + j]) - strips[TAIL * PITCH + j]
+        tail = strips[TAIL * PITCH + j]
+        beyond = abs(strips[RESIDUAL * PITCH + j]) - tail
         # One branch, not two: before the warm-up ends the first alone would be a guess at every sample.
         if (beyond > ZERO) & (strips[COUNT * PITCH + j] >= warm):
             seldom = ONE / (strips[COUNT * PITCH + j] + ONE)
-            rate = min(max(strips[RATE * PITCH + j], seldom), TAIL_SHARE)
+            # A threshold of nothing is that of a series that mostly stands still: how often it moves is what counts.
+            rate = TAIL_SHARE if tail > ZERO else min(max(strips[RATE * PITCH + j], seldom), TAIL_SHARE)
             excess = strips[EXCESS * PITCH + j]
             # Where nothing was ever beyond, the rule of succession is all that can be said.
             rare = math.log1p(TAIL_SHAPE * beyond / excess) / TAIL_SHAPE if excess > ZERO else math.log(rate / seldom)
@@ -333,7 +336,7 @@ def _learn_errors(strips, warm, width):
         count = strips[COUNT * PITCH + j] + ONE
         limit = _limit(count, warm, strips[TAIL * PITCH + j], strips[EXCESS * PITCH + j], strips[ERROR * PITCH + j])
         learns = (x == x) & (strips[AWAY * PITCH + j] < HELD_ROWS)
-        gain = max(ROW_GAIN, ONE / count)
+        gain = max(ERROR_GAIN, ONE / count)
         by_level = error_level + gain * (min(abs(plain), limit) - error_level)
         by_line = error_line + gain * (min(abs(from_line), limit) - error_line)
         by_day = error_day + gain * (min(abs(from_day), limit) - error_day)
