@@ -46,12 +46,12 @@ def test_alerts_are_counted_and_warm_up_and_gaps_are_not_watched():
     one = table(BEGIN, 2000, ("web", "db"))
     one.values[1500:, 0] += 60
     one.values[1000:1100, 1] = np.nan
-    events, alerts, watched = watch(Seasonal(), one)
-    assert alerts >= 1
-    assert {event.series for event in events} == {0}
-    assert not watched[0].any()
-    assert watched[1999].all()
-    assert not watched[1000:1100, 1].any()
+    found = watch(Seasonal(), one)
+    assert found.alerts[1500:1503, 0].sum() == 1
+    assert found.alerts.sum() < 5 < found.over[1500:, 0].sum()
+    assert not found.looked[0].any()
+    assert found.looked[1999].all()
+    assert not found.looked[1000:1100, 1].any()
 
 
 def labelled(shift):
@@ -62,16 +62,16 @@ def labelled(shift):
 
 
 @pytest.mark.parametrize(("shift", "hit", "before"), [(2, True, False), (-10, False, True), (60, False, False)])
-def test_recall_wants_the_event_of_the_root_to_begin_with_the_fault(shift, hit, before):
+def test_recall_wants_the_root_to_be_told_with_the_fault(shift, hit, before):
     row = bench_alerts.recall_row("seasonal", [labelled(shift)], Seasonal())
-    assert (row["cases"], row["watched"], row["recall"], row["before"]) == (1, 1.0, float(hit), float(before))
+    assert (row["cases"], row["watched"], row["told"], row["told before"]) == (1, 1.0, float(hit), float(before))
     assert row["median delay, min"] == (pytest.approx(shift, abs=3) if hit else None)
 
 
 def test_a_root_without_series_is_missed_and_unwatched():
     case = labelled(2)
     row = bench_alerts.recall_row("seasonal", [Labelled("made", case.table, (), case.start, ("cache",))], Seasonal())
-    assert (row["watched"], row["recall"], row["median delay, min"]) == (0.0, 0.0, None)
+    assert (row["watched"], row["told"], row["median delay, min"]) == (0.0, 0.0, None)
 
 
 def test_precision_recall_area_is_of_the_rows_after_the_probationary_ones():

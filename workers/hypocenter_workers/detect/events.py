@@ -127,7 +127,7 @@ class Events:
     margin: float = 3.0
     growth: float = 1.5
     settle_s: float = 3_600.0
-    quiet_s: float = 28_800.0
+    quiet_s: float = 14_400.0
     quiet_rows: int = 3
     lost_s: float = 86_400.0
 
