@@ -43,11 +43,11 @@ NOTE = (
     "Watched series-weeks leave out warm-up and gaps. Fault-free frames start from nothing, each alone; the simulated "
     "shop has its restless service and its deploy in the short runs only. Recall is of all labelled cases with "
     "metrics: unusual, where a series of the root component is over the threshold between one step before the stated "
-    "start and 15 minutes after it; told, where that made an alert, or one was told again. The rest belongs to an event "
-    "told before: in some sets another fault comes every few minutes. Told before is the share with an alert in the "
-    "quarter of an hour before the fault; delay is from the stated start to the alert. Detectors saw the case's earlier "
-    "fault-free frames first (PetShop's, recorded months later, are put before it by whole weeks). Watched: past "
-    "warm-up when the fault began; rootcausebench has 66 rows before it, and some of PetShop's cases no history."
+    "start and 15 minutes after it; told, where that made an alert, or one was told again. The rest belongs to an "
+    "event told before: in some sets another fault comes every few minutes. Told before is the share with an alert in "
+    "the quarter of an hour before the fault; delay is from the stated start to the alert. Detectors saw the case's "
+    "earlier fault-free frames first (PetShop's, recorded months later, are put before it by whole weeks). Watched: "
+    "past warm-up when the fault began; rootcausebench has 66 rows before it, and some of PetShop's cases no history."
 )
 COLUMNS = (
     "data", "detector", "series", "series-weeks", "alerts", "alerts per series and week",
