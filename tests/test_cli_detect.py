@@ -123,11 +123,26 @@ def test_scores_have_every_digit(run, table):
     from hypocenter_workers.detect_table import default_detector
 
     table[["rate"]].to_csv("rate.csv")
-    run("rate.csv", "--scores", "scores.csv")
+    run("rate.csv", "--raw", "--scores", "scores.csv")
     detector = default_detector(Calendar())
     times = TIMES.tz_localize(None).to_numpy("datetime64[ns]")
     wanted = detector.score_block(table[["rate"]].to_numpy(), times, detector.begin(1)).scores[:, 0]
     np.testing.assert_array_equal([float(row["anomaly_score"]) for row in scores_of("scores.csv")], wanted)
+
+
+def test_rows_over_the_threshold_are_alerts_unless_all_are_wanted(run, table):
+    lasting = table[["cpu"]].copy()
+    lasting.iloc[SPIKE : SPIKE + 30] += 60
+    lasting.to_csv("long.csv")
+    _, out, _ = run("long.csv", "--json", "--scores", "alerts.csv")
+    run("long.csv", "--raw", "--scores", "rows.csv")
+    said = json.loads(out)
+    alerts, rows = (
+        sum(float(row["anomaly_score"] or 0) >= said["threshold"] for row in scores_of(path))
+        for path in ("alerts.csv", "rows.csv")
+    )
+    assert alerts == sum(1 + event["escalations"] for event in said["events"])
+    assert rows > 2 * alerts
 
 
 def test_scores_of_several_series_are_a_row_each(run, table):

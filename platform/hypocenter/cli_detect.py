@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @about_the_budget
 @about_the_calendar
 @click.option("--scores", type=PATH, help="Where every row's score goes: CSV `timestamp,value,anomaly_score`.")
+@click.option("--raw", is_flag=True, help="Write to --scores also what rows score whose event was told before.")
 @click.option("--plot", type=PATH, help="Where the HTML page goes that shows series, bands and events.")
 @click.option("--json", "as_json", is_flag=True, help="Print the events as JSON and nothing else.")
 def detect(file: Path, scores: Path | None, plot: Path | None, as_json: bool, **how: Any) -> None:
@@ -35,7 +36,7 @@ def detect(file: Path, scores: Path | None, plot: Path | None, as_json: bool, **
 
     budget = {"score": how["threshold"], "alerts_per_week": how["alerts_per_week"]}
     detection = detect_table.detect_file(file, _calendar(how), progress=progress, **budget)
-    _write_detection(detection, scores, plot)
+    _write_detection(detection, scores, plot, how["raw"])
     if as_json:
         click.echo(json.dumps(detection_outputs.to_json(detection), allow_nan=False))
         return
@@ -48,6 +49,10 @@ def _check(file: Path, scores: Path | None, plot: Path | None, how: dict[str, An
     """Raise UsageError for options that exclude one another, InputError for places that cannot be written to."""
     if scores is not None and plot is not None and scores.resolve() == plot.resolve():
         raise click.UsageError("--scores and --plot need a file each", click.get_current_context())
+    if how["raw"] and scores is None:
+        raise click.UsageError(
+            "--raw says what --scores writes; name a file with --scores", click.get_current_context()
+        )
     if how["threshold"] is not None and how["alerts_per_week"] is not None:
         raise click.UsageError("give --threshold or --alerts-per-week, not both", click.get_current_context())
     inputs = [path for path in (file, how["holidays"], how["special_days"]) if path is not None]
@@ -56,12 +61,12 @@ def _check(file: Path, scores: Path | None, plot: Path | None, how: dict[str, An
             check_destination(place, False, inputs, option)
 
 
-def _write_detection(detection: Detection, scores: Path | None, plot: Path | None) -> None:
+def _write_detection(detection: Detection, scores: Path | None, plot: Path | None, raw: bool) -> None:
     from hypocenter.report.detection import render_detection
     from hypocenter_workers import detection_outputs
 
     if scores is not None:
-        write_report(scores, detection_outputs.to_csv(detection), "--scores")
+        write_report(scores, detection_outputs.to_csv(detection, raw), "--scores")
     if plot is not None:
         write_report(plot, render_detection(detection_outputs.to_page(detection)), "--plot")
 

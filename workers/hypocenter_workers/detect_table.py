@@ -10,43 +10,40 @@ import numpy as np
 
 from hypocenter.errors import InputError
 from hypocenter.readers.series_tables import SeriesOfTable, read_series
-from hypocenter_workers.detect import robust
-from hypocenter_workers.detect.anomalies import BAND
+from hypocenter_workers.detect import naming
 from hypocenter_workers.detect.budget import Watch, default_threshold
 from hypocenter_workers.detect.contract import Flag
-from hypocenter_workers.detect.ensemble import Ensemble
-from hypocenter_workers.detect.events import COLLECTIVE_ROWS, Event, Events, Kind
+from hypocenter_workers.detect.ensemble import RUN_PRICE, Ensemble
+from hypocenter_workers.detect.events import Event, Events, Kind
+from hypocenter_workers.detect.silence import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from hypocenter.telemetry import Times, Values
+    from hypocenter.telemetry import Values
     from hypocenter_workers.detect.calendar import Calendar
-    from hypocenter_workers.detect.contract import Detector, Scored
+    from hypocenter_workers.detect.contract import Detector
 
-    Mask = NDArray[np.bool_]
-
+# The first rows say how often a series is looked at, so that no later row moves the threshold.
+STEP_ROWS = 100
 LONE_ROW_STEP_S = 60.0
 # Series are scored so many at a time: what they do not share need not be in memory at once.
 MOST_SHAPED = 256
 SERIES_AT_ONCE = 64
-# A value is ordinary when the series was often enough lower and higher than it, of late: four weeks of 5-minute rows,
-# looked up once a day.
-ORDINARY = (0.01, 0.99)
-REMEMBERED_ROWS = 8_064
-ROWS_AT_ONCE = 288
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A table, its scores, expected values and scales, [time, series], and its events in the order they were told."""
+    """A table, its scores, expected values and scales, [time, series], and its events in the order they were told.
+
+    `alert_scores` are the scores but where a row over the threshold belongs to an event that was told before.
+    """
 
     title: str
     table: SeriesOfTable
     scores: Values
+    alert_scores: Values
     expected: Values
     scale: Values
     events: tuple[Event, ...]
@@ -55,6 +52,7 @@ class Detection:
 
 class _Part(NamedTuple):
     scores: Values
+    alert_scores: Values
     expected: Values
     scale: Values
     events: tuple[Event, ...]
@@ -98,18 +96,20 @@ def detect(
 ) -> Detection:
     """Score every row of a table against the rows before it and tell its events.
 
+    A series that says nothing while others go on is one of them.
     `score` is the threshold of an alert; without one it is that of `budget.default_threshold`.
     """
     stage = Events(default_threshold(_watch(table)) if score is None else score)
+    silence = _silence(table)
     parts = []
     for first in range(0, len(table.names), SERIES_AT_ONCE):
         columns = slice(first, first + SERIES_AT_ONCE)
         names = table.names[columns]
         progress(f"detecting in series {first + 1} to {first + len(names)} of {len(table.names)}")
-        parts.append(_detect_columns(table, columns, detector, stage))
-    scores, expected, scale = (np.concatenate(arrays, axis=1) for arrays in list(zip(*parts, strict=True))[:3])
+        parts.append(_detect_columns(table, columns, detector, stage, silence[:, columns]))
+    scores, alerts, expected, scale = (np.concatenate(pieces, axis=1) for pieces in list(zip(*parts, strict=True))[:4])
     told = sorted((event for part in parts for event in part.events), key=lambda event: (event.alert, event.series))
-    return Detection(title, table, scores, expected, scale, tuple(told), stage.threshold)
+    return Detection(title, table, scores, alerts, expected, scale, tuple(told), stage.threshold)
 
 
 def threshold_of(table: SeriesOfTable, alerts_per_week: float) -> float:
@@ -124,11 +124,19 @@ def threshold_of(table: SeriesOfTable, alerts_per_week: float) -> float:
 
 
 def _watch(table: SeriesOfTable) -> Watch:
-    steps = np.diff(table.times) / np.timedelta64(1, "s")
+    steps = np.diff(table.times[:STEP_ROWS]) / np.timedelta64(1, "s")
     return Watch(series=len(table.names), step_s=float(np.median(steps)) if len(steps) else LONE_ROW_STEP_S)
 
 
-def _detect_columns(table: SeriesOfTable, columns: slice, detector: Detector, stage: Events) -> _Part:
+def _silence(table: SeriesOfTable) -> Values:
+    """Return how unusual it is that a series says nothing while others go on, NaN where it is not: [time, series]."""
+    detector = Silence()
+    scored = detector.score_block(table.values, table.times, detector.begin(len(table.names)))
+    told = scored.scores - RUN_PRICE
+    return np.where(np.isnan(table.values) & (told > 0), told, np.nan)
+
+
+def _detect_columns(table: SeriesOfTable, columns: slice, detector: Detector, stage: Events, silence: Values) -> _Part:
     values = np.ascontiguousarray(table.values[:, columns])
     state = detector.begin(values.shape[1])
     if isinstance(detector, Ensemble):
@@ -136,39 +144,15 @@ def _detect_columns(table: SeriesOfTable, columns: slice, detector: Detector, st
     else:
         scored = detector.score_block(values, table.times, state)
         kinds = np.full(values.shape, Kind.POINT, dtype=np.uint8)
-    ordinary = _ordinary(values, scored, stage.threshold)
-    kinds = np.where(ordinary & (kinds == Kind.POINT), np.uint8(Kind.CONTEXTUAL), kinds)
+    seen = naming.seen(values, table.times, scored, stage.threshold)
+    silent = np.isfinite(silence)
+    kinds = np.where(seen.ordinary & (kinds == Kind.POINT), np.uint8(Kind.CONTEXTUAL), kinds)
+    kinds = np.where(silent, np.uint8(Kind.SILENCE), kinds)
+    heard = scored._replace(scores=np.where(silent, silence, scored.scores))
     muted = (scored.flags & Flag.SUPPRESSED) != 0
-    told = stage.tell_block(scored, values, table.times, stage.begin(), muted, kinds).events
-    outside = np.abs(values - scored.expected) > BAND * scored.scale
-    events = (_by_rows(event, table.times, outside, ordinary) for event in told)
+    told = stage.tell_block(heard, values, table.times, stage.begin(), muted, kinds)
+    named = (naming.named(event, seen) for event in told.events)
     scores, expected, scale = (np.asarray(each, np.float64) for each in (scored.scores, scored.expected, scored.scale))
-    moved = tuple(replace(event, series=event.series + columns.start) for event in events)
-    return _Part(scores, expected, scale, moved)
-
-
-def _ordinary(values: Values, scored: Scored, limit: float) -> Mask:
-    """Return where a value, if unusual, is so at its time alone: [time, series]; looked up only near alerts."""
-    ordinary = np.zeros(values.shape, dtype=np.bool_)
-    for start in range(0, len(values), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
-        if (scored.scores[rows] >= limit).any():
-            low, high = robust.quantiles(values[max(start - REMEMBERED_ROWS, 0) : start], ORDINARY)
-            ordinary[rows] = (values[rows] >= low) & (values[rows] <= high)
-    return ordinary
-
-
-def _by_rows(event: Event, times: Times, outside: Mask, ordinary: Mask) -> Event:
-    """Return an event of a row or two outside the expected band as one of single samples.
-
-    A detector that looks at several rows at once stays surprised while the unusual one is among them.
-    """
-    if event.kind is not Kind.COLLECTIVE:
-        return event
-    last = times[-1] if event.end is None else event.end
-    rows = slice(int(np.searchsorted(times, event.onset)), int(np.searchsorted(times, last, side="right")))
-    few = np.flatnonzero(outside[rows, event.series])
-    if not 0 < len(few) < COLLECTIVE_ROWS:
-        return event
-    usual = bool(ordinary[rows, event.series][few].all())
-    return replace(event, kind=Kind.CONTEXTUAL if usual else Kind.POINT)
+    moved = tuple(replace(event, series=event.series + columns.start) for event in named)
+    alert_scores = stage.alert_scores(scores, np.where(silent, np.uint8(0), told.flags))
+    return _Part(scores, alert_scores, expected, scale, moved)

@@ -41,6 +41,7 @@ def _event_json(event: Event, name: str) -> dict[str, Any]:
     return {
         "series": name,
         "onset": _iso(event.onset),
+        "began": None if event.began is None else [_iso(time) for time in event.began],
         "alerted": _iso(event.alert),
         "until": None if event.end is None else _iso(event.end),
         "peak": _iso(event.peak),
@@ -93,18 +94,19 @@ def _cells(event: Event, name: str) -> tuple[str, ...]:
     )
 
 
-def to_csv(detection: Detection) -> str:
+def to_csv(detection: Detection, raw: bool = False) -> str:
     """Return every row's scores, numbers to the last digit: `timestamp,value,anomaly_score`.
 
-    Tables of several series have one row per sample and series: `timestamp,series,value,anomaly_score`. Where there is
-    no sample both numbers are empty.
+    Rows that belong to an event told before are lowered to a first sign, so that whoever takes every row over the
+    threshold for an alert sees what people are told; with `raw` they are not. Tables of several series have one row per
+    sample and series: `timestamp,series,value,anomaly_score`. Where there is no sample both numbers are empty.
     """
-    table = detection.table
+    table, scores = detection.table, detection.scores if raw else detection.alert_scores
     many = len(table.names) > 1
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["timestamp", *(["series"] if many else []), "value", "anomaly_score"])
-    columns = [(_texts(table.values[:, j]), _texts(detection.scores[:, j])) for j in range(len(table.names))]
+    columns = [(_texts(table.values[:, j]), _texts(scores[:, j])) for j in range(len(table.names))]
     for row, stamp in enumerate(table.stamps):
         for name, (values, found) in zip(table.names, columns, strict=True):
             writer.writerow([stamp, *([name] if many else []), values[row], found[row]])

@@ -70,7 +70,8 @@ class Event:
 
     `series` is the column; `onset` is the first sign, `alert` when people were told, `end` the last row over the
     threshold. `value`, `expected` and `scale` are those at the peak, NaN where there was no sample; `escalations`
-    counts how often people were told again, at last at `told_at`; `rows` counts rows over the threshold.
+    counts how often people were told again, at last at `told_at`; `rows` counts rows over the threshold. `began` is
+    the interval in which a shift or ramp that has been dated began, first and last row.
     """
 
     series: int
@@ -87,6 +88,7 @@ class Event:
     rows: int
     escalations: int
     told_at: np.datetime64
+    began: tuple[np.datetime64, np.datetime64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
