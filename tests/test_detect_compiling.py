@@ -112,3 +112,21 @@ def test_a_change_in_any_module_of_kernels_voids_the_code_of_all(folder, nowhere
     (folder / "other_kernels.py").write_text("SIZE = 2\n")
     assert use(folder, nowhere)[0] == 0
     assert use(folder, nowhere)[0] == 1
+
+
+def test_everything_that_detects_can_be_compiled_ahead(tmp_path):
+    """What is compiled ahead is all there is to compile: a table of series then adds no machine code."""
+    environ = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "code"), "PYTHONPATH": str(PACKAGES)}
+    table = tmp_path / "t.csv"
+    rows = [f"2026-03-{1 + r // 24:02d}T{r % 24:02d}:00:00Z,{r % 7},{r % 5}" for r in range(300)]
+    table.write_text("\n".join(["time,a,b", *rows]))
+
+    def run(*words):
+        done = subprocess.run([sys.executable, *words], env=environ, check=True, capture_output=True, text=True)
+        return done.stdout, sorted(path.name for path in (tmp_path / "code").rglob("*.nbc"))
+
+    _, ahead = run("-m", "hypocenter_workers.detect.prepare")
+    assert ahead
+    said, after = run("-c", "from hypocenter.cli import main; main()", "detect", str(table))
+    assert "2 series" in said
+    assert after == ahead

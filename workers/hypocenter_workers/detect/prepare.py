@@ -6,28 +6,31 @@ import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
+from hypocenter.readers.series_tables import series_of
+from hypocenter_workers.detect.calendar import Calendar
 from hypocenter_workers.detect.ensemble import Ensemble
-from hypocenter_workers.detect.events import Events
 from hypocenter_workers.detect.joint_forest import JointForest
-from hypocenter_workers.detect.shift import Shift
-from hypocenter_workers.detect.silence import Silence
+from hypocenter_workers.detect_table import default_detector, detect
 
 if TYPE_CHECKING:
     from hypocenter_workers.detect.contract import Detector
 
-ROWS = 4
+ROWS = 300
+SHIFT = 250
 
 
 def prepare() -> None:
-    """Score a few samples with every detector, which compiles it where that was not done before."""
-    times = np.datetime64("2026-01-01", "ns") + np.arange(ROWS) * np.timedelta64(60, "s")
-    values = np.arange(float(ROWS * 2)).reshape(ROWS, 2)
-    detectors: tuple[Detector, ...] = (Ensemble(), JointForest(), Shift(), Silence())
+    """Detect a shift in two small series and score one row more, which compiles what was not compiled before."""
+    times = np.datetime64("2026-01-01", "ns") + np.arange(ROWS) * np.timedelta64(3600, "s")
+    moved = np.where(np.arange(ROWS) < SHIFT, 0.0, 90.0)
+    values = np.column_stack([np.arange(ROWS) % 7 + moved, np.arange(ROWS) % 5 + moved])
+    frame = pd.DataFrame({"time": pd.DatetimeIndex(times, tz="UTC"), "a": values[:, 0], "b": values[:, 1]})
+    detect(series_of(frame, "two series"), default_detector(Calendar()))
+    detectors: tuple[Detector, ...] = (Ensemble(), JointForest())
     for detector in detectors:
-        scored = detector.score_block(values, times, detector.begin(2))
-    stage = Events(threshold=3.0)
-    stage.tell_block(scored, values, times, stage.begin())
+        detector.score_block(values[:1], times[:1], detector.begin(2))
 
 
 if __name__ == "__main__":
