@@ -24,8 +24,9 @@ SHIFT = 250
 def prepare() -> None:
     """Detect a shift in two small series and score one row more, which compiles what was not compiled before."""
     times = np.datetime64("2026-01-01", "ns") + np.arange(ROWS) * np.timedelta64(3600, "s")
-    moved = np.where(np.arange(ROWS) < SHIFT, 0.0, 90.0)
-    values = np.column_stack([np.arange(ROWS) % 7 + moved, np.arange(ROWS) % 5 + moved])
+    row = np.arange(float(ROWS))
+    moved = np.where(row < SHIFT, 0.0, 90.0)
+    values = np.column_stack([row % 7 + moved, row % 5 + moved])
     frame = pd.DataFrame({"time": pd.DatetimeIndex(times, tz="UTC"), "a": values[:, 0], "b": values[:, 1]})
     detect(series_of(frame, "two series"), default_detector(Calendar()))
     detectors: tuple[Detector, ...] = (Ensemble(), JointForest())
