@@ -223,6 +223,29 @@ def test_a_threshold_can_be_given(run, table):
     assert (found["threshold"], found["events"]) == (200.0, [])
 
 
+def test_nothing_is_told_in_a_time_of_maintenance(run, table):
+    table[["cpu"]].to_csv("cpu.csv")
+    spans = ("2026-03-05T11:00Z/2026-03-05T12:00Z", "2026-03-05T12:30+01:00/2026-03-05T13:30+01:00")
+    before, during = (json.loads(run("cpu.csv", "--json", *RARELY, "--mute", span)[1])["events"] for span in spans)
+    assert (before, [event["onset"] for event in during]) == ([], ["2026-03-05T11:20:00Z"])
+    run("cpu.csv", "--scores", "scores.csv", *RARELY, "--mute", spans[0])
+    run("cpu.csv", "--scores", "raw.csv", "--raw", *RARELY, "--mute", spans[0])
+    muted, scored = (float(scores_of(name)[SPIKE]["anomaly_score"]) for name in ("scores.csv", "raw.csv"))
+    assert muted < 3 < scored
+
+
+def test_sticking_to_a_stated_limit_is_told(run):
+    random = np.random.default_rng(5)
+    values = random.uniform(40, 110, ROWS)
+    values[SPIKE : SPIKE + 60] = random.uniform(99.1, 99.9, 60)
+    pd.DataFrame({"cpu": values}, TIMES).to_csv("cpu.csv")
+    told = [
+        [event["kind"] for event in json.loads(run("cpu.csv", "--json", *RARELY, *words)[1])["events"]]
+        for words in ([], ["--limit", "100"], ["--limit", "200"])
+    ]
+    assert ["saturation" in kinds for kinds in told] == [False, True, False]
+
+
 @pytest.fixture
 def office() -> pd.DataFrame:
     """Six weeks by the hour of what is in use in Berlin's working hours; a Thursday of the last week is a holiday."""
@@ -305,6 +328,9 @@ def test_what_is_wrong_with_a_table_is_one_line(run, text, message):
         (["two.csv", "--threshold", "3", "--alerts-per-week", "1"], "not both"),
         (["two.csv", "--alerts-per-week", "1e9"], "ask for fewer"),
         (["two.csv", "--threshold", "0"], "--threshold"),
+        (["two.csv", "--limit", "nan"], "is not a finite number"),
+        (["two.csv", "--mute", "2026-03-01"], "'' is not a time; write START/END, as 2026-03-01T22:00/"),
+        (["two.csv", "--mute", "2026-03-02/2026-03-01"], "'2026-03-02/2026-03-01' ends before it begins"),
         (["two.csv", "--scores", "two.csv"], "--scores two.csv: is or lies in the input two.csv"),
         (["two.csv", "--plot", "."], "--plot .: this is a folder, and a file is needed"),
         (["two.csv", "--scores", "two.txt/s.csv"], "--scores two.txt/s.csv: cannot be written"),

@@ -77,6 +77,14 @@ def test_a_drop_to_zero_is_found_and_named():
     assert AT[LATE - 3] <= events[0].onset <= AT[LATE]
 
 
+def test_sticking_to_a_stated_limit_is_found_and_named():
+    random = np.random.default_rng(5)
+    values = random.uniform(40, 110, ROWS)
+    values[LATE : LATE + 60] = random.uniform(99.1, 99.9, 60)
+    kinds = {limit: {event.kind for event in found(values, shapes=False, limit=limit)[1]} for limit in (None, 100.0)}
+    assert [Kind.SATURATION in told for told in kinds.values()] == [False, True]
+
+
 def test_a_calm_series_stays_calm():
     _, events = found(wave(seed=8))
     assert len(events) <= 1

@@ -102,6 +102,25 @@ class DurationType(click.ParamType[timedelta]):
             self.fail(f"{value!r} is not a duration; write 6h, 90m or 1d12h", param, ctx)
 
 
+class SpanType(click.ParamType[tuple[datetime, datetime]]):
+    """A stretch of time; becomes its two ends in UTC."""
+
+    name = "start/end"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[datetime, datetime]:
+        """Return both ends, or fail with how they are written."""
+        start, _, end = str(value).partition("/")
+        try:
+            span = parse_time(start), parse_time(end)
+        except ValueError as error:
+            self.fail(f"{error}; write START/END, as 2026-03-01T22:00/2026-03-02T02:00", param, ctx)
+        if span[1] <= span[0]:
+            self.fail(f"{value!r} ends before it begins", param, ctx)
+        return span
+
+
 class FiniteRange(click.FloatRange):
     """A number within bounds, which `nan` is not and infinity is not meant to be."""
 
@@ -120,6 +139,7 @@ _SERVER_OPTIONS = (
 PATH = click.Path(path_type=Path)
 TIME = TimeType()
 DURATION = DurationType()
+SPAN = SpanType()
 
 
 def _options_of(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -168,6 +188,9 @@ about_the_budget = _options_of(
         "--alerts-per-week",
         type=FiniteRange(0, min_open=True),
         help="Alerts a week that may be raised on each series by chance, instead of --threshold; default 1.",
+    ),
+    click.option(
+        "--mute", type=SPAN, multiple=True, help="Time of maintenance, in which nothing is told; UTC; repeatable."
     ),
 )
 

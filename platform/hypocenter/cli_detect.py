@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hypocenter.arguments import PATH, about_the_budget, about_the_calendar
+from hypocenter.arguments import PATH, FiniteRange, about_the_budget, about_the_calendar
 from hypocenter.destination import check_destination, write_report
 from hypocenter.terminal import progress, visible
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypocenter_workers.detect.calendar import Calendar
+    from hypocenter_workers.detect.events import QuietTime
     from hypocenter_workers.detect_table import Detection
 
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 @click.argument("file", metavar="FILE", type=PATH)
 @about_the_budget
 @about_the_calendar
+@click.option(
+    "--limit",
+    type=FiniteRange(),
+    help="What no series can exceed; sticking to it is an event. Default: each one's top.",
+)
 @click.option("--scores", type=PATH, help="Where every row's score goes: CSV `timestamp,value,anomaly_score`.")
 @click.option("--raw", is_flag=True, help="Write to --scores also what rows score whose event was told before.")
 @click.option("--plot", type=PATH, help="Where the HTML page goes that shows series, bands and events.")
@@ -34,8 +40,11 @@ def detect(file: Path, scores: Path | None, plot: Path | None, as_json: bool, **
     _check(file, scores, plot, how)
     from hypocenter_workers import detect_table, detection_outputs
 
-    budget = {"score": how["threshold"], "alerts_per_week": how["alerts_per_week"]}
-    detection = detect_table.detect_file(file, _calendar(how), progress=progress, **budget)
+    asked = {name: how[name] for name in ("alerts_per_week", "limit")} | {
+        "score": how["threshold"],
+        "quiet": _quiet(how),
+    }
+    detection = detect_table.detect_file(file, _calendar(how), progress=progress, **asked)
     _write_detection(detection, scores, plot, how["raw"])
     if as_json:
         click.echo(json.dumps(detection_outputs.to_json(detection), allow_nan=False))
@@ -77,3 +86,12 @@ def _calendar(how: dict[str, Any]) -> Calendar:
 
     off, special = (read_days(path) if path else frozenset() for path in (how["holidays"], how["special_days"]))
     return Calendar(how["timezone"], off, special)
+
+
+def _quiet(how: dict[str, Any]) -> list[QuietTime]:
+    import numpy as np
+
+    from hypocenter_workers.detect.events import QuietTime
+
+    spans = ((np.datetime64(time.replace(tzinfo=None), "ns") for time in span) for span in how["mute"])
+    return [QuietTime(start, end) for start, end in spans]

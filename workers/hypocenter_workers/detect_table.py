@@ -14,12 +14,14 @@ from hypocenter_workers.detect import naming
 from hypocenter_workers.detect.budget import Watch, default_threshold
 from hypocenter_workers.detect.contract import Flag
 from hypocenter_workers.detect.ensemble import RUN_PRICE, Ensemble
-from hypocenter_workers.detect.events import Event, Events, Kind
+from hypocenter_workers.detect.events import Event, Events, Kind, QuietTime, mute
 from hypocenter_workers.detect.silence import Silence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from hypocenter.telemetry import Values
     from hypocenter_workers.detect.calendar import Calendar
@@ -58,12 +60,13 @@ class _Part(NamedTuple):
     events: tuple[Event, ...]
 
 
-def default_detector(calendar: Calendar, series: int = 1) -> Detector:
+def default_detector(calendar: Calendar, series: int = 1, limit: float | None = None) -> Detector:
     """Return the detector that tables of so many series are scored with unless another is wanted.
 
+    `limit`, in the unit of the series, is what they cannot exceed; without one each has its highest value.
     Beyond 256 series it does without the forest of shapes, which takes a thousand times as long as all the rest.
     """
-    return Ensemble(calendar, shapes=series <= MOST_SHAPED)
+    return Ensemble(calendar, shapes=series <= MOST_SHAPED, limit=limit)
 
 
 def detect_file(
@@ -71,20 +74,23 @@ def detect_file(
     calendar: Calendar,
     score: float | None = None,
     alerts_per_week: float | None = None,
+    limit: float | None = None,
+    quiet: Sequence[QuietTime] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> Detection:
     """Detect in a file with the default detector; `progress` is told what is being done.
 
-    The threshold is `score`, or follows from `alerts_per_week` on each series, or is the default one. Raises
-    InputError for a file that holds no series and for more alerts than rows.
+    The threshold is `score`, or follows from `alerts_per_week` on each series, or is the default one; `limit` is what
+    `default_detector` takes, and nothing is told in `quiet`. Raises InputError for a file that holds no series, for
+    more alerts than rows and for a quiet time that makes no sense.
     """
     table = read_series(path)
-    limit = score if alerts_per_week is None else threshold_of(table, alerts_per_week)
+    threshold = score if alerts_per_week is None else threshold_of(table, alerts_per_week)
     many = len(table.names)
     if many > MOST_SHAPED:
         note = f"{path.name}: shapes are looked for in at most {MOST_SHAPED} series at once; this table has {many:,}"
         table = replace(table, notes=(*table.notes, note))
-    return detect(table, default_detector(calendar, many), path.name, limit, progress)
+    return detect(table, default_detector(calendar, many, limit), path.name, threshold, quiet, progress)
 
 
 def detect(
@@ -92,21 +98,23 @@ def detect(
     detector: Detector,
     title: str = "",
     score: float | None = None,
+    quiet: Sequence[QuietTime] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> Detection:
-    """Score every row of a table against the rows before it and tell its events.
+    """Score every row of a table against the rows before it and tell its events, but none in `quiet`.
 
-    A series that says nothing while others go on is one of them.
-    `score` is the threshold of an alert; without one it is that of `budget.default_threshold`.
+    A series that says nothing while others go on is one of them. `score` is the threshold of an alert; without one it
+    is that of `budget.default_threshold`. Raises InputError for a quiet time that makes no sense.
     """
     stage = Events(default_threshold(_watch(table)) if score is None else score)
     silence = _silence(table)
+    muted = np.broadcast_to(mute(table.times, len(table.names), quiet), silence.shape)
     parts = []
     for first in range(0, len(table.names), SERIES_AT_ONCE):
         columns = slice(first, first + SERIES_AT_ONCE)
         names = table.names[columns]
         progress(f"detecting in series {first + 1} to {first + len(names)} of {len(table.names)}")
-        parts.append(_detect_columns(table, columns, detector, stage, silence[:, columns]))
+        parts.append(_detect_columns(table, columns, detector, stage, silence[:, columns], muted[:, columns]))
     scores, alerts, expected, scale = (np.concatenate(pieces, axis=1) for pieces in list(zip(*parts, strict=True))[:4])
     told = sorted((event for part in parts for event in part.events), key=lambda event: (event.alert, event.series))
     return Detection(title, table, scores, alerts, expected, scale, tuple(told), stage.threshold)
@@ -136,7 +144,9 @@ def _silence(table: SeriesOfTable) -> Values:
     return np.where(np.isnan(table.values) & (told > 0), told, np.nan)
 
 
-def _detect_columns(table: SeriesOfTable, columns: slice, detector: Detector, stage: Events, silence: Values) -> _Part:
+def _detect_columns(
+    table: SeriesOfTable, columns: slice, detector: Detector, stage: Events, silence: Values, muted: NDArray[np.bool_]
+) -> _Part:
     values = np.ascontiguousarray(table.values[:, columns])
     state = detector.begin(values.shape[1])
     if isinstance(detector, Ensemble):
@@ -149,7 +159,7 @@ def _detect_columns(table: SeriesOfTable, columns: slice, detector: Detector, st
     kinds = np.where(seen.ordinary & (kinds == Kind.POINT), np.uint8(Kind.CONTEXTUAL), kinds)
     kinds = np.where(silent, np.uint8(Kind.SILENCE), kinds)
     heard = scored._replace(scores=np.where(silent, silence, scored.scores))
-    muted = (scored.flags & Flag.SUPPRESSED) != 0
+    muted = muted | ((scored.flags & Flag.SUPPRESSED) != 0)
     told = stage.tell_block(heard, values, table.times, stage.begin(), muted, kinds)
     named = (naming.named(event, seen) for event in told.events)
     scores, expected, scale = (np.asarray(each, np.float64) for each in (scored.scores, scored.expected, scored.scale))

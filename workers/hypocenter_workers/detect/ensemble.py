@@ -58,13 +58,15 @@ class Ensemble:
 
     Its members: the seasonal tier; over the residuals that it leaves shifts and, with `shapes`, a random cut forest
     (about 10 µs a sample and 2 MB a series, for series that somebody looks at); and the runs of one value, of zeros and
-    at a ceiling. A shift's score is calibrated once more, as residuals wander in their own ways. Expected value, scale
-    and flags are the seasonal tier's.
+    at a ceiling: `limit`, in the unit of the series, or else the highest value known of it. A shift's score is
+    calibrated once more, as residuals wander in their own ways. Expected value, scale and flags are the seasonal
+    tier's.
     """
 
     calendar: Calendar = field(default_factory=Calendar)
     shapes: bool = True
     seed: int = 1
+    limit: float | None = None
 
     name: ClassVar[str] = "ensemble"
     version: ClassVar[int] = 1
@@ -104,7 +106,7 @@ class Ensemble:
 
     def _members(self) -> dict[str, Detector]:
         shapes: tuple[Detector, ...] = (Forest(seed=self.seed),) if self.shapes else ()
-        runs: tuple[Detector, ...] = (Flatline(overdue=4.0), Zeros(overdue=3.0), Saturation())
+        runs: tuple[Detector, ...] = (Flatline(overdue=4.0), Zeros(overdue=3.0), Saturation(limit=self.limit))
         members: tuple[Detector, ...] = (Seasonal(self.calendar), Shift(memory=SHIFT_MEMORY), *shapes, *runs)
         return {detector.name: detector for detector in members}
 
