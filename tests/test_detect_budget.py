@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from hypocenter.errors import InputError
 from hypocenter_workers.detect.budget import (
-    Corrector,
     Costs,
     Watch,
     alerts_per_day,
@@ -20,7 +19,6 @@ from hypocenter_workers.detect.budget import (
     threshold,
     threshold_from_costs,
 )
-from hypocenter_workers.detect.contract import State
 
 WATCH = Watch(series=50, step_s=300.0)
 COSTS = Costs(false_alarm=1.0, miss=500.0, incidents_per_day=0.2)
@@ -93,52 +91,8 @@ def test_the_threshold_moves_with_each_cost_the_way_it_should():
         (lambda: replace(WATCH, clump=0.5), "clump=0.5"),
         (lambda: replace(COSTS, miss=0.0), "miss=0.0"),
         (lambda: replace(COSTS, typical_score=0.9), "typical_score=0.9"),
-        (lambda: Corrector(threshold=4.0, share=0.0), "share=0.0"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused_by_name(make, field):
     with pytest.raises(InputError, match=field):
         make()
-
-
-CORRECTOR = Corrector(threshold=3.0, share=1e-3)
-
-
-def noise(rows, heavier):
-    """Scores of 30 series that promise -log10 p and exceed it by a factor."""
-    return heavier * np.random.default_rng(3).exponential(1 / math.log(10), (rows, 30))
-
-
-def excursions(scores):
-    over = scores >= CORRECTOR.threshold
-    return (over[1:] & ~over[:-1]).sum(axis=0) + over[0]
-
-
-@pytest.mark.parametrize("heavier", [1.0, 1.15, 1.3])
-def test_scores_that_promise_too_much_are_held_to_the_budget(heavier):
-    scores = noise(20_000, heavier)
-    corrected, _ = CORRECTOR.correct_block(scores, CORRECTOR.begin(30))
-    granted = len(scores) * CORRECTOR.share
-    assert excursions(corrected).max() <= granted + 1 + CORRECTOR.most / CORRECTOR.gain
-    assert excursions(corrected).mean() <= 1.3 * granted
-
-
-def test_scores_are_only_lowered_and_never_by_more_than_stated():
-    scores = noise(4_000, 3.0)
-    corrected, _ = CORRECTOR.correct_block(scores, CORRECTOR.begin(30))
-    assert (corrected <= scores).all()
-    assert (corrected >= np.maximum(scores - CORRECTOR.most, 0.0)).all()
-
-
-def test_blocks_columns_and_bytes_make_no_difference_to_a_correction():
-    scores = noise(400, 3.0)
-    scores[50:60, 3] = np.nan
-    whole, last = CORRECTOR.correct_block(scores, CORRECTOR.begin(30))
-    first, state = CORRECTOR.correct_block(scores[:55], CORRECTOR.begin(30))
-    kept = State.from_bytes(state.to_bytes(), CORRECTOR.name, CORRECTOR.version)
-    second, again = CORRECTOR.correct_block(scores[55:], kept)
-    np.testing.assert_array_equal(np.vstack([first, second]), whole)
-    assert again.to_bytes() == last.to_bytes()
-    alone, _ = CORRECTOR.correct_block(scores[:, 3:4], CORRECTOR.begin(1))
-    np.testing.assert_array_equal(alone[:, 0], whole[:, 3])
-    assert np.isnan(whole[50:60, 3]).all()

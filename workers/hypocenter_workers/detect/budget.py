@@ -10,24 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from hypocenter.errors import InputError
-from hypocenter_workers.detect.contract import State
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from hypocenter.telemetry import Values
 
 DAY_S = 86_400.0
 WEEK_DAYS = 7.0
 USUAL_STEP_S = 300.0
 USUAL_CLUMP = 3.5
-OFFSET = "offset"
-WAS_OVER = "was_over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,53 +120,6 @@ def alerts_per_day(score: float, watch: Watch) -> float:
     1.0
     """
     return watch.chances_per_day * math.pow(10.0, -score)
-
-
-@dataclass(frozen=True)
-class Corrector:
-    """Holds each series to its budget where its scores promise more than they keep.
-
-    Every excursion over the threshold lowers the scores of its series by `gain` from the next row on, and each look
-    gives back `gain` times the excursions that the budget grants it, within 0 and `most`. Over n looks a series so has
-    at most n * share + 1 + most / gain excursions until its scores are lowered by `most`, whatever they are
-    distributed like (after Gibbs and Candès, 2021, "Adaptive conformal inference under distribution shift"). Scores are
-    only ever lowered: an incident makes its series no quieter than `most` and no louder than the budget.
-
-    `threshold` is the score that alerts, `share` the alerts granted per look, as `10**-threshold` of a clump.
-    """
-
-    threshold: float
-    share: float
-    gain: float = 0.25
-    most: float = 2.0
-
-    name = "corrector"
-    version = 1
-
-    def __post_init__(self) -> None:
-        """Raise InputError when a setting makes no sense."""
-        for name in ("threshold", "share", "gain", "most"):
-            _require_positive(name, getattr(self, name))
-
-    def begin(self, series: int) -> State:
-        """Return the state that corrects nothing."""
-        return self._state(np.zeros(series), np.zeros(series, dtype=np.bool_))
-
-    def correct_block(self, scores: Values, state: State) -> tuple[Values, State]:
-        """Return corrected scores, [time, series] and not below 0, NaN where they were NaN, and the next state."""
-        offset = np.asarray(state.arrays[OFFSET], dtype=np.float64)
-        was_over = np.asarray(state.arrays[WAS_OVER], dtype=np.bool_)
-        corrected = np.empty_like(scores)
-        for row, score in enumerate(scores):
-            corrected[row] = np.maximum(score - offset, 0.0)
-            there, over = np.isfinite(score), corrected[row] >= self.threshold
-            step = self.gain * (over & ~was_over) - self.gain * self.share
-            offset = np.where(there, np.clip(offset + step, 0.0, self.most), offset)
-            was_over = np.where(there, over, was_over)
-        return corrected, self._state(offset, was_over)
-
-    def _state(self, offset: NDArray[np.float64], was_over: NDArray[np.bool_]) -> State:
-        return State(self.name, self.version, {OFFSET: offset, WAS_OVER: was_over})
 
 
 def _require_positive(name: str, number: float) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 COUNTS = frozenset({MetricKind.LOG_LINES, MetricKind.OPERATION})
 SUSTAINED = np.timedelta64(180, "s")
-SUSTAINED_ROWS = 3
 LEAST_SUSTAINED_ROWS = 2
 LEAST_SUSTAINED = np.timedelta64(60, "s")
 LEAST_FRESH = np.timedelta64(300, "s")
