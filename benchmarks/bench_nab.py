@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import detectors
 import nab
+import peers
 import results
 from methods import METHODS
 
@@ -72,11 +73,15 @@ def nab_folder(folder: Path) -> Path:
 
 
 def scored(series: Sequence[Labelled], threshold: float) -> Iterator[tuple[str, list[Floats], float]]:
-    """Score all series by our detectors, without and with the event stage, then by the methods: with thresholds."""
+    """Score all series by our detectors, without and with the event stage, then by the methods: with thresholds.
+
+    Of other libraries it is krcf, the forest to be as good as.
+    """
     for name, detector in detectors.shipped().items():
         yield name, [detectors.scores(detector, one) for one in series], threshold
         yield f"{name} + events", [detectors.alerts(detector, one, threshold) for one in series], threshold
-    for method in METHODS:
+    forest = [peers.PEERS["krcf"]] if peers.present("krcf") else []
+    for method in (*METHODS, *forest):
         yield method.name, [method.score(one) for one in series], method.threshold
 
 
