@@ -180,7 +180,7 @@ def test_an_event_is_an_anomaly_with_the_band_at_its_peak():
 
 def naive_alerts(column, signs, stage):
     """Walk one series by hand, with the whole past at hand; returns its alerting rows."""
-    alerts, over, told, sides, known = [], [], 0.0, set(), False
+    alerts, over, told, sides, known, more = [], [], 0.0, set(), False, 0.0
     calm, step, raised, heard = 0, STEP_S, False, None
     for row, score in enumerate(column):
         if math.isnan(score):
@@ -199,20 +199,24 @@ def naive_alerts(column, signs, stage):
         over.append(row)
         settled = known and (row - alerts[-1]) * step >= stage.settle_s
         worse = score >= max(told + stage.margin, told * stage.growth) or signs[row] not in sides
+        worn = (row - alerts[-1]) * step / stage.budget_s * stage.surcharge if alerts else 0.0
+        if not known and score < stage.threshold + max(more - worn, 0.0):
+            continue
         if not known:
             known, told, sides = True, score, {signs[row]}
-            alerts.append(row)
         elif settled and worse:
             told, sides = max(told, score), sides | {signs[row]}
-            alerts.append(row)
-        elif not settled:
-            told = max(told, score)
+        else:
+            told = max(told, score) if not settled else told
+            continue
+        more = min(max(more - worn, 0.0) + stage.surcharge, 3.0)
+        alerts.append(row)
     return alerts
 
 
 some_scores = st.sampled_from([0.0, 0.0, 0.0, 2.5, 4.5, 6.0, 11.0, math.nan])
 columns = st.lists(st.tuples(some_scores, st.sampled_from([9.0, 11.0])), min_size=1, max_size=60)
-SMALL = Events(threshold=4.0, quiet_s=1_500.0, lost_s=3_000.0, settle_s=600.0)
+SMALL = Events(threshold=4.0, quiet_s=1_500.0, lost_s=3_000.0, settle_s=600.0, budget_s=9_000.0, surcharge=1.0)
 
 
 def blocks(drawn):
@@ -253,12 +257,30 @@ def test_blocks_tell_what_the_whole_tells_through_bytes_and_without_a_look_ahead
 @given(st.lists(columns, min_size=1, max_size=4))
 def test_every_row_over_the_threshold_alerts_or_is_suppressed_and_belongs_to_an_event(drawn):
     scores, values = blocks(drawn)
-    told = tell(scores, SMALL, values)
+    told = tell(scores, replace(SMALL, surcharge=0.0), values)
     suppressed = (told.flags & Flag.SUPPRESSED).astype(bool)
     np.testing.assert_array_equal(told.alerts ^ suppressed, scores >= SMALL.threshold)
     assert sum(event.rows for event in told.events) == (scores >= SMALL.threshold).sum()
     assert sum(1 + event.escalations for event in told.events) == told.alerts.sum()
     assert all(e.onset <= e.alert <= e.told_at and e.onset <= e.peak for e in told.events)
+
+
+def test_a_series_that_spends_its_budget_pays_more_for_the_next_alert():
+    """Excursions of the same size every five hours: the first are told, then one in so many as the budget grants."""
+    scores = np.zeros(12 * 24 * 28)
+    scores[::60] = 4.3
+    often = tell(scores, replace(STAGE, surcharge=0.15))
+    weeks = [alerts.sum() for alerts in np.array_split(often.alerts[:, 0], 4)]
+    assert weeks[0] <= 4
+    assert weeks[1:] == [1, 1, 1]
+    assert tell(scores, replace(STAGE, surcharge=0.0)).alerts.sum() == len(scores[::60])
+
+
+def test_what_is_far_worse_is_told_whatever_was_spent():
+    scores = np.zeros(12 * 24 * 7)
+    scores[::60] = 4.3
+    scores[-12] = 9.0
+    assert tell(scores).alerts[-12, 0]
 
 
 def test_a_state_is_as_large_as_the_events_under_way_and_no_larger():

@@ -32,6 +32,8 @@ STEP_ROWS = 100
 LONE_ROW_STEP_S = 60.0
 # Series are scored so many at a time: what they do not share need not be in memory at once.
 MOST_SHAPED = 256
+WEEK_S = 604_800.0
+MOST_RARER = 3.0
 SERIES_AT_ONCE = 64
 
 
@@ -106,7 +108,7 @@ def detect(
     A series that says nothing while others go on is one of them. `score` is the threshold of an alert; without one it
     is that of `budget.default_threshold`. Raises InputError for a quiet time that makes no sense.
     """
-    stage = Events(default_threshold(_watch(table)) if score is None else score)
+    stage = _stage(default_threshold(_watch(table)), score)
     silence = _silence(table)
     muted = np.broadcast_to(mute(table.times, len(table.names), quiet), silence.shape)
     parts = []
@@ -129,6 +131,13 @@ def threshold_of(table: SeriesOfTable, alerts_per_week: float) -> float:
     if found <= 0:
         raise InputError(f"{alerts_per_week:g} alerts a week are as many as there are rows; ask for fewer")
     return found
+
+
+def _stage(usual: float, score: float | None) -> Events:
+    """Return the event stage of a threshold; its budget is to one alert a week as the threshold is to the usual one."""
+    limit = usual if score is None else score
+    rarer = 10.0 ** min(max(limit - usual, -MOST_RARER), MOST_RARER)
+    return Events(limit, budget_s=WEEK_S * rarer)
 
 
 def _watch(table: SeriesOfTable) -> Watch:

@@ -33,6 +33,8 @@ Kinds = NDArray[np.uint8]
 NS = 1_000_000_000
 COLLECTIVE_ROWS = 3
 UNDER_WAY = "under_way"
+SPENT = "spent"
+BILL = np.dtype([("series", np.int64), ("raised", np.float64), ("at", np.int64)])
 RECORD = np.dtype(
     [(name, np.int64) for name in ("series", "onset", "alert", "end", "last", "heard", "peak", "told_at")]
     + [(name, np.float64) for name in ("score", "told", "value", "expected", "scale")]
@@ -122,6 +124,9 @@ class Events:
     `settle_s` after it was told last, when its score exceeds what was told by `margin` and by the factor `growth`, or
     when it turns the other way; so it is told a bounded number of times, however long it lasts. It ends after both
     `quiet_s` and `quiet_rows` samples below the threshold, or when its series was not heard for `lost_s`.
+
+    Each alert raises the threshold of its series' next event by `surcharge`, which wears off evenly over `budget_s`: so
+    a series whose chance events are more frequent than the budget grants finds a threshold of its own.
     """
 
     threshold: float
@@ -132,6 +137,8 @@ class Events:
     quiet_s: float = 14_400.0
     quiet_rows: int = 3
     lost_s: float = 86_400.0
+    budget_s: float = 604_800.0
+    surcharge: float = 0.15
 
     name = "events"
     version = 1
@@ -146,10 +153,12 @@ class Events:
             raise InputError(
                 "growth must be at least 1, and margin, settle_s, quiet_s, quiet_rows and lost_s not below 0"
             )
+        if self.surcharge < 0 or self.budget_s < 1:
+            raise InputError("surcharge must not be below 0, and budget_s at least 1")
 
     def begin(self) -> State:
         """Return the state in which nothing is under way."""
-        return State(self.name, self.version, {UNDER_WAY: np.empty(0, RECORD)})
+        return State(self.name, self.version, {UNDER_WAY: np.empty(0, RECORD), SPENT: np.empty(0, BILL)})
 
     def tell_block(
         self,
@@ -169,12 +178,14 @@ class Events:
 
         block = _block(scored, values, times, muted, kinds)
         known: Any = np.asarray(state.arrays[UNDER_WAY])
-        if known["series"].max(initial=-1) >= values.shape[1]:
+        paid: Any = np.asarray(state.arrays[SPENT])
+        if max(known["series"].max(initial=-1), paid["series"].max(initial=-1)) >= values.shape[1]:
             raise InputError(f"the state has events of more series than the {values.shape[1]} of the block")
-        under_way, ended, marks = walk(block, known, self._limits())
+        under_way, ended, spent, marks = walk(block, known, paid, self._limits())
         told = np.concatenate([ended, under_way[under_way["alert"] != NEVER]])
         flags = scored.flags | np.where(marks == TOLD, np.uint8(Flag.SUPPRESSED), np.uint8(0))
-        return Told(_read(told), marks == ALERT, flags, State(self.name, self.version, {UNDER_WAY: under_way}))
+        arrays = {UNDER_WAY: under_way, SPENT: self._owed(spent, block.times)}
+        return Told(_read(told), marks == ALERT, flags, State(self.name, self.version, arrays))
 
     def alert_scores(self, scores: Values, flags: Flags) -> Values:
         """Return scores with the rows that were not told brought down to a first sign: [time, series].
@@ -182,6 +193,13 @@ class Events:
         So a benchmark that takes every row over the threshold for an alert sees the alerts that people see.
         """
         return np.where(flags & Flag.SUPPRESSED, self.sign_share * self.threshold, scores)
+
+    def _owed(self, spent: Records, times: NDArray[np.int64]) -> Records:
+        """Return what series still owe the budget after a block, in the order of the series."""
+        if len(times):
+            lasting = self.budget_s * NS / self.surcharge if self.surcharge else 0.0
+            spent = spent[spent["at"] + spent["raised"] * lasting > times[-1]]
+        return spent[np.argsort(spent["series"])]
 
     def _limits(self) -> Limits:
         from hypocenter_workers.detect.events_kernels import Limits
@@ -195,6 +213,8 @@ class Events:
             quiet=int(self.quiet_s * NS),
             quiet_rows=int(self.quiet_rows),
             lost=int(self.lost_s * NS),
+            budget=int(self.budget_s * NS),
+            surcharge=float(self.surcharge),
         )
 
 

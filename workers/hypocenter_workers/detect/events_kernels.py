@@ -18,6 +18,7 @@ NEVER = np.int64(np.iinfo(np.int64).min)
 UP = 1
 DOWN = 2
 MOST_CALM_BEFORE = 1
+MOST_RAISED = 3.0
 
 
 class Block(NamedTuple):
@@ -43,6 +44,8 @@ class Limits(NamedTuple):
     quiet: int
     quiet_rows: int
     lost: int
+    budget: int
+    surcharge: float
 
 
 @compiled
@@ -99,8 +102,19 @@ def tell(event: Any, score: float, direction: int, time: int, limits: Limits) ->
 
 
 @compiled
-def observe(event: Any, block: Block, row: int, limits: Limits) -> int:
-    """Let an event see one row of its series; returns whether it alerts, was told already, or neither."""
+def raised(spent: NDArray[Any], k: int, time: int, limits: Limits) -> float:
+    """Return by how much the threshold of a series is still raised by what it has told before."""
+    if k < 0:
+        return 0.0
+    return float(max(spent[k].raised - limits.surcharge * (time - spent[k].at) / limits.budget, 0.0))
+
+
+@compiled
+def observe(event: Any, block: Block, row: int, limits: Limits, more: float) -> int:
+    """Let an event see one row of its series; returns whether it alerts, was told already, or neither.
+
+    `more` is what its first alert takes beyond the threshold.
+    """
     column, time = event.series, block.times[row]
     score, value, expected = block.scores[row, column], block.values[row, column], block.expected[row, column]
     direction = UP if value > expected else DOWN
@@ -116,6 +130,8 @@ def observe(event: Any, block: Block, row: int, limits: Limits) -> int:
     event.rows += 1
     event.calm = 0
     if block.muted[min(row, len(block.muted) - 1), min(column, block.muted.shape[1] - 1)]:
+        return TOLD
+    if event.alert == NEVER and score < limits.threshold + more:
         return TOLD
     return tell(event, score, direction, time, limits)
 
@@ -148,19 +164,46 @@ def close(
 
 
 @compiled
-def walk(block: Block, known: NDArray[Any], limits: Limits) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.uint8]]:
+def spend(
+    spent: NDArray[Any], place: NDArray[np.int32], series: int, time: int, count: int, limits: Limits
+) -> tuple[NDArray[Any], int]:
+    """Raise the threshold of a series that has alerted, for as long as the budget grants no other alert."""
+    k = place[series]
+    before = raised(spent, k, time, limits)
+    if k < 0:
+        spent = with_room(spent, count)
+        k, place[series], count = count, count, count + 1
+        spent[k].series = series
+    spent[k].raised = min(before + limits.surcharge, MOST_RAISED)
+    spent[k].at = time
+    return spent, count
+
+
+@compiled
+def places(records: NDArray[Any], columns: int) -> NDArray[np.int32]:
+    """Return where the record of each series is, -1 for none."""
+    found = np.full(columns, -1, np.int32)
+    for k in range(len(records)):
+        found[records[k].series] = k
+    return found
+
+
+@compiled
+def walk(
+    block: Block, known: NDArray[Any], paid: NDArray[Any], limits: Limits
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.uint8]]:
     """Walk over a block row by row.
 
-    `known` are the events under way; returns those under way afterwards, those that ended and were told of, and per
-    row and series whether it alerts (1) or is over the threshold without alerting (2).
+    `known` are the events under way, `paid` what series have told lately; returns both as they are afterwards, in
+    between the events that ended and were told of, and per row and series whether it alerts (1) or is over the
+    threshold without alerting (2).
     """
     rows, columns = block.scores.shape
     marks = np.zeros((rows, columns), np.uint8)
-    place = np.full(columns, -1, np.int32)
+    place, purse = places(known, columns), places(paid, columns)
     events, ended = with_room(known.copy(), len(known)), np.empty(16, known.dtype)
+    spent, bills = with_room(paid.copy(), len(paid)), len(paid)
     count, done = len(known), 0
-    for k in range(count):
-        place[events[k].series] = k
     for row in range(rows):
         time = block.times[row]
         for column in range(columns):
@@ -176,7 +219,9 @@ def walk(block: Block, known: NDArray[Any], limits: Limits) -> tuple[NDArray[Any
                 place[column] = k
                 open_event(events[k], column, time)
             if k >= 0:
-                marks[row, column] = observe(events[k], block, row, limits)
+                marks[row, column] = observe(events[k], block, row, limits, raised(spent, purse[column], time, limits))
+                if marks[row, column] == ALERT:
+                    spent, bills = spend(spent, purse, column, time, bills, limits)
                 if has_ended(events[k], time, limits):
                     ended, count, done = close(events, ended, place, k, count, done)
-    return events[:count], ended[:done], marks
+    return events[:count], ended[:done], spent[:bills], marks
