@@ -66,7 +66,7 @@ def default_detector(calendar: Calendar, series: int = 1, limit: float | None = 
     """Return the detector that tables of so many series are scored with unless another is wanted.
 
     `limit`, in the unit of the series, is what they cannot exceed; without one each has its highest value.
-    Beyond 256 series it does without the forest of shapes, which takes a thousand times as long as all the rest.
+    Beyond 256 series it does without the forest of shapes, which takes a hundred times as long as all the rest.
     """
     return Ensemble(calendar, shapes=series <= MOST_SHAPED, limit=limit)
 

@@ -43,7 +43,7 @@ class Raw(NamedTuple):
 
 @dataclass(frozen=True)
 class Forest:
-    """Detector of shapes that a series has not shown before; about 8 µs a sample, 2 MB a series at the defaults.
+    """Detector of shapes that a series has not shown before; about 10 µs a sample, 2 MB a series at the defaults.
 
     `trees` random cut trees hold `samples` each of the shingles of the last `shingle` samples, in which each counts for
     `fade` of what the next newer one does. `rate` is the least chance of a new shingle to be sampled: a tree remembers
