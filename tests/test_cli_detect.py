@@ -306,6 +306,11 @@ def test_the_plot_is_one_page_with_every_name_escaped(run, table):
             "time,host,value\n" + "".join(f"2026-03-0{day},{host},1\n" for day in (1, 2) for host in "abcde"),
             "most times come again; write one row per time and one column per series",
         ),
+        (
+            "time,host,value\n" + "".join(f"2026-03-0{day},{host},1\n" for day in (1, 2) for host in "ab"),
+            "most times come again; write one row per time and one column per series",
+        ),
+        ("time,value\n2026-03-01,1e300\n", "not one cell of 'value' is a number of at most 1e+100; use a larger unit"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_one_line(run, text, message):
@@ -315,6 +320,12 @@ def test_what_is_wrong_with_a_table_is_one_line(run, text, message):
     assert err.startswith("hypocenter: error: t.csv: ")
     assert message in err
     assert not Path("s.csv").exists()
+
+
+def test_a_number_without_bounds_is_helped_with_as_one(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    assert re.search(r"--limit FLOAT +What no series can exceed", out)
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,12 @@ def test_what_is_no_time_is_named(time):
         Stream(SEASONAL).score_one(1.0, time)
 
 
+@pytest.mark.parametrize("value", ["many", [1.0, 2.0], {}])
+def test_what_is_no_number_is_named(value):
+    with pytest.raises(InputError, match="is no number; give a number"):
+        Stream(SEASONAL).score_one(value, SAME[0])
+
+
 def test_an_infinite_sample_is_refused():
     with pytest.raises(InputError, match="infinite"):
         Stream(SEASONAL).learn_one(math.inf, SAME[0])

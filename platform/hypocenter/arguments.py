@@ -6,7 +6,7 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 import click
 from click.core import ParameterSource
@@ -119,6 +119,19 @@ class SpanType(click.ParamType[tuple[datetime, datetime]]):
         if span[1] <= span[0]:
             self.fail(f"{value!r} ends before it begins", param, ctx)
         return span
+
+
+class Finite(click.types.FloatParamType):
+    """Any number, which `nan` is not and infinity is not meant to be."""
+
+    def convert(
+        self, value: SupportsFloat | SupportsIndex, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number, or fail with why it is none."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 class FiniteRange(click.FloatRange):

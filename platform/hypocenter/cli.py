@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hypocenter.arguments import PATH, TIME, FiniteRange, about_the_incident, about_the_server, refuse_server_options
+from hypocenter.arguments import (
+    PATH,
+    TIME,
+    Finite,
+    FiniteRange,
+    about_the_incident,
+    about_the_server,
+    refuse_server_options,
+)
 from hypocenter.cli_detect import detect
 from hypocenter.destination import check_destination, report_path, write_report
 from hypocenter.errors import HypocenterError, InputError
@@ -295,7 +303,7 @@ def _print(investigation: Investigation, report: Path | None, as_json: bool) -> 
     help="Tell each method when the incident began, or let it be found.",
 )
 @click.option(
-    "--offset", "offset_s", type=FiniteRange(), default=0.0, help="Seconds by which the start that is told is shifted."
+    "--offset", "offset_s", type=Finite(), default=0.0, help="Seconds by which the start that is told is shifted."
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cases to run at the same time.")
 @click.option("--json", "as_json", is_flag=True, help="Print rows and single outcomes as JSON and nothing else.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hypocenter.arguments import PATH, FiniteRange, about_the_budget, about_the_calendar
+from hypocenter.arguments import PATH, Finite, about_the_budget, about_the_calendar
 from hypocenter.destination import check_destination, write_report
 from hypocenter.terminal import progress, visible
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @about_the_calendar
 @click.option(
     "--limit",
-    type=FiniteRange(),
+    type=Finite(),
     help="What no series can exceed; sticking to it is an event. Default: each one's top.",
 )
 @click.option("--scores", type=PATH, help="Where every row's score goes: CSV `timestamp,value,anomaly_score`.")

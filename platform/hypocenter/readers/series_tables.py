@@ -62,7 +62,9 @@ def series_of(frame: pd.DataFrame, where: str) -> SeriesOfTable:
     # The number of each row goes along, so that its time can be written as it was read.
     numbered = np.column_stack([np.arange(len(values), dtype=np.float64), values])
     times, numbered, order_notes = in_order(times, numbered, where)
-    if len(times) * 2 < np.isfinite(values).any(axis=1).sum():
+    # Beside a column of names even two rows a time are one row per series; without one, the table may be written twice.
+    most_rows = len(times) * (1.5 if column_notes else 2.0)
+    if np.isfinite(values).any(axis=1).sum() > most_rows:
         raise InputError(f"{where}: most times come again; write one row per time and one column per series")
     stamps = frame[column].astype("string").iloc[numbered[:, 0].astype(np.int64)]
     return SeriesOfTable(

@@ -93,7 +93,8 @@ def numbers_of(frame: pd.DataFrame, where: str) -> tuple[Values, Notes]:
     values, notes = finite(values, where)
     if np.isnan(values).all():
         names = f"{str(frame.columns[0])!r}" + (" or its neighbours" if frame.shape[1] > 1 else "")
-        raise InputError(f"{where}: not one cell of {names} is a number; see its columns")
+        wanted = f"number of at most {LARGEST:g}; use a larger unit" if notes else "number; give a column of numbers"
+        raise InputError(f"{where}: not one cell of {names} is a {wanted}")
     return values, notes + wrong_cells(wrong, where)
 
 

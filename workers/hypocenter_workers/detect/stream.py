@@ -113,9 +113,12 @@ class Stream:
     def _sample(self, value: float, time: datetime | np.datetime64) -> tuple[Values, Times]:
         if len(self._columns) != 1:
             raise InputError(f"the stream has {len(self._columns)} series; give a table with a row for `learn`")
-        values, times = np.array([[value]], dtype=np.float64), np.array([_moment(time)])
+        try:
+            values = np.array([[float(value)]])
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{value!r} is no number; give a number, NaN where there is no sample") from error
         _check_values(values, self._columns)
-        return values, self._later(times)
+        return values, self._later(np.array([_moment(time)]))
 
     def _block(self, frame: pd.DataFrame) -> tuple[Values, Times]:
         frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
