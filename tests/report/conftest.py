@@ -1,4 +1,4 @@
-"""Investigations made by hand: a realistic one and the extremes that a report has to bear."""
+"""Investigations made by hand, a realistic one and the extremes that a report has to bear, and a browser."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from hypocenter import model
 from hypocenter.model import ComponentType, DependencyType, MetricKind
@@ -276,3 +277,12 @@ SAMPLES = {"shop": shop, "undecided": undecided, "large": large, "hostile": host
 def sample():
     """`sample(name)` is an investigation: shop, undecided, large, hostile or empty."""
     return lambda name: SAMPLES[name]()
+
+
+@pytest.fixture(scope="module")
+def browser(require):
+    path = require("chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from hypocenter.report import render
 
@@ -14,15 +13,6 @@ TEXT_SIZES = """[...document.querySelectorAll("body *")]
     .map(e => parseFloat(getComputedStyle(e).fontSize))"""
 GROUND_AND_INK = """[getComputedStyle(document.body).backgroundColor,
     getComputedStyle(document.querySelector(".chart text")).fill]"""
-
-
-@pytest.fixture(scope="module")
-def browser(require):
-    path = require("chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

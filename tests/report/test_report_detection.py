@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from playwright.sync_api import sync_playwright
 
 from hypocenter.report.detection import DetectionPage, EventRow, render_detection
 from hypocenter.report.series_svg import Buckets, Drawn, Span, series_svg, tick_texts
@@ -146,15 +145,6 @@ def test_hostile_names_do_not_break_out():
     assert "\x1b" not in html
     assert "\u202e" not in html
     assert len(html) < 400_000
-
-
-@pytest.fixture(scope="module")
-def browser(require):
-    path = require("chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.mark.browser
