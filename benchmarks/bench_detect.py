@@ -21,7 +21,8 @@ import made
 import numpy as np
 import peers
 import results
-from methods import shingled
+from methods import SHINGLE, shingled
+from peers import SAMPLES, TREES
 
 from hypocenter_workers.detect.ensemble import Ensemble
 from hypocenter_workers.detect.seasonal import Seasonal
@@ -43,9 +44,6 @@ FLEET = 800_000
 FLAT = "ensemble without shapes"
 FLEET_TIERS = ("seasonal", FLAT)
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
-SHINGLE = 8
-TREES = 50
-SAMPLES = 256
 NOTE = (
     "One process on one core. A figure is the best of several runs and, beside it, their median. Blocks hold 60 rows "
     "of 60 s for the fleet's tiers (20,000 series) and 4,000 rows of one series for the others (the forest has 50 "
@@ -179,18 +177,8 @@ def _each(step: Callable[[Any], object], points: Floats) -> None:
         step(point)
 
 
-def _krcf(fit: Floats) -> Callable[[list[float]], None]:
-    krcf = peers.imported("krcf")
-    forest = krcf.RandomCutForest(
-        krcf.RandomCutForestOptions(
-            dimensions=SHINGLE, shingle_size=1, num_trees=TREES, sample_size=SAMPLES, random_seed=1
-        )
-    )
-
-    def step(point: list[float]) -> None:
-        forest.score(point)
-        forest.update(point)
-
+def _krcf(fit: Floats) -> Callable[[list[float]], float]:
+    step = peers.krcf_step()
     _each(step, fit)
     return step
 

@@ -16,6 +16,8 @@ import numpy as np
 from methods import AUTOENCODER_SHINGLE, SHINGLE, SMALLEST, Method, rows_per_day, shingled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nab import Floats, Labelled
 
 TREES = 50
@@ -45,18 +47,24 @@ def imported(module: str) -> Any:
 
 def krcf_forest(one: Labelled) -> Floats:
     """Score and update row by row: 50 trees of 256 samples, shingle 8."""
+    step = krcf_step()
+    return np.array([step(window) for window in shingled(one, SHINGLE).tolist()])
+
+
+def krcf_step() -> Callable[[list[float]], float]:
+    """Return what scores a window by a forest of its own, and then learns it."""
     krcf = imported("krcf")
     options = krcf.RandomCutForestOptions(
         dimensions=SHINGLE, shingle_size=1, num_trees=TREES, sample_size=SAMPLES, random_seed=1
     )
     forest = krcf.RandomCutForest(options)
-    return np.array([_step(forest, window) for window in shingled(one, SHINGLE).tolist()])
 
+    def step(window: list[float]) -> float:
+        score = forest.score(window)
+        forest.update(window)
+        return float(score)
 
-def _step(forest: Any, window: list[float]) -> float:
-    score = forest.score(window)
-    forest.update(window)
-    return float(score)
+    return step
 
 
 def rrcf_forest(one: Labelled) -> Floats:
