@@ -1,4 +1,4 @@
-"""Real servers on free ports, started when a test asks for them and stopped after it; and the labelled data."""
+"""Real servers on free ports, started for a test and stopped after it; the labelled data; a command in a folder."""
 
 from __future__ import annotations
 
@@ -53,6 +53,25 @@ def data_folder() -> Path:
     folder = Path(named)
     assert folder.is_dir(), f"HYPOCENTER_DATA={named} is not a folder"
     return folder
+
+
+@pytest.fixture
+def detect(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """`detect(*words)` is exit code, standard output and standard error of `hypocenter detect` in an empty folder."""
+    from hypocenter.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(["detect", *map(str, words)])
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    return call
 
 
 def _free_port() -> int:
