@@ -209,7 +209,7 @@ def naive_alerts(column, signs, stage):
         else:
             told = max(told, score) if not settled else told
             continue
-        more = min(max(more - worn, 0.0) + stage.surcharge, 3.0)
+        more = min(max(more - worn, 0.0) + stage.surcharge, 6.0)
         alerts.append(row)
     return alerts
 

@@ -105,29 +105,35 @@ class Twin:
         limit = math.inf
         if count > 10 and self.excess > 0 and error > 0:
             limit = self.tail + 6 * self.excess if count > self.warm else 10 * error
-        clipped = {name: max(-limit, min(r, limit)) for name, r in residuals.items()}
-        if self.away < 12:
-            self.learn_normal(days, clipped, count)
+        clipped = {name: max(-4 * limit, min(r, 4 * limit)) for name, r in residuals.items()}
+        near = {name: max(-limit, min(r, limit)) for name, r in residuals.items()}
+        held = self.away >= 12
+        self.learn_habits(days, clipped, count, held)
+        self.learn_level(days, near, count, held)
+        if not held:
             self.learn_tail(abs(residuals[self.choice]), count, error)
-        else:
-            self.line += self.slope
         self.count, self.age = count, self.age + days
-        self.learn_anew(residuals[self.choice])
+        self.learn_anew(residuals[self.choice], days)
 
-    def learn_normal(self, days, clipped, count):
+    def learn_habits(self, days, clipped, count, held):
         part = 2 * days * self.slots
-        by_day = min(part * max(0.1, 1 / max(1 + self.age - 0.999, 1)), 1) if self.age >= 0.999 else 0.0
+        by_day = min(part * max(0.1, 1 / max(1 + self.age - 0.999, 1)), 1) if self.age >= 0.999 and not held else 0.0
         by_week = min(part * max(0.15, 1 / max(1 + (self.age - 6.999) / 7, 1)), 1) if self.age >= 6.999 else 0.0
         for kind, slot, near in self.near:
             self.day[slot] += near * by_day * clipped["day"]
             self.week[kind][slot] += near * by_week * clipped["week"]
-        gain = max(min(math.log(2) / 288, math.log(2) * days), 1 / count)
-        self.level += gain * clipped[self.choice if self.choice != "line" else "level"]
-        pairs = count * (count + 1)
-        self.line += self.slope + min(max((4 * count - 2) / pairs, 2 * gain - gain**2), 1) * clipped["line"]
-        self.slope += max(6 / pairs, gain**2) * clipped["line"] if count > 1 else 0.0
         for name, r in clipped.items():
             self.errors[name] += max(0.005, 1 / count) * (abs(r) - self.errors[name])
+
+    def learn_level(self, days, near, count, held):
+        gain = max(min(math.log(2) / 288, math.log(2) * days), 1 / count)
+        pairs = count * (count + 1)
+        self.line += self.slope
+        if held:
+            return
+        self.level += gain * near[self.choice if self.choice != "line" else "level"]
+        self.line += min(max((4 * count - 2) / pairs, 2 * gain - gain**2), 1) * near["line"]
+        self.slope += max(6 / pairs, gain**2) * near["line"] if count > 1 else 0.0
 
     def learn_tail(self, size, count, error):
         if count > 10 and self.excess > 0:
@@ -143,11 +149,11 @@ class Twin:
             part = max(1 / (0.02 * count + 10), 1 / 85) if self.excess > 0 else 1.0
             self.excess += (size - self.tail - self.excess) * part
 
-    def learn_anew(self, residual):
+    def learn_anew(self, residual, days):
         self.fast += 0.0561257 * (residual - self.fast)
-        out = self.away < 0 or (abs(self.fast) > self.tail and self.count > self.warm)
-        self.away = self.away + 1 if out else max(self.away - 2, 0.0)
-        if self.away >= 144:
+        far = abs(self.fast) > self.tail + 6 * self.excess and self.count > self.warm
+        self.away = self.away + 1 if self.away < 0 or far else max(self.away - 2, 0.0)
+        if self.away >= 144 and self.away * days >= 2.5:
             self.level, self.line, self.fast, self.away = self.level + self.fast, self.line + self.fast, 0.0, -144.0
 
 
@@ -264,6 +270,26 @@ def test_a_special_day_is_not_told_and_teaches_nothing():
     assert ((scored.flags[:, 0] & Flag.SUPPRESSED) > 0).tolist() == special.tolist()
 
 
+@pytest.mark.parametrize("step_s", [60, 300, 900])
+def test_habits_of_the_week_are_learned_at_any_step(step_s):
+    """A weekend is longer than what else is an anomaly; the next ones are no surprise."""
+    at = times(35 * 86_400 // step_s, step_s)
+    truth = working(at)
+    scored = run(truth + 2 * noise(len(at)), at)
+    last = at >= at[-1] - np.timedelta64(7, "D")
+    assert np.abs(scored.expected[last, 0] - truth[last]).mean() < 2 * NOISE
+    assert (scored.scores[last, 0] > 3.5).mean() < 0.005
+
+
+@pytest.mark.parametrize("step_s", [15, 60, 300])
+def test_habits_of_the_day_are_learned_at_any_step(step_s):
+    at = times(8 * 86_400 // step_s, step_s)
+    scored = run(daily(at) + noise(len(at)), at)
+    last = at >= at[-1] - np.timedelta64(1, "D")
+    assert np.abs(scored.expected[last, 0] - daily(at[last])).mean() < NOISE
+    assert scored.scale[-1, 0] < 2 * NOISE
+
+
 def test_growth_is_followed_without_lag():
     at = times(12 * 48, 1800)
     values = 5.0 * np.arange(len(at)) + noise(len(at))
@@ -289,7 +315,7 @@ def test_a_new_level_is_learned_anew_and_says_so():
     scored = run(values, at)
     assert scored.scores[move, 0] > 4
     drifted = np.flatnonzero(scored.flags[:, 0] & Flag.DRIFTED)
-    assert move < drifted[0] < move + DAY_ROWS
+    assert move + 2 * DAY_ROWS < drifted[0] < move + 3 * DAY_ROWS
     assert np.abs(scored.expected[drifted[0] :, 0] - 90).max() < NOISE
     assert scored.scores[drifted[0] :, 0].max() < 5
     assert scored.scale[-1, 0] == pytest.approx(NOISE, rel=0.3)

@@ -18,7 +18,7 @@ NEVER = np.int64(np.iinfo(np.int64).min)
 UP = 1
 DOWN = 2
 MOST_CALM_BEFORE = 1
-MOST_RAISED = 3.0
+MOST_RAISED = 6.0
 
 
 class Block(NamedTuple):

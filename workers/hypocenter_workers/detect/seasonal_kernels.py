@@ -64,11 +64,14 @@ TINY = np.float32(1e-9)
 TAIL_SHAPE = 0.15
 TAIL_SCORE = np.float32(1.69897)
 TAIL_SIGMAS = 2.326
-# How long the mean of about a dozen recent residuals has been in the tail: after so many rows nothing more is learned,
-# as it is an anomaly; after so many more it is the new normal, and the level starts anew from there.
+# How long the mean of about a dozen recent residuals has been further out than what is learned at once: after so many
+# rows level, day and tail learn no more, as it is an anomaly; after two days and a half, which no weekend lasts, it is
+# the new normal, and the level starts anew from there. The week and errors learn on, or weekends would never be known.
 FAST_GAIN = np.float32(0.0561257)
 HELD_ROWS = np.float32(12.0)
 ANEW_ROWS = np.float32(144.0)
+ANEW_DAYS = np.float32(2.5)
+PATIENCE = np.float32(4.0)
 
 
 @compiled
@@ -274,14 +277,15 @@ def _learn_profile(strips, warm, share_of_slot, share, width):
         week_high = strips[WEEK_HIGH * PITCH + j]
         count = strips[COUNT * PITCH + j] + ONE
         limit = _limit(count, warm, strips[TAIL * PITCH + j], strips[EXCESS * PITCH + j], strips[ERROR * PITCH + j])
-        learns = (x == x) & (strips[AWAY * PITCH + j] < HELD_ROWS)
+        limit *= PATIENCE
+        present = x == x
         day_gain = max(DAY_GAIN, ONE / max(ONE + age - DAY_FROM, ONE))
         week_gain = max(WEEK_GAIN, ONE / max(ONE + (age - WEEK_FROM) / WEEK, ONE))
         # Twice the slot's share: each sample moves only its part of two slots.
         by_day = min(TWO * share_of_slot * day_gain, ONE) * _clip(from_day, limit)
         by_week = min(TWO * share_of_slot * week_gain, ONE) * _clip(from_week, limit)
-        by_day = by_day if learns & (age >= DAY_FROM) else ZERO
-        by_week = by_week if learns & (age >= WEEK_FROM) else ZERO
+        by_day = by_day if present & (strips[AWAY * PITCH + j] < HELD_ROWS) & (age >= DAY_FROM) else ZERO
+        by_week = by_week if present & (age >= WEEK_FROM) else ZERO
         strips[DAY_LOW * PITCH + j] = day_low + rest * by_day
         strips[DAY_HIGH * PITCH + j] = day_high + share * by_day
         strips[WEEK_LOW * PITCH + j] = week_low + rest * by_week
@@ -328,16 +332,17 @@ def _learn_errors(strips, warm, width):
         error_week = strips[ERROR_WEEK * PITCH + j]
         count = strips[COUNT * PITCH + j] + ONE
         limit = _limit(count, warm, strips[TAIL * PITCH + j], strips[EXCESS * PITCH + j], strips[ERROR * PITCH + j])
-        learns = (x == x) & (strips[AWAY * PITCH + j] < HELD_ROWS)
+        limit *= PATIENCE
+        present = x == x
         gain = max(ERROR_GAIN, ONE / count)
         by_level = error_level + gain * (min(abs(plain), limit) - error_level)
         by_line = error_line + gain * (min(abs(from_line), limit) - error_line)
         by_day = error_day + gain * (min(abs(from_day), limit) - error_day)
         by_week = error_week + gain * (min(abs(from_week), limit) - error_week)
-        strips[ERROR_LEVEL * PITCH + j] = by_level if learns else error_level
-        strips[ERROR_LINE * PITCH + j] = by_line if learns else error_line
-        strips[ERROR_DAY * PITCH + j] = by_day if learns else error_day
-        strips[ERROR_WEEK * PITCH + j] = by_week if learns else error_week
+        strips[ERROR_LEVEL * PITCH + j] = by_level if present else error_level
+        strips[ERROR_LINE * PITCH + j] = by_line if present else error_line
+        strips[ERROR_DAY * PITCH + j] = by_day if present else error_day
+        strips[ERROR_WEEK * PITCH + j] = by_week if present else error_week
 
 
 @compiled
@@ -386,10 +391,11 @@ def _learn_anew(strips, warm, days, width):
         tail = strips[TAIL * PITCH + j]
         moved = fast + FAST_GAIN * (strips[RESIDUAL * PITCH + j] - fast)
         fast = moved if present else fast
-        out = (away < ZERO) | ((abs(fast) > tail) & (count > warm))
+        far = abs(fast) > tail + CLIP_EXCESSES * strips[EXCESS * PITCH + j]
+        out = (away < ZERO) | (far & (count > warm))
         counted = away + ONE if out else max(away - TWO, ZERO)
         away = counted if present else away
-        anew = away >= ANEW_ROWS
+        anew = away * max(days, TINY) >= max(ANEW_DAYS, ANEW_ROWS * days)
         strips[COUNT * PITCH + j] = count
         strips[AGE * PITCH + j] = age + (days if present else ZERO)
         strips[LEVEL * PITCH + j] = level + fast if anew else level
