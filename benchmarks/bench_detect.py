@@ -46,12 +46,12 @@ FLEET_TIERS = ("seasonal", FLAT)
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 NOTE = (
     "One process on one core. A figure is the best of several runs and, beside it, their median. Blocks hold 60 rows "
-    "of 60 s for the fleet's tiers (20,000 series) and 4,000 rows of one series for the others (the forest has 50 "
-    "trees, 256 samples, shingle 8); all series are past their warm-up. krcf and rrcf have the forest's settings and, "
-    "as it, score and learn every point; scikit-learn's forest is fitted once and does not learn. A step scores one "
-    "row of 800,000 series: keeping what was known before, or in the memory of the last step. First detection is a "
-    "fresh process from its start to its end with one score: interpreter, imports, kernels. Where nothing can be kept, "
-    "neither the package nor the user's cache folder can be written."
+    "of 60 s for the fleet's tiers (20,000 series, past their warm-up) and 4,000 rows of the peers' series, from the "
+    "first on, for the others (the forest has 50 trees, 256 samples, shingle 8). krcf and rrcf have the forest's "
+    "settings and, as it, score and learn every point; scikit-learn's forest is fitted once and does not learn. A step "
+    "scores one row of 800,000 series: keeping what was known before, or in the memory of the last step. First "
+    "detection is a fresh process from its start to its end with one score: interpreter, imports, kernels. Where "
+    "nothing can be kept, neither the package nor the user's cache folder can be written."
 )
 FIRST_DETECTION = """
 import numpy as np
@@ -133,9 +133,17 @@ def per_point(detector: Detector, rows: int, series: int) -> tuple[Timed, int]:
 
 
 def _block(detector: Detector, rows: int, series: int) -> Timed:
-    state, values = warmed(detector, series), samples(rows, series)
+    if series == 1:
+        state, values = detector.begin(1), _wave(rows)
+    else:
+        state, values = warmed(detector, series), samples(rows, series)
     times = BEGIN + (WARM_ROWS + np.arange(rows)) * STEP
     return timed(lambda: detector.score_block(values, times, state))
+
+
+def _wave(rows: int) -> Floats:
+    """Return the one series that the peers are measured on, [rows, 1]."""
+    return np.ascontiguousarray(made.series("point", 1).values[:rows, None])
 
 
 def _speed(name: str, ours: dict[str, tuple[Timed, int]], spent: Timed, points: int) -> results.Row:
