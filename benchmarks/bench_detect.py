@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hypocenter.telemetry import Times
     from hypocenter_workers.detect.contract import Detector, Scored, State
 
-REPETITIONS = 5
+REPETITIONS = 15
 STEP = np.timedelta64(60, "s")
 BEGIN = np.datetime64("2026-03-02", "ns")
 WARM_ROWS = 300
@@ -176,7 +176,7 @@ def _forests(windows: Floats) -> Iterator[tuple[str, tuple[Timed, int]]]:
         yield f"river {version('river')}, HalfSpaceTrees (25 trees)", _run(partial(_each, _river(fit), many), len(many))
 
 
-def _run(work: Callable[[], object], points: int, repetitions: int = 3) -> tuple[Timed, int]:
+def _run(work: Callable[[], object], points: int, repetitions: int = REPETITIONS) -> tuple[Timed, int]:
     return timed(work, repetitions).times(1 / points), points
 
 
@@ -277,7 +277,7 @@ def _steps(detector: Any, step: Callable[[Any, Floats, Times, Scored], Scored]) 
     values = samples(1, FLEET)
     scored = detector.score_block(values, BEGIN + np.array([29]) * STEP, warmed(detector, FLEET, rows=29))
     spent = []
-    for minute in range(30, 30 + 4 * REPETITIONS):
+    for minute in range(30, 30 + 2 * REPETITIONS):
         times = BEGIN + np.array([minute]) * STEP
         began = time.perf_counter()
         scored = step(detector, values, times, scored)
