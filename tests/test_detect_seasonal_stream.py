@@ -162,18 +162,11 @@ def twin_scores(values, at):
     low, high = (calendar.slots(at + offset, 24) for offset in (-np.timedelta64(1800, "s"), np.timedelta64(1800, "s")))
     share = (calendar.slots(at, 24).place - 0.5) % 1.0
     seconds = (at - at[0]) / np.timedelta64(1, "s")
-    return np.array(
-        [
-            twin.sample(
-                v,
-                seconds[i],
-                (int(low.day[i]), int(low.place[i])),
-                (int(high.day[i]), int(high.place[i])),
-                float(share[i]),
-            )
-            for i, v in enumerate(values)
-        ]
-    )
+    scores = []
+    for i, value in enumerate(values):
+        near = [(int(slots.day[i]), int(slots.place[i])) for slots in (low, high)]
+        scores.append(twin.sample(value, seconds[i], *near, float(share[i])))
+    return np.array(scores)
 
 
 def busy_week(rows, seed):

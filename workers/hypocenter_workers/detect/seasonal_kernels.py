@@ -37,8 +37,7 @@ WARMING, MISSING, CONSTANT, DRIFTED = np.float32(1.0), np.float32(2.0), np.float
 SUPPRESSED = np.uint8(16)
 
 ZERO, ONE, TWO, FOUR, SIX = np.float32(0.0), np.float32(1.0), np.float32(2.0), np.float32(4.0), np.float32(6.0)
-ENDLESS = np.float32(1e30)
-MISSED = np.float32(np.nan)
+ENDLESS, MISSED = np.float32(1e30), np.float32(np.nan)
 LN2 = np.float32(0.6931472)
 # A level and a line forget half of the past in 288 rows or a day, whichever is longer; errors in about 140 rows.
 ROW_GAIN = np.float32(0.6931472 / 288.0)
@@ -54,8 +53,7 @@ BETTER = np.float32(0.9)
 DAY_GAIN, WEEK_GAIN = np.float32(0.1), np.float32(0.15)
 WEEK = np.float32(7.0)
 # Peaks over a threshold that one residual in fifty exceeds, with a tail a little heavier than exponential.
-TAIL_SHARE = np.float32(0.02)
-TAIL_MEMORY = np.float32(4000.0)
+TAIL_SHARE, TAIL_MEMORY = np.float32(0.02), np.float32(4000.0)
 TAIL_GAIN, TAIL_GAIN_ROWS, TAIL_GAIN_LEAST = np.float32(24.0), np.float32(100.0), np.float32(0.006)
 TAIL_HURRY, TAIL_PART = np.float32(20.0), np.float32(0.5)
 EXCESS_ROWS, EXCESS_GAIN_LEAST = np.float32(10.0), np.float32(1.0 / 85.0)
@@ -67,11 +65,8 @@ TAIL_SIGMAS = 2.326
 # How long the mean of about a dozen recent residuals has been further out than what is learned at once: after so many
 # rows level, day and tail learn no more, as it is an anomaly; after two days and a half, which no weekend lasts, it is
 # the new normal, and the level starts anew from there. The week and errors learn on, or weekends would never be known.
-FAST_GAIN = np.float32(0.0561257)
-HELD_ROWS = np.float32(12.0)
-ANEW_ROWS = np.float32(144.0)
-ANEW_DAYS = np.float32(2.5)
-PATIENCE = np.float32(4.0)
+FAST_GAIN, PATIENCE = np.float32(0.0561257), np.float32(4.0)
+HELD_ROWS, ANEW_ROWS, ANEW_DAYS = np.float32(12.0), np.float32(144.0), np.float32(2.5)
 
 
 @compiled
