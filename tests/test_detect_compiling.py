@@ -22,9 +22,13 @@ def double(x):
 USE = """
 import sys
 sys.path.insert(0, sys.argv[1])
+from hypocenter_workers.detect.compiling import was_kept
 from small_kernels import double
+before = was_kept(double)
 assert double(21) == 42
+assert was_kept(double) == bool(double.stats.cache_path)
 hits = sum(double.stats.cache_hits.values())
+assert before == bool(hits)
 print(hits, double.stats.cache_path)
 """
 PACKAGES = Path(hypocenter_workers.__file__).parents[1]

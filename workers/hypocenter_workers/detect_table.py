@@ -92,7 +92,17 @@ def detect_file(
     if many > MOST_SHAPED:
         note = f"{path.name}: shapes are looked for in at most {MOST_SHAPED} series at once; this table has {many:,}"
         table = replace(table, notes=(*table.notes, note))
+    _announce_compiling(progress)
     return detect(table, default_detector(calendar, many, limit), path.name, threshold, quiet, progress)
+
+
+def _announce_compiling(progress: Callable[[str], None]) -> None:
+    """Say so when the first use will take much longer than any other."""
+    from hypocenter_workers.detect.compiling import was_kept
+    from hypocenter_workers.detect.seasonal_kernels import score_rows
+
+    if not was_kept(score_rows):
+        progress("compiling the detectors, which happens once and takes about half a minute")
 
 
 def detect(

@@ -47,6 +47,12 @@ def compiled(function: Callable[Given, Result]) -> Callable[Given, Result]:
     return kernel
 
 
+def was_kept(kernel: Any) -> bool:
+    """Return whether machine code of a kernel is on disk, so that its first call need not compile it."""
+    cache = kernel._cache
+    return isinstance(cache, KernelCache) and bool(cache._cache_file._load_index())
+
+
 class InstalledCacheLocator(InTreeCacheLocator):
     """Finds what an installation compiled beside the source, in a folder that cannot be written now."""
 

@@ -36,7 +36,7 @@ NEVER = np.iinfo(np.int64).min
 
 @dataclass(frozen=True)
 class Seasonal:
-    """Detector of samples that are unlikely at their time of day and week; about 5 ns a sample, 0.9 KB a series.
+    """Detector of samples that are unlikely at their time of day and week; about 7 ns a sample, 0.9 KB a series.
 
     `slots` are the parts of a day that the profiles tell apart, in the local time of `calendar`; holidays pass as
     Sundays. A series is WARMING for its first `warm` samples. Profiles are trusted after three days, or two weeks, and
