@@ -151,7 +151,7 @@ class Twin:
 
     def learn_anew(self, residual, days):
         self.fast += 0.0561257 * (residual - self.fast)
-        far = abs(self.fast) > self.tail + 6 * self.excess and self.count > self.warm
+        far = abs(self.fast) > 2 * self.tail and self.count > self.warm
         self.away = self.away + 1 if self.away < 0 or far else max(self.away - 2, 0.0)
         if self.away >= 144 and self.away * days >= 2.5:
             self.level, self.line, self.fast, self.away = self.level + self.fast, self.line + self.fast, 0.0, -144.0
@@ -298,6 +298,17 @@ def test_an_anomaly_is_not_learned():
     hurt = run(values, at)
     assert np.abs(hurt.expected[-DAY_ROWS:] - clean.expected[-DAY_ROWS:]).mean() < NOISE
     assert hurt.scores[4 * DAY_ROWS, 0] > 6
+
+
+@pytest.mark.parametrize("outage_h", [3, 10, 24])
+def test_an_outage_is_unusual_to_its_end_and_leaves_the_band_as_it_was(outage_h):
+    at = times(9 * DAY_ROWS)
+    values = 50 + noise(len(at))
+    begin, end = 6 * DAY_ROWS, 6 * DAY_ROWS + outage_h * 12
+    values[begin:end] -= 30
+    scored = run(values, at)
+    assert scored.scores[begin:end].min() > 3
+    assert scored.scale[-1, 0] < 1.3 * scored.scale[begin, 0]
 
 
 def test_a_new_level_is_learned_anew_and_says_so():

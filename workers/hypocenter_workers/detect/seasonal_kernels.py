@@ -62,7 +62,7 @@ TINY = np.float32(1e-9)
 TAIL_SHAPE = 0.15
 TAIL_SCORE = np.float32(1.69897)
 TAIL_SIGMAS = 2.326
-# How long the mean of about a dozen recent residuals has been further out than what is learned at once: after so many
+# How long the mean of about a dozen recent residuals has been twice as far out as the tail's threshold: after so many
 # rows level, day and tail learn no more, as it is an anomaly; after two days and a half, which no weekend lasts, it is
 # the new normal, and the level starts anew from there. The week and errors learn on, or weekends would never be known.
 FAST_GAIN, PATIENCE = np.float32(0.0561257), np.float32(4.0)
@@ -386,7 +386,7 @@ def _learn_anew(strips, warm, days, width):
         tail = strips[TAIL * PITCH + j]
         moved = fast + FAST_GAIN * (strips[RESIDUAL * PITCH + j] - fast)
         fast = moved if present else fast
-        far = abs(fast) > tail + CLIP_EXCESSES * strips[EXCESS * PITCH + j]
+        far = abs(fast) > TWO * tail
         out = (away < ZERO) | (far & (count > warm))
         counted = away + ONE if out else max(away - TWO, ZERO)
         away = counted if present else away
