@@ -24,11 +24,18 @@ class ComponentType(StrEnum):
 
 
 class DependencyType(StrEnum):
-    """How one component leans on another; the arrow always points at what is leaned on."""
+    """How one component leans on another; the arrow always points at what is leaned on, or at what it is a part of.
+
+    A consumer `CONSUMES` a queue that a producer `PUBLISHES` to; a pod or instance is an `INSTANCE_OF` its workload;
+    `DEPENDS_ON` says that there is a dependency and not which.
+    """
 
     CALLS = "CALLS"
     RUNS_ON = "RUNS_ON"
     INSTANCE_OF = "INSTANCE_OF"
+    PUBLISHES = "PUBLISHES"
+    CONSUMES = "CONSUMES"
+    DEPENDS_ON = "DEPENDS_ON"
 
 
 class MetricKind(StrEnum):
@@ -62,20 +69,24 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A node of the dependency graph."""
+    """A node of the dependency graph; `owner` and `links` say whom to ask and where to read on, where that is known."""
 
     name: str
     type: ComponentType = ComponentType.SERVICE
+    owner: str = ""
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """`caller` leans on `callee`; `source` says who claims so."""
+    """`caller` leans on `callee`; `source` says who claims so, `confidence` (0 to 1) how sure that is."""
 
     caller: str
     callee: str
     type: DependencyType = DependencyType.CALLS
     source: str = "declared"
+    confidence: float = 1.0
+    calls_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
