@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from native_neo4j import Neo4j
 
 PACKAGES = {"redis-server": "redis-server", "prometheus": "prometheus", "chromium": "chromium", "dot": "graphviz"}
 START_SECONDS = 60
@@ -134,3 +137,48 @@ def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     ]
     with _running(command, "Server is ready to receive web requests", folder):
         yield f"http://127.0.0.1:{port}"
+
+
+def _neo4j(folder: Path) -> Neo4j:
+    """Return a server that is not started yet; without Java, Maven or a network skip, or fail where CI is set."""
+    from native_neo4j import Neo4j, UnavailableError
+
+    try:
+        return Neo4j(folder)
+    except UnavailableError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"{error}; with CI set nothing is skipped")
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def neo4j_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4j]:
+    """One Neo4j for all tests, never stopped: its `url`, `user`, `password`; tests keep apart by `tenant`."""
+    with _neo4j(tmp_path_factory.mktemp("neo4j") / "server") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def _neo4j_of_the_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4j]:
+    server = _neo4j(tmp_path_factory.mktemp("neo4j") / "server")
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def neo4j_restartable(_neo4j_of_the_module: Neo4j) -> Neo4j:
+    """A running Neo4j of the test module alone, to `stop()`, `kill()` and `start()` again on the same port and data."""
+    _neo4j_of_the_module.start()
+    return _neo4j_of_the_module
+
+
+@pytest.fixture(scope="session")
+def new_tenant() -> Callable[[], str]:
+    """`new_tenant()` is a tenant that nothing is stored for, as often as it is called."""
+    return lambda: f"tenant-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def tenant(new_tenant: Callable[[], str]) -> str:
+    """The name of a tenant that nothing is stored for."""
+    return new_tenant()
