@@ -14,7 +14,7 @@ COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fo
 BENCHMARKS := bench-rca bench-unseen bench-start bench-pipeline bench-simulator \
 	bench-detect bench-nab bench-methods bench-alerts
 
-.PHONY: help install demo test check format bench bench-docs peers lock picture clean
+.PHONY: help install demo test services check format bench bench-docs peers lock picture clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ demo: $(STAMP) ## Simulate a shop with a fault, investigate it and write report.
 
 test: $(STAMP) ## Run every test; shows coverage, and what was skipped and why
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+services: $(STAMP) ## Run Neo4j and Redis natively, on loopback, until Ctrl-C (needs java and mvn)
+	@$(BIN)/python tests/servers/services.py
 
 check: $(STAMP) ## Lint, check formatting, types and import layers
 	@$(BIN)/ruff check .
@@ -85,4 +88,4 @@ picture: demo ## Redraw the README's picture of the report (needs chromium)
 		--screenshot=docs/images/report.png "file://$(CURDIR)/report.html" 2>/dev/null
 
 clean: ## Remove everything that the other targets make
-	rm -rf $(VENV) demo-case report.html .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .services demo-case report.html .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

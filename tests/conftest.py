@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import threading
 import uuid
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from native_neo4j import Neo4j, UnavailableError
+from server_process import ServerProcess, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from native_neo4j import Neo4j
+    from collections.abc import Callable, Iterator
 
 PACKAGES = {"redis-server": "redis-server", "prometheus": "prometheus", "chromium": "chromium", "dot": "graphviz"}
-START_SECONDS = 60
 PROMETHEUS_CONFIG = """\
 global: {scrape_interval: 15s}
 storage: {tsdb: {out_of_order_time_window: 30d}}
@@ -77,55 +72,19 @@ def detect(
     return call
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def _running(command: Sequence[str], ready: str, folder: Path) -> Iterator[None]:
-    """Run a server from its first word of readiness to the end of the block."""
-    server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert server.stdout is not None
-    impatience = threading.Timer(START_SECONDS, server.kill)
-    impatience.start()
-    said: list[str] = []
-    try:
-        for line in server.stdout:
-            said.append(line)
-            if ready in line:
-                break
-        else:
-            pytest.fail(f"{command[0]} did not start:\n{''.join(said)}")
-        impatience.cancel()
-        # Unread output would fill the pipe and halt the server.
-        drain = threading.Thread(target=server.stdout.read, daemon=True)
-        drain.start()
-        yield
-        server.terminate()
-        drain.join()
-    finally:
-        impatience.cancel()
-        server.kill()
-        server.wait()
-        server.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of an empty Redis server."""
-    port = _free_port()
+    port = free_port()
     command = [_require("redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
-    with _running(command, "eady to accept connections", tmp_path_factory.mktemp("redis")):
+    with ServerProcess(command, "eady to accept connections", tmp_path_factory.mktemp("redis")):
         yield f"redis://127.0.0.1:{port}/0"
 
 
 @pytest.fixture(scope="module")
 def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of an empty Prometheus server that takes remote write, also of samples up to 30 days out of order."""
-    port, folder = _free_port(), tmp_path_factory.mktemp("prometheus")
+    port, folder = free_port(), tmp_path_factory.mktemp("prometheus")
     (folder / "prometheus.yml").write_text(PROMETHEUS_CONFIG, encoding="utf-8")
     command = [
         _require("prometheus"),
@@ -135,14 +94,12 @@ def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         f"--web.listen-address=127.0.0.1:{port}",
         "--web.enable-remote-write-receiver",
     ]
-    with _running(command, "Server is ready to receive web requests", folder):
+    with ServerProcess(command, "Server is ready to receive web requests", folder):
         yield f"http://127.0.0.1:{port}"
 
 
 def _neo4j(folder: Path) -> Neo4j:
     """Return a server that is not started yet; without Java, Maven or a network skip, or fail where CI is set."""
-    from native_neo4j import Neo4j, UnavailableError
-
     try:
         return Neo4j(folder)
     except UnavailableError as error:

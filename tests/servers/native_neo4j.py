@@ -6,27 +6,26 @@ Settings are those of Neo4j's operations manual, version 5.
 from __future__ import annotations
 
 import os
-import queue
 import re
 import secrets
 import shutil
-import socket
 import subprocess
+import sys
 import tempfile
-import threading
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server_process import ServerProcess, free_port
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import IO, Self
+    from typing import Self
 
 POM = Path(__file__).with_name("pom.xml")
 PACKAGES = {"java": "openjdk-17-jre-headless", "mvn": "maven"}
 FETCH_SECONDS = 600
-START_SECONDS = 120
-STOP_SECONDS = 60
+# Half the work of a start, for a server that answers few queries.
+QUICK = ("-Xmx768m", "-XX:TieredStopAtLevel=1")
 OPENED = ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent")
 # Preallocated logs would take half a gigabyte, and a quiet period ten seconds of every stop.
 CONFIGURATION = """\
@@ -104,14 +103,6 @@ def _publish(folder: Path, kept: Path) -> None:
             raise
 
 
-def free_port() -> int:
-    """Return a TCP port that nothing on loopback listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Neo4j:
     """A server with a folder, a port and a password of its own; they stay the same when it stops and starts again.
 
@@ -120,14 +111,14 @@ class Neo4j:
 
     user = "neo4j"
 
-    def __init__(self, folder: Path, port: int | None = None, heap: str = "768m") -> None:
+    def __init__(self, folder: Path, port: int | None = None, java_options: Sequence[str] = QUICK) -> None:
         self.folder = folder
         self.port = port or free_port()
-        self.heap = heap
         self.password = secrets.token_hex(16)
         self.password_file = folder / "password"
+        self._java_options = java_options
         self._jars = fetch()
-        self._process: subprocess.Popen[str] | None = None
+        self._process: ServerProcess | None = None
         self._prepare()
 
     @property
@@ -144,15 +135,8 @@ class Neo4j:
         """Return when the server runs and lets its user in."""
         if self._process:
             return
-        self._process = subprocess.Popen(
-            self._server_command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
-        )
-        self._said: deque[str] = deque(maxlen=200)
-        self._started: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
-        self._listener.start()
+        self._process = ServerProcess(self._server_command(), " Started.")
         try:
-            self._await_readiness()
             self._log_in()
         except BaseException:
             self.kill()
@@ -160,15 +144,15 @@ class Neo4j:
 
     def stop(self) -> None:
         """End the server as an operator would."""
-        if self._process:
-            self._process.terminate()
-            self._end()
+        process, self._process = self._process, None
+        if process:
+            process.stop()
 
     def kill(self) -> None:
         """End the server as a crash would."""
-        if self._process:
-            self._process.kill()
-            self._end()
+        process, self._process = self._process, None
+        if process:
+            process.kill()
 
     def __enter__(self) -> Self:
         self.start()
@@ -176,16 +160,6 @@ class Neo4j:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        assert process
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        self._listener.join()
 
     def _prepare(self) -> None:
         conf = self.folder / "conf"
@@ -208,28 +182,11 @@ class Neo4j:
     def _java(self, *words: str) -> list[str]:
         return [_require("java"), "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", *words]
 
-    def _server_command(self) -> Sequence[str]:
+    def _server_command(self) -> list[str]:
         opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
-        options = [f"-Xms{self.heap}", f"-Xmx{self.heap}", "-Dfile.encoding=UTF-8", *opened]
         folders = [f"--home-dir={self.folder}", f"--config-dir={self.folder / 'conf'}"]
-        return self._java(*options, "org.neo4j.server.CommunityEntryPoint", "--console-mode", *folders)
-
-    def _listen(self, output: IO[str]) -> None:
-        """Read all that the server says: unread output would fill the pipe and halt it."""
-        with output:
-            for line in output:
-                self._said.append(line)
-                if line.endswith(" Started.\n"):
-                    self._started.put(True)
-        self._started.put(False)
-
-    def _await_readiness(self) -> None:
-        try:
-            started = self._started.get(timeout=START_SECONDS)
-        except queue.Empty:
-            started = False
-        if not started:
-            raise RuntimeError(f"Neo4j {version()} did not start:\n{''.join(self._said)}")
+        main = ["org.neo4j.server.CommunityEntryPoint", "--console-mode", *folders]
+        return self._java(*self._java_options, "-Dfile.encoding=UTF-8", *opened, *main)
 
     def _log_in(self) -> None:
         from neo4j import GraphDatabase
@@ -241,3 +198,17 @@ class Neo4j:
 def _write_secret(path: Path, text: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def main() -> int:
+    """Fetch Neo4j ahead of its first use and print the folder of its jars."""
+    try:
+        print(fetch())
+    except UnavailableError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
