@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from hypocenter.model import Dependency
     from hypocenter.readers.limits import Limits
 
-_ENDS = (("caller", "callee"), ("from", "to"), ("source", "target"), ("src", "dst"), ("parent", "child"))
+ENDS = ("caller", "callee")
+_WORDS = (ENDS, ("from", "to"), ("source", "target"), ("src", "dst"), ("parent", "child"))
 
 
 def read_topology(path: Path) -> tuple[Dependency, ...]:
@@ -25,7 +26,7 @@ def read_topology(path: Path) -> tuple[Dependency, ...]:
 
     A CSV (or Parquet) file has columns `caller,callee` (or `from,to`, `source,target`, `src,dst`, `parent,child`) and
     maybe `type`, or two columns and no header; a JSON file is a list of `[caller, callee]` or `[caller, callee, type]`.
-    The type is `CALLS`, `RUNS_ON` or `INSTANCE_OF`.
+    The type is one of `model.DependencyType`.
     Raises InputError when the file is neither, or names no dependency.
     """
     limits = limits_from_settings()
@@ -37,25 +38,35 @@ def read_topology(path: Path) -> tuple[Dependency, ...]:
 
 
 def _table_pairs(path: Path, limits: Limits) -> list[list[str]]:
+    frame, first = edge_table(path, limits)
+    require(frame, ENDS, str(path))
+    missing = frame[list(ENDS)].isna().any(axis=1)
+    if missing.any():
+        raise InputError(f"{path}: row {int(missing.to_numpy().argmax()) + first} lacks a caller or a callee")
+    columns = [*ENDS, *(["type"] if "type" in frame.columns else [])]
+    return [[cell for cell in row if isinstance(cell, str)] for row in frame[columns].itertuples(index=False)]
+
+
+def edge_table(path: Path, limits: Limits) -> tuple[pd.DataFrame, int]:
+    """Return a table in text, its columns in lower case and both ends in our words, and the number of its first row.
+
+    Two columns that name neither end are a table without a header. Raises InputError when a column is there twice.
+    """
     frame = read_frame(path, limits, list)
     names = [str(name).strip() for name in frame.columns]
     lower = _in_our_words([name.lower() for name in names])
     text = frame.astype("string").apply(lambda column: column.str.strip())
-    if len(names) == 2 and not {"caller", "callee"} & set(lower):
-        return _pairs(text.set_axis(["caller", "callee"], axis=1), path, [names])
-    text = text.set_axis(lower, axis=1)
-    require(text, ("caller", "callee"), str(path))
-    return _pairs(text[["caller", "callee", *(["type"] if "type" in lower else [])]], path, [])
+    if len(names) == 2 and not set(lower) & {*ENDS, "name"}:
+        text.columns = list(ENDS)
+        text.loc[-1] = names
+        return text.sort_index(), 1
+    twice = [name for name in lower if lower.count(name) > 1]
+    if twice:
+        raise InputError(f"{path}: column {twice[0]!r} is there {lower.count(twice[0])} times; keep one of them")
+    return text.set_axis(lower, axis=1), 2
 
 
 def _in_our_words(names: list[str]) -> list[str]:
     """Return a header in this project's words when it names both ends in words that others use."""
-    pair = next((pair for pair in _ENDS if set(pair) <= set(names)), ())
-    return [("caller", "callee")[pair.index(name)] if name in pair else name for name in names]
-
-
-def _pairs(text: pd.DataFrame, path: Path, pairs: list[list[str]]) -> list[list[str]]:
-    missing = text[["caller", "callee"]].isna().any(axis=1)
-    if missing.any():
-        raise InputError(f"{path}: row {int(missing.to_numpy().argmax()) + 2} lacks a caller or a callee")
-    return [*pairs, *([cell for cell in row if isinstance(cell, str)] for row in text.itertuples(index=False))]
+    pair = next((pair for pair in _WORDS if set(pair) <= set(names)), ())
+    return [ENDS[pair.index(name)] if name in pair else name for name in names]

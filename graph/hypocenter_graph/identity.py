@@ -1,0 +1,205 @@
+"""One component, one name: what a name that a source uses is the name of.
+
+A name becomes another by these rules, the first that applies, again and again until none does:
+
+1. The user's override: a name, or a regular expression that matches it wholly.
+2. An alias that a source proves (`ComponentClaim.aliases`). Where two sources claim it for two components the more
+   trusted one is followed; where one source does, none is.
+3. What a name that is no target of 1 or 2 shows by its form. A URL is its host, without user and path. A port is
+   dropped where the host is known or has a single label, never from `localhost`. `cart.shop.svc` and
+   `cart.shop.svc.cluster.local` are `shop/cart` or `cart`, whichever is known; a pod's name before them is the pod
+   where it is known. Host names, which hold a dot, differ by more than case. An IP address is what an alias says it is.
+
+Pods and instances stay components of their own. But who calls, publishes, consumes or depends is the workload: the
+one that the pod is an `INSTANCE_OF`, or else the known one whose name the pod's begins with, as Kubernetes builds it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from hypocenter.model import ComponentType, DependencyType
+from hypocenter.signals.components import workload_of
+from hypocenter_graph.claims import precedence
+from hypocenter_graph.identity_aliases import proven_aliases, proven_names
+from hypocenter_graph.identity_overrides import NO_OVERRIDES
+from hypocenter_graph.renaming import doers, lifted, names_in, renamed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered
+    from hypocenter_graph.identity_overrides import Overrides
+
+_URL = re.compile(r"[a-z][a-z0-9+.:-]*://(?:[^/?#]*@)?(?P<host>[^/?#@,\s]+)(?:[/?#].*)?", re.IGNORECASE | re.DOTALL)
+_PORT = re.compile(r"(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\]):\d{1,5}", re.IGNORECASE | re.ASCII)
+_DNS = re.compile(
+    r"(?:(?P<pod>[^.]+)\.)?(?P<service>[^.]+)\.(?P<namespace>[^.]+)\.svc(?:\.[a-z0-9.-]+)?", re.IGNORECASE
+)
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+", re.IGNORECASE | re.ASCII)
+_ADDRESS = re.compile(r"[0-9.]+|\[?[0-9a-f]*:[0-9a-f:.]+\]?", re.IGNORECASE | re.ASCII)
+_ORDINAL = re.compile(r".*-\d+", re.DOTALL)
+INSTANCES = frozenset({ComponentType.POD, ComponentType.INSTANCE})
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What every name is the name of; `find_identity` makes one of all that sources say.
+
+    `aliases` names other names that are proven, `known` the names that components go by. `types` holds what is known
+    of a component's type, `workloads` the workload of a pod or instance, and `ambiguous` the services that are in
+    several namespaces; `notes` tell which aliases contradict each other. Raises InputError when overrides and aliases
+    lead back to where they begin.
+    """
+
+    overrides: Overrides
+    aliases: Mapping[str, str]
+    known: frozenset[str]
+    types: Mapping[str, ComponentType] = field(default_factory=dict)
+    workloads: Mapping[str, str] = field(default_factory=dict)
+    ambiguous: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    _proven: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    _targets: frozenset[str] = field(init=False, repr=False, compare=False)
+    _hosts: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        stated = self.overrides.components_of({*self.aliases, *self.aliases.values(), *self.overrides.targets})
+        proven = proven_names({**self.aliases, **stated})
+        object.__setattr__(self, "_proven", proven)
+        object.__setattr__(self, "_targets", frozenset(proven.values()) | self.overrides.targets)
+        object.__setattr__(self, "_hosts", _host_names(self.known, self.types))
+
+    def resolve(self, name: str) -> str:
+        """Return the name of the component that `name` is a name of: `name` itself where nothing says otherwise."""
+        return self.resolve_all((name,))[name]
+
+    def resolve_all(self, names: Iterable[str]) -> dict[str, str]:
+        """Return `resolve` of each name; for many names this is much faster."""
+        found: dict[str, str] = {}
+        waiting = {name: name for name in names}
+        while waiting:
+            steps = self._steps(set(waiting.values()))
+            found |= {name: at for name, at in waiting.items() if steps[at] == at}
+            waiting = {name: steps[at] for name, at in waiting.items() if steps[at] != at}
+        return found
+
+    def workload(self, name: str) -> str:
+        """Return the workload that a pod or instance is part of, `name` itself for all else; `name` is resolved.
+
+        Without proof only names that end as a ReplicaSet's or DaemonSet's pods do are pods, for `shop-2` may be a
+        service.
+        """
+        if name in self.workloads:
+            return self.workloads[name]
+        if self.types.get(name, ComponentType.POD) is not ComponentType.POD:
+            return name
+        if name not in self.types and _ORDINAL.fullmatch(name):
+            return name
+        found = workload_of(name)
+        return self.resolve(found) if found in self.known else name
+
+    def _steps(self, names: set[str]) -> dict[str, str]:
+        stated = self.overrides.components_of(names)
+        return {name: stated.get(name) or self._proven.get(name) or self._by_form(name) for name in names}
+
+    def _by_form(self, name: str) -> str:
+        if name in self._targets or self.types.get(name) in INSTANCES:
+            return name
+        url = _URL.fullmatch(name)
+        if url and self.types.get(name) is not ComponentType.QUEUE:
+            return url["host"]
+        port = _PORT.fullmatch(name)
+        if port:
+            host = port["host"].strip("[]")
+            return host if self._is_whole(host) else name
+        dns = _DNS.fullmatch(name.removesuffix("."))
+        return (next(self._inside(dns), None) if dns else None) or self._host(name)
+
+    def _is_whole(self, host: str) -> bool:
+        """Whether a host stands for one component, whatever the port."""
+        if _ADDRESS.fullmatch(host):
+            return host in self._proven
+        return host.lower() != "localhost" and ("." not in host or self._knows(host) or bool(_DNS.fullmatch(host)))
+
+    def _inside(self, dns: re.Match[str]) -> Iterator[str]:
+        """Yield the known components that a name of Kubernetes' DNS may mean, the best first."""
+        for label in (dns["pod"], dns["service"]):
+            if label and f"{dns['namespace']}/{label}" in self.known:
+                yield f"{dns['namespace']}/{label}"
+            elif label and self._knows(label) and label not in self.ambiguous:
+                yield label
+
+    def _knows(self, name: str) -> bool:
+        return name in self.known or name in self._proven or name.lower() in self._hosts
+
+    def _host(self, name: str) -> str:
+        if not _is_host(name, self.types):
+            return name
+        return self._hosts.get(name.removesuffix(".").lower(), name.removesuffix("."))
+
+
+def _host_names(known: Iterable[str], types: Mapping[str, ComponentType]) -> dict[str, str]:
+    """Return one spelling of each known host name, by its lower case: that one, if it is known."""
+    found: dict[str, str] = {}
+    for name in sorted(known):
+        if _is_host(name, types) and not name.endswith("."):
+            found[name.lower()] = name if name == name.lower() else found.get(name.lower(), name)
+    return found
+
+
+def _is_host(name: str, types: Mapping[str, ComponentType]) -> bool:
+    return types.get(name) is ComponentType.HOST or bool(_HOST.fullmatch(name) and not _ADDRESS.fullmatch(name))
+
+
+def find_identity(sources: Iterable[Discovered], overrides: Overrides = NO_OVERRIDES) -> Identity:
+    """Return what names mean by all that `sources` say, which may hold what a store knows already, and by the user.
+
+    Contradictions are in `notes` of the identity. Raises InputError when overrides lead back to where they begin.
+    """
+    found = tuple(sources)
+    claims = [claim for one in found for claim in one.components]
+    dependencies = [claim for one in found for claim in one.dependencies]
+    aliases, notes = proven_aliases(claims, overrides)
+    known = frozenset({claim.name for claim in claims} | {end for d in dependencies for end in (d.caller, d.callee)})
+    types = {c.name: c.type for c in sorted(claims, key=_by_trust, reverse=True) if c.type}
+    identity = Identity(overrides, aliases, known, types, ambiguous=_ambiguous(known), notes=notes)
+    return replace(identity, workloads=_workloads(dependencies, identity))
+
+
+def _by_trust(claim: ComponentClaim | DependencyClaim) -> tuple[int, str]:
+    return precedence(claim.source)
+
+
+def _ambiguous(names: Iterable[str]) -> frozenset[str]:
+    """Return the services that names of Kubernetes' DNS place in several namespaces."""
+    namespaces: dict[str, set[str]] = {}
+    for name in names:
+        dns = _DNS.fullmatch(name.removesuffix("."))
+        if dns:
+            namespaces.setdefault(dns["service"], set()).add(dns["namespace"])
+    return frozenset(service for service, places in namespaces.items() if len(places) > 1)
+
+
+def _workloads(dependencies: Iterable[DependencyClaim], identity: Identity) -> dict[str, str]:
+    """Return the workload of each pod and instance, by the most trusted source that says one."""
+    parts = [d for d in dependencies if d.type is DependencyType.INSTANCE_OF]
+    names = identity.resolve_all({end for d in parts for end in (d.caller, d.callee)})
+    parts.sort(key=lambda d: (_by_trust(d), d.callee), reverse=True)
+    instances = INSTANCES | {None}
+    return {names[d.caller]: names[d.callee] for d in parts if identity.types.get(d.caller) in instances}
+
+
+def resolved(discovered: Discovered, identity: Identity, gap: timedelta = timedelta(0)) -> Discovered:
+    """Return what a source found under the names of its components, with a note of what was renamed.
+
+    Nothing is dropped: a former name is an alias of its component, and claims that became equal are joined; rates of
+    calls that were seen at the same time add up. Intervals at most `gap` apart become one.
+    """
+    placed = renamed(discovered, identity.resolve_all(names_in(discovered)), gap)
+    workloads = {name: identity.workload(name) for name in doers(placed)}
+    pods = {name: workload for name, workload in workloads.items() if workload != name}
+    return lifted(placed, pods, pods.keys() - identity.workloads.keys(), gap) if pods else placed
