@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 POM = Path(__file__).with_name("pom.xml")
-PACKAGES = {"java": "openjdk-17-jre-headless", "mvn": "maven"}
+PACKAGES = "openjdk-17-jre-headless maven"
 FETCH_SECONDS = 600
 # Half the work of a start, for a server that answers few queries.
 QUICK = ("-Xmx768m", "-XX:TieredStopAtLevel=1")
@@ -78,9 +78,8 @@ def fetch() -> Path:
 def _require(binary: str) -> str:
     found = shutil.which(binary)
     if not found:
-        needed = " ".join(PACKAGES.values())
         raise UnavailableError(
-            f"{binary} is not installed; a native Neo4j needs Maven and Java (apt-get install {needed})"
+            f"{binary} is not installed; a native Neo4j needs Maven and Java (apt-get install {PACKAGES})"
         )
     return found
 
@@ -89,7 +88,10 @@ def _download(folder: Path) -> None:
     """Have Maven copy the jars; --strict-checksums fails on a file that is not what the repository says it is."""
     options = ["--quiet", "--batch-mode", "--no-transfer-progress", "--strict-checksums", f"--file={POM}"]
     command = [_require("mvn"), *options, "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise UnavailableError(f"Maven did not fetch Neo4j {version()} in {FETCH_SECONDS} seconds") from error
     if done.returncode:
         raise UnavailableError(f"Maven could not fetch Neo4j {version()}:\n{done.stdout}{done.stderr}")
 

@@ -28,7 +28,7 @@ DOCKER_SECONDS = 5
 
 def main(folder: Path = FOLDER) -> int:
     """Run the servers until Ctrl-C, SIGTERM or the end of one of them; return the exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         with ExitStack() as running:
@@ -49,7 +49,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _claim(folder: Path, running: ExitStack) -> None:
     """Take the folder for this run alone, empty now and when the run ends."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     running.callback(os.close, handle)
     try:
