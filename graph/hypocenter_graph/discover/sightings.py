@@ -1,19 +1,129 @@
-"""Sightings: the single moments at which a source showed something, gathered into intervals, counts and claims."""
+"""Sightings: when a source showed a dependency, gathered into the claims that it makes."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hypocenter_graph.claims import Interval
+from hypocenter.errors import InputError
+from hypocenter.model import ComponentType, DependencyType
+from hypocenter_graph.claims import (
+    SOURCES,
+    ComponentClaim,
+    DependencyClaim,
+    Discovered,
+    Interval,
+    check_name,
+    merge_intervals,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from numpy.typing import NDArray
 
 # Traffic that pauses this long has stopped, as far as one reading of spans can tell.
 LONGEST_PAUSE = timedelta(minutes=15)
+# What one end alone says of the other is a little less sure than what both recorded.
+ONE_END_CONFIDENCE = 0.9
+_TYPE_ORDER = {type_: place for place, type_ in enumerate(ComponentType)}
+
+
+class Link(NamedTuple):
+    """A dependency that a source shows, what its ends are where the source says so, and whether both recorded it."""
+
+    caller: str
+    callee: str
+    type: DependencyType = DependencyType.CALLS
+    callee_type: ComponentType | None = None
+    caller_type: ComponentType | None = None
+    both_ends: bool = True
+
+
+class Sighting(NamedTuple):
+    """When a link was seen, and its rate when it was last seen."""
+
+    link: Link
+    seen: tuple[Interval, ...]
+    calls_per_s: float | None = None
+
+
+def gathered(
+    source: str,
+    where: str,
+    sightings: Iterable[Sighting],
+    alone: Mapping[str, tuple[Interval, ...]] | None = None,
+    aliases: Mapping[str, tuple[str, ...]] | None = None,
+) -> Discovered:
+    """Join the sightings of one source: each dependency once, its intervals united, its rates summed; sorted by name.
+
+    `alone` are components that the source itself saw, linked or not: what links say of their type does not count.
+    Calls to oneself are left out silently, links with a name that can be none with a note that begins with `where`.
+    """
+    kept, unusable = _with_names([each for each in sightings if each.link.caller != each.link.callee])
+    by_ends: dict[tuple[str, str, DependencyType], list[Sighting]] = {}
+    for sighting in kept:
+        by_ends.setdefault(sighting.link[:3], []).append(sighting)
+    dependencies = tuple(_dependency(source, by_ends[ends]) for ends in sorted(by_ends))
+    components = _components(source, kept, alone or {}, aliases or {})
+    notes = (f"{where}: {len(unusable)} names cannot be a component's, as {unusable[0][:40]!r}",) if unusable else ()
+    return Discovered(components, dependencies, notes)
+
+
+def _with_names(sightings: list[Sighting]) -> tuple[list[Sighting], list[str]]:
+    names = {name for sighting in sightings for name in sighting.link[:2]}
+    unusable = {name for name in names if not is_name(name)}
+    return [each for each in sightings if not unusable & set(each.link[:2])], sorted(unusable)
+
+
+def is_name(name: object) -> bool:
+    """Whether a component can have this name."""
+    try:
+        check_name(name, "")
+    except InputError:
+        return False
+    return True
+
+
+def _dependency(source: str, sightings: list[Sighting]) -> DependencyClaim:
+    link = sightings[0].link
+    sure = any(sighting.link.both_ends for sighting in sightings)
+    rates = [sighting.calls_per_s for sighting in sightings if sighting.calls_per_s is not None]
+    return DependencyClaim(
+        link.caller,
+        link.callee,
+        link.type,
+        source,
+        merge_intervals((each for sighting in sightings for each in sighting.seen), LONGEST_PAUSE),
+        SOURCES[source].confidence if sure else min(ONE_END_CONFIDENCE, SOURCES[source].confidence),
+        sum(rates) if rates else None,
+    )
+
+
+def _components(
+    source: str,
+    sightings: list[Sighting],
+    alone: Mapping[str, tuple[Interval, ...]],
+    aliases: Mapping[str, tuple[str, ...]],
+) -> tuple[ComponentClaim, ...]:
+    seen: dict[str, list[Interval]] = {name: list(intervals) for name, intervals in alone.items()}
+    types: dict[str, set[ComponentType]] = {}
+    for link, intervals, _ in sightings:
+        for name, type_ in ((link.caller, link.caller_type), (link.callee, link.callee_type)):
+            seen.setdefault(name, []).extend(intervals)
+            types.setdefault(name, set()).update({type_} - {None} if name not in alone else ())
+    return tuple(
+        ComponentClaim(
+            name,
+            source,
+            merge_intervals(seen[name], LONGEST_PAUSE),
+            min(types.get(name) or [None], key=_TYPE_ORDER.get),
+            aliases=aliases.get(name, ()),
+        )
+        for name in sorted(seen)
+    )
 
 
 def intervals_of(
@@ -33,7 +143,7 @@ def intervals_of(
     order = np.lexsort((at_ns, group))
     groups, moments = group[order], at_ns[order]
     begins = np.ones(len(order), dtype=bool)
-    begins[1:] = (np.diff(groups) != 0) | (np.diff(moments) > pause / timedelta(microseconds=1) * 1000)
+    begins[1:] = (np.diff(groups) != 0) | (np.diff(moments) > pause // timedelta(microseconds=1) * 1000)
     firsts = np.flatnonzero(begins)
     lasts = np.append(firsts[1:], len(order)) - 1
     found: dict[int, list[Interval]] = {}

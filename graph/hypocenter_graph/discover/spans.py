@@ -1,21 +1,27 @@
-"""Spans to claims: who calls whom, when, and how often."""
+"""Spans to claims: who calls whom, by which queue, on which host; when, and how often."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.errors import InputError
-from hypocenter.model import DependencyType
-from hypocenter_graph.claims import SOURCES, ComponentClaim, DependencyClaim, Discovered, check_name
-from hypocenter_graph.discover.sightings import intervals_of
+from hypocenter_graph.claims import Discovered
+from hypocenter_graph.discover.sightings import Sighting, gathered, intervals_of, is_name
+from hypocenter_graph.discover.span_facts import distinct, sorts_of
+from hypocenter_graph.discover.span_peers import aliases_of, links_of, services_behind
+from hypocenter_graph.discover.span_places import place_links, places_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     from numpy.typing import NDArray
 
     from hypocenter.signals.spans import SpanTree
+    from hypocenter_graph.discover.sightings import Link
+    from hypocenter_graph.discover.span_facts import SpanFacts
 
 SOURCE = "spans"
 COLUMNS = ("time", "trace", "span", "parent", "service", "operation", "duration_us")
@@ -39,7 +45,11 @@ def discover_spans(frame: pd.DataFrame, where: str) -> Discovered:
         return Discovered(notes=tuple(notes))
     tree = read_tree(spans)
     notes += _tree_notes(spans, tree, where)
-    return Discovered(_components(tree), _calls(tree), tuple(notes))
+    calls, aliases = _calls(spans, tree)
+    seen = intervals_of(tree.service, tree.at_ns)
+    alone = {name: seen[place] for place, name in enumerate(tree.names)}
+    found = gathered(SOURCE, where, [*calls, *_places(spans, tree)], alone, aliases)
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def _usable(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[str]]:
@@ -47,7 +57,7 @@ def _usable(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[str]]:
     from hypocenter.signals.grid import is_dated
 
     dated = is_dated(frame["time"])
-    named = frame["service"].isin([name for name in frame["service"].unique() if _is_name(name)]).to_numpy()
+    named = frame["service"].isin([name for name in frame["service"].unique() if is_name(name)]).to_numpy()
     kept = frame[dated & named]
     once = kept[~kept.duplicated(["trace", "span", "parent", "service", "operation", "time"])]
     counts = (
@@ -56,14 +66,6 @@ def _usable(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[str]]:
         (len(kept) - len(once), "recorded twice counted once"),
     )
     return once, [_count_note(count, len(frame), text, where) for count, text in counts if count]
-
-
-def _is_name(name: object) -> bool:
-    try:
-        check_name(name, "")
-    except InputError:
-        return False
-    return True
 
 
 def _count_note(count: int, of: int, text: str, where: str) -> str:
@@ -94,31 +96,40 @@ def _in_cycle(parent_row: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray(above >= 0)
 
 
-def _components(tree: SpanTree) -> tuple[ComponentClaim, ...]:
-    seen = intervals_of(tree.service, tree.at_ns)
-    return tuple(ComponentClaim(name, SOURCE, seen[place]) for place, name in enumerate(tree.names))
+def _calls(spans: pd.DataFrame, tree: SpanTree) -> tuple[list[Sighting], dict[str, tuple[str, ...]]]:
+    """Return when which call was seen, and other names of the services that answer."""
+    sorts, sort = sorts_of(spans, tree)
+    above = np.where(tree.parent_row >= 0, sort[tree.parent_row], -1)
+    known = services_behind(_answers(tree, sorts, above), tree.names)
+    taking = np.array([facts.kind == "consumer" for facts in sorts])
+    group, rows = distinct([sort, np.where(taking[sort], above, -1)])
+    links = [links_of(sorts[sort[row]], sorts[above[row]] if above[row] >= 0 else None, known) for row in rows]
+    return list(_sightings(group, tree, links)), aliases_of(known)
 
 
-def _calls(tree: SpanTree) -> tuple[DependencyClaim, ...]:
-    rows = np.flatnonzero(tree.crosses)
-    size = len(tree.names)
-    pairs, group, counts = np.unique(
-        tree.service[tree.parent_row[rows]] * size + tree.service[rows], return_inverse=True, return_counts=True
-    )
-    seen = intervals_of(group, tree.at_ns[rows])
-    windows = _windows_s(tree)
-    return tuple(
-        DependencyClaim(
-            tree.names[pair // size],
-            tree.names[pair % size],
-            DependencyType.CALLS,
-            SOURCE,
-            seen[place],
-            SOURCES[SOURCE].confidence,
-            _rate(int(counts[place]), windows[pair // size]),
-        )
-        for place, pair in enumerate(pairs)
-    )
+def _answers(tree: SpanTree, sorts: list[SpanFacts], above: NDArray[np.int64]) -> Iterator[tuple[SpanFacts, str]]:
+    """Yield each (sort of a client's span, service that answers it)."""
+    asking = np.array([facts.kind == "client" for facts in sorts])
+    answered = np.flatnonzero(tree.crosses & asking[above])
+    for row in answered[distinct([above[answered], tree.service[answered]])[1]]:
+        yield sorts[above[row]], tree.names[tree.service[row]]
+
+
+def _places(spans: pd.DataFrame, tree: SpanTree) -> Iterator[Sighting]:
+    places, place = places_of(spans)
+    for sighting in _sightings(place, tree, [place_links(each) for each in places]):
+        yield sighting._replace(calls_per_s=None)
+
+
+def _sightings(group: NDArray[np.int64], tree: SpanTree, links: list[tuple[Link, ...]]) -> Iterator[Sighting]:
+    """Yield each link of each group of spans, with the intervals in which the group was seen and its rate."""
+    linked = np.array([bool(each) for each in links])[group]
+    seen = intervals_of(group[linked], tree.at_ns[linked])
+    counts = np.bincount(group, minlength=len(links))
+    windows = dict(zip(tree.names, _windows_s(tree).tolist(), strict=True))
+    for place, each in enumerate(links):
+        for link in each:
+            yield Sighting(link, seen[place], _rate(int(counts[place]), windows.get(link.caller, 0.0)))
 
 
 def _windows_s(tree: SpanTree) -> NDArray[np.float64]:
