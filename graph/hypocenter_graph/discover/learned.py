@@ -17,10 +17,8 @@ from hypocenter_graph.claims import LEARNED, ComponentClaim, DependencyClaim, Di
 from hypocenter_graph.discover.dependence import FEWEST_ROWS, moving, strengths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
-
-    from numpy.typing import NDArray
 
     from hypocenter.model import Series
     from hypocenter.telemetry import SeriesTable, Times, Values
@@ -55,18 +53,15 @@ def discover_learned(
     `most_callees` suggestions per caller, none of less than `least_confidence`. Raises InputError for a name that no
     component can have.
     """
-    usable = [table for table in (_until(table, at) for table in tables) if table.modality == "metrics"]
-    names = tuple(sorted({check_name(s.component, "metrics") for t in usable for s in t.series if _is_own(s)}))
-    blocks = _Blocks.of(usable, names)
-    live = np.flatnonzero(moving(blocks.load) | moving(blocks.latency)) if names and blocks.times else np.arange(0)
-    if len(live) < FEWEST_COMPONENTS:
-        return Discovered(notes=(_why_nothing(blocks, len(live)),))
-    found = strengths(*blocks.of_components(live))
-    suggestions = _Suggestions(tuple(names[i] for i in live), found, blocks.seen)
-    claims = suggestions.claims(most_callees, least_confidence)
+    blocks = read_blocks(tables, at)
+    if len(blocks.moving) < FEWEST_COMPONENTS:
+        return Discovered(notes=(_why_nothing(blocks),))
+    claims = _Suggestions(blocks.moving, strengths(blocks.load, blocks.latency), blocks.seen).claims(
+        most_callees, least_confidence
+    )
     ends = sorted({name for claim in claims for name in (claim.caller, claim.callee)})
     components = tuple(ComponentClaim(name, LEARNED, (blocks.seen,)) for name in ends)
-    return Discovered(components, claims, tuple(_notes(blocks, names, live, claims)))
+    return Discovered(components, claims, tuple(_notes(blocks, claims)))
 
 
 def confidence(strength: Values, components: int) -> Values:
@@ -80,37 +75,49 @@ def confidence(strength: Values, components: int) -> Values:
 
 
 @dataclass(frozen=True)
-class _Blocks:
-    """Load and latency, one block of [time, component] per table that is long enough; `longest` counts its rows."""
+class Blocks:
+    """Load and latency of the components in `moving`, a block of [time, component] per table that is long enough.
 
+    `still` are components whose load and latency do not move; `longest` is the number of rows of the longest table.
+    """
+
+    moving: tuple[str, ...]
+    still: tuple[str, ...]
     load: tuple[Values, ...]
     latency: tuple[Values, ...]
     times: tuple[Times, ...]
     longest: int
 
-    @classmethod
-    def of(cls, tables: Sequence[SeriesTable], names: Sequence[str]) -> _Blocks:
-        long = [table for table in tables if len(table.times) >= FEWEST_ROWS]
-        return cls(
-            load=tuple(_block(table, MetricKind.TRAFFIC, names) for table in long),
-            latency=tuple(_block(table, MetricKind.LATENCY, names) for table in long),
-            times=tuple(table.times for table in long),
-            longest=max((len(table.times) for table in tables), default=0),
-        )
-
     @property
     def rows(self) -> int:
+        """The number of rows of all blocks."""
         return sum(map(len, self.times))
 
     @property
     def seen(self) -> Interval:
+        """From the first row to the last."""
         from hypocenter.readers.times import as_datetime
 
         first, last = min(times[0] for times in self.times), max(times[-1] for times in self.times)
         return Interval(as_datetime(first), as_datetime(last))
 
-    def of_components(self, chosen: NDArray[np.int64]) -> tuple[list[Values], list[Values]]:
-        return [block[:, chosen] for block in self.load], [block[:, chosen] for block in self.latency]
+
+def read_blocks(tables: Sequence[SeriesTable], at: datetime | None = None) -> Blocks:
+    """Return load and latency from the tables of metrics, up to `at`; InputError for an impossible name."""
+    usable = [table for table in (_until(table, at) for table in tables) if table.modality == "metrics"]
+    names = sorted({check_name(s.component, "metrics") for t in usable for s in t.series if _is_own(s)})
+    long = [table for table in usable if len(table.times) >= FEWEST_ROWS and names]
+    load = [_block(table, MetricKind.TRAFFIC, names) for table in long]
+    latency = [_block(table, MetricKind.LATENCY, names) for table in long]
+    live = moving(load) | moving(latency) if long else np.zeros(len(names), dtype=bool)
+    return Blocks(
+        moving=tuple(name for name, moves in zip(names, live, strict=True) if moves),
+        still=tuple(name for name, moves in zip(names, live, strict=True) if not moves),
+        load=tuple(block[:, live] for block in load),
+        latency=tuple(block[:, live] for block in latency),
+        times=tuple(table.times for table in long),
+        longest=max((len(table.times) for table in usable), default=0),
+    )
 
 
 @dataclass(frozen=True)
@@ -176,21 +183,19 @@ def _quality(series: Series) -> tuple[bool, int, str]:
     return series.side == "client", rank, series.metric
 
 
-def _why_nothing(blocks: _Blocks, movers: int) -> str:
-    if not blocks.times:
+def _why_nothing(blocks: Blocks) -> str:
+    if blocks.longest < FEWEST_ROWS:
         return f"no edge is suggested: {FEWEST_ROWS} rows of metrics are needed, the longest table has {blocks.longest}"
     needed = f"traffic or latency of {FEWEST_COMPONENTS} components must move over {FEWEST_ROWS} rows"
-    return f"no edge is suggested: {needed}, and that of {movers} does"
+    return f"no edge is suggested: {needed}, and that of {len(blocks.moving)} does"
 
 
-def _notes(
-    blocks: _Blocks, names: Sequence[str], live: NDArray[np.int64], claims: Sequence[DependencyClaim]
-) -> Iterable[str]:
-    yield f"{len(claims)} edges are suggested from traffic and latency of {len(live)} components in {blocks.rows} rows"
-    still = [name for place, name in enumerate(names) if place not in set(live.tolist())]
-    if still:
-        more = f" and {len(still) - _NAMED_IN_NOTE} more" if len(still) > _NAMED_IN_NOTE else ""
-        shown = ", ".join(still[:_NAMED_IN_NOTE]) + more
+def _notes(blocks: Blocks, claims: Sequence[DependencyClaim]) -> Iterator[str]:
+    what = f"traffic and latency of {len(blocks.moving)} components in {blocks.rows} rows"
+    yield f"{len(claims)} edges are suggested from {what}"
+    if blocks.still:
+        more = len(blocks.still) - _NAMED_IN_NOTE
+        shown = ", ".join(blocks.still[:_NAMED_IN_NOTE]) + (f" and {more} more" if more > 0 else "")
         yield f"no edge can be suggested where neither traffic nor latency moves in {FEWEST_ROWS} rows: {shown}"
     unclear = sum(claim.type is DependencyType.DEPENDS_ON for claim in claims)
     if unclear:
