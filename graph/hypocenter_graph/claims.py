@@ -188,11 +188,61 @@ def is_active(seen: tuple[Interval, ...], at: datetime | None, expiry: timedelta
 
     What was seen is held to exist for `expiry` after it was last seen.
     """
-    return at is None or any(i.first <= at and (i.last is None or at <= i.last + expiry) for i in seen)
+    if at is None:
+        return bool(seen)
+    since = at - expiry
+    return any(i.first <= at and (i.last is None or i.last >= since) for i in seen)
 
 
-def retracted(claim: Claim, at: datetime) -> Claim:
-    """Return a declaration that ends at `at`, where it still holds; what had not begun by then never was."""
+def join_claims(
+    found: Discovered,
+    components: Mapping[ComponentKey, ComponentClaim],
+    dependencies: Mapping[DependencyKey, DependencyClaim],
+    gap: timedelta,
+) -> Discovered:
+    """Return the claims that change when `found` is joined with those that are there, as they are after it."""
+    ours, theirs = dict[ComponentKey, ComponentClaim](), dict[DependencyKey, DependencyClaim]()
+    for component in found.components:
+        name = component_key(component)
+        there = ours.get(name) or components.get(name)
+        ours[name] = joined_component(there or component, component, gap)
+    for dependency in found.dependencies:
+        ends = dependency_key(dependency)
+        known = theirs.get(ends) or dependencies.get(ends)
+        theirs[ends] = joined_dependency(known or dependency, dependency, gap)
+    return Discovered(
+        tuple(claim for key, claim in ours.items() if components.get(key) != claim),
+        tuple(claim for key, claim in theirs.items() if dependencies.get(key) != claim),
+    )
+
+
+def retracted_claims(
+    components: Iterable[ComponentClaim],
+    dependencies: Iterable[DependencyClaim],
+    source: str,
+    at: datetime,
+    but: Discovered,
+) -> Discovered:
+    """Return what `source` declared and `but` does not say any more, ended at `at`; what it observed ends by itself."""
+    named, linked = set(map(component_key, but.components)), set(map(dependency_key, but.dependencies))
+    return Discovered(
+        tuple(
+            _retracted(c, at) for c in components if c.source == source and component_key(c) not in named and _holds(c)
+        ),
+        tuple(
+            _retracted(d, at)
+            for d in dependencies
+            if d.source == source and dependency_key(d) not in linked and _holds(d)
+        ),
+    )
+
+
+def _holds(claim: ComponentClaim | DependencyClaim) -> bool:
+    return any(interval.last is None for interval in claim.seen)
+
+
+def _retracted(claim: Claim, at: datetime) -> Claim:
+    """End a declaration where it still holds; what had not begun by then never was."""
     seen = tuple(_ended(i, at) for i in claim.seen if i.last is not None or i.first <= at)
     return replace(claim, seen=seen)
 

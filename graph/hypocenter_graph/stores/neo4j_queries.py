@@ -1,0 +1,120 @@
+"""The Cypher of the Neo4j store. Names and times are always parameters, so nothing in them is ever read as Cypher.
+
+A component is a node `(:Component {tenant, name})`; a claim on a dependency is a relationship whose type is that of
+the dependency and whose `source` tells parallel claims apart. `starts` and `ends` are its intervals, `first` and
+`last` their outer bounds, in microseconds since 1970. Every read starts from the unique index on (tenant, name).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypocenter_graph.claims import LEARNED
+from hypocenter_graph.stores.contract import HUB, TWO_WAY
+
+if TYPE_CHECKING:
+    from hypocenter.model import DependencyType
+
+MIGRATIONS = (
+    (
+        "CREATE CONSTRAINT hypocenter_component IF NOT EXISTS FOR (c:Component) REQUIRE (c.tenant, c.name) IS UNIQUE",
+        "CREATE CONSTRAINT hypocenter_tenant IF NOT EXISTS FOR (t:Tenant) REQUIRE t.name IS UNIQUE",
+    ),
+)
+"""Statements of each version of the schema, oldest first; what has been released is never changed, only added to."""
+
+SCHEMA_CONSTRAINT = (
+    "CREATE CONSTRAINT hypocenter_schema IF NOT EXISTS FOR (s:HypocenterSchema) REQUIRE s.name IS UNIQUE"
+)
+READ_VERSION = "MATCH (s:HypocenterSchema {name: 'graph'}) RETURN s.version AS version"
+WRITE_VERSION = "MERGE (s:HypocenterSchema {name: 'graph'}) SET s.version = $version"
+
+_TWO_WAY = "|".join(sorted(TWO_WAY))
+_SHOWN = (
+    "r.first <= $q.until AND r.last >= $q.since "
+    f"AND ($q.learned OR r.source <> '{LEARNED}') "
+    "AND (size(r.starts) = 1 OR "
+    "any(i IN range(0, size(r.starts) - 1) WHERE r.starts[i] <= $q.until AND r.ends[i] >= $q.since))"
+)
+
+LOCK = "MERGE (t:Tenant {name: $q.tenant}) SET t.writes = coalesce(t.writes, 0) + 1"
+"""Writers of one tenant wait for one another: claims are read, joined and written in one transaction."""
+
+KNOWN = (
+    "UNWIND $q.names AS name MATCH (c:Component {tenant: $q.tenant, name: name}) "
+    "RETURN collect([c.name, c.claims]) AS answer"
+)
+WRITE_COMPONENTS = (
+    "UNWIND $q.rows AS row MERGE (c:Component {tenant: $q.tenant, name: row.name}) "
+    "SET c.claims = row.claims, c.type = row.type, c.owner = row.owner"
+)
+WRITE_ENDS = "UNWIND $q.names AS name MERGE (c:Component {tenant: $q.tenant, name: name})"
+REMOVE = "UNWIND $q.names AS name MATCH (c:Component {tenant: $q.tenant, name: name}) DETACH DELETE c"
+
+_ENDS = (
+    "UNWIND $q.rows AS row MATCH (c:Component {tenant: $q.tenant, name: row.caller}) "
+    "MATCH (d:Component {tenant: $q.tenant, name: row.callee})"
+)
+_CLAIM = "[c.name, d.name, type(r), r.source, r.starts, r.ends, r.confidence, r.calls_per_s]"
+# One row that holds everything: the driver spends more on a row than on what is in it.
+BETWEEN = (
+    "UNWIND $q.names AS name MATCH (c:Component {tenant: $q.tenant, name: name}) "
+    "WITH collect(c) AS all RETURN [[c IN all | [c.name, c.claims]], "
+    f"COLLECT {{ UNWIND all AS c MATCH (c)-[r]->(d) WHERE d IN all AND ($q.all OR {_SHOWN}) RETURN {_CLAIM} }}"
+    "] AS answer"
+)
+EVERY_COMPONENT = (
+    "MATCH (c:Component {tenant: $q.tenant}) WHERE c.name IS NOT NULL RETURN c.name AS name, c.claims AS claims"
+)
+EVERY_DEPENDENCY = (
+    f"MATCH (c:Component {{tenant: $q.tenant}})-[r]->(d:Component) "
+    f"WHERE c.name IS NOT NULL AND ($q.all OR {_SHOWN}) RETURN {_CLAIM} AS claim"
+)
+
+
+def read_dependencies(type_: DependencyType) -> str:
+    """Return the query for the claims of one type whose keys are in `$q.rows`."""
+    return f"{_ENDS} MATCH (c)-[r:{type_} {{source: row.source}}]->(d) RETURN collect({_CLAIM}) AS answer"
+
+
+def write_dependencies(type_: DependencyType) -> str:
+    """Return the statement that puts the claims of one type in `$q.rows` in the place of those with the same keys."""
+    return (
+        f"{_ENDS} "
+        f"MERGE (c)-[r:{type_} {{source: row.source}}]->(d) "
+        "SET r.confidence = row.confidence, r.calls_per_s = row.calls_per_s, "
+        "r.starts = row.starts, r.ends = row.ends, r.first = row.first, r.last = row.last"
+    )
+
+
+def _step(names: str, arrow: str, condition: str = "") -> str:
+    return (
+        f"UNWIND {names} AS name MATCH (c:Component {{tenant: $q.tenant, name: name}}) {condition}"
+        f"MATCH (c){arrow}(d:Component) WHERE d <> c AND {_SHOWN}"
+    )
+
+
+_DOWN = ("-[r]->", f"<-[r:{_TWO_WAY}]-")
+_UP = ("<-[r]-", f"-[r:{_TWO_WAY}]->")
+
+
+def steps(*, up: bool) -> str:
+    """Return the query for what lies one step down, or up, from each of `$q.names`."""
+    ways = " UNION ALL ".join(f"{_step('$q.names', arrow)} RETURN name, d" for arrow in (_UP if up else _DOWN))
+    return (
+        f"CALL () {{ {ways} }} WITH name, collect(DISTINCT d.name) AS others RETURN collect([name, others]) AS answer"
+    )
+
+
+_NO_HUB = f"WHERE COUNT {{ (c)<--() }} <= {HUB} "
+NEAREST = (
+    "CALL () { "
+    + " UNION ALL ".join(
+        [f"{_step('$q.above', arrow)} RETURN r, d" for arrow in _DOWN]
+        + [f"{_step('$q.below', arrow, _NO_HUB)} RETURN r, d" for arrow in _UP]
+    )
+    + " } "
+    "WITH d.name AS name, max(r.confidence) AS surest, max(coalesce(r.calls_per_s, 0.0)) AS busiest "
+    "WHERE NOT name IN $q.known WITH name, surest, busiest ORDER BY surest DESC, busiest DESC, name "
+    "WITH collect(name) AS names RETURN [names[..$q.most], size(names)] AS answer"
+)

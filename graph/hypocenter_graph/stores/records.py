@@ -1,0 +1,84 @@
+"""Claims as plain records, for files and servers: times are whole microseconds since 1970."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from hypocenter.model import ComponentType, DependencyType
+from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FOREVER = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TYPES = {str(type_): type_ for type_ in DependencyType}
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(time: datetime | None) -> int:
+    """Return a time as microseconds since 1970; None is `FOREVER`."""
+    return FOREVER if time is None else (time - _EPOCH) // _MICROSECOND
+
+
+def moment(micros: int) -> datetime | None:
+    """Return the time that `micros` made a number of."""
+    return None if micros == FOREVER else _EPOCH + timedelta(microseconds=micros)
+
+
+def component_record(claim: ComponentClaim) -> dict[str, Any]:
+    """Return a claim on a component as a record of plain values."""
+    return {
+        "name": claim.name,
+        "source": claim.source,
+        "type": claim.type,
+        "owner": claim.owner,
+        "links": list(claim.links),
+        "aliases": list(claim.aliases),
+        **_times(claim.seen),
+    }
+
+
+def dependency_record(claim: DependencyClaim) -> dict[str, Any]:
+    """Return a claim on a dependency as a record of plain values."""
+    return {
+        "caller": claim.caller,
+        "callee": claim.callee,
+        "type": str(claim.type),
+        "source": claim.source,
+        **_times(claim.seen),
+        "confidence": claim.confidence,
+        "calls_per_s": claim.calls_per_s,
+    }
+
+
+def component_claim(record: Mapping[str, Any]) -> ComponentClaim:
+    """Return the claim that `component_record` made a record of."""
+    return ComponentClaim(
+        name=record["name"],
+        source=record["source"],
+        seen=_intervals(record["starts"], record["ends"]),
+        type=ComponentType(record["type"]) if record["type"] else None,
+        owner=record["owner"],
+        links=tuple(record["links"]),
+        aliases=tuple(record["aliases"]),
+    )
+
+
+def dependency_claim(
+    caller: str, callee: str, type_: str, source: str, starts: list[int], ends: list[int], *how: float | None
+) -> DependencyClaim:
+    """Return the claim that the values of a `dependency_record` make; `how` is its confidence and rate of calls."""
+    confidence, calls_per_s = how
+    seen = _intervals(starts, ends)
+    return DependencyClaim(caller, callee, _TYPES[type_], source, seen, float(confidence or 0.0), calls_per_s)
+
+
+def _times(seen: Sequence[Interval]) -> dict[str, list[int]]:
+    return {"starts": [micros(i.first) for i in seen], "ends": [micros(i.last) for i in seen]}
+
+
+def _intervals(starts: Sequence[int], ends: Sequence[int]) -> tuple[Interval, ...]:
+    pairs = ((_EPOCH + timedelta(microseconds=start), moment(end)) for start, end in zip(starts, ends, strict=True))
+    return tuple(Interval(first, last) for first, last in pairs)
