@@ -50,8 +50,8 @@ class Identity:
     """What every name is the name of; `find_identity` makes one of all that sources say.
 
     `aliases` names other names that are proven, `known` the names that components go by. `types` holds what is known
-    of a component's type, `workloads` the workload of a pod or instance, and `ambiguous` the services that are in
-    several namespaces; `notes` tell which aliases contradict each other. Raises InputError when overrides and aliases
+    of a component's type, `workloads` the workload of a pod or instance, and `namespaces` those in which a
+    name of Kubernetes' DNS was seen; `notes` tell which aliases contradict each other. Raises InputError when overrides and aliases
     lead back to where they begin.
     """
 
@@ -60,7 +60,7 @@ class Identity:
     known: frozenset[str]
     types: Mapping[str, ComponentType] = field(default_factory=dict)
     workloads: Mapping[str, str] = field(default_factory=dict)
-    ambiguous: frozenset[str] = frozenset()
+    namespaces: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     _proven: Mapping[str, str] = field(init=False, repr=False, compare=False)
     _targets: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -127,10 +127,11 @@ class Identity:
 
     def _inside(self, dns: re.Match[str]) -> Iterator[str]:
         """Yield the known components that a name of Kubernetes' DNS may mean, the best first."""
+        home = frozenset({dns["namespace"]})
         for label in (dns["pod"], dns["service"]):
             if label and f"{dns['namespace']}/{label}" in self.known:
                 yield f"{dns['namespace']}/{label}"
-            elif label and self._knows(label) and label not in self.ambiguous:
+            elif label and self._knows(label) and self.namespaces.get(label, home) == home:
                 yield label
 
     def _knows(self, name: str) -> bool:
@@ -166,7 +167,7 @@ def find_identity(sources: Iterable[Discovered], overrides: Overrides = NO_OVERR
     aliases, notes = proven_aliases(claims, overrides)
     known = frozenset({claim.name for claim in claims} | {end for d in dependencies for end in (d.caller, d.callee)})
     types = {c.name: c.type for c in sorted(claims, key=_by_trust, reverse=True) if c.type}
-    identity = Identity(overrides, aliases, known, types, ambiguous=_ambiguous(known), notes=notes)
+    identity = Identity(overrides, aliases, known, types, namespaces=_namespaces(known), notes=notes)
     return replace(identity, workloads=_workloads(dependencies, identity))
 
 
@@ -174,14 +175,15 @@ def _by_trust(claim: ComponentClaim | DependencyClaim) -> tuple[int, str]:
     return precedence(claim.source)
 
 
-def _ambiguous(names: Iterable[str]) -> frozenset[str]:
-    """Return the services that names of Kubernetes' DNS place in several namespaces."""
-    namespaces: dict[str, set[str]] = {}
+def _namespaces(names: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the namespaces in which names of Kubernetes' DNS place services and pods."""
+    found: dict[str, frozenset[str]] = {}
     for name in names:
         dns = _DNS.fullmatch(name.removesuffix("."))
         if dns:
-            namespaces.setdefault(dns["service"], set()).add(dns["namespace"])
-    return frozenset(service for service, places in namespaces.items() if len(places) > 1)
+            for label in filter(None, (dns["pod"], dns["service"])):
+                found[label] = found.get(label, frozenset()) | {dns["namespace"]}
+    return found
 
 
 def _workloads(dependencies: Iterable[DependencyClaim], identity: Identity) -> dict[str, str]:
