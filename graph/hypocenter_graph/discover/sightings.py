@@ -56,9 +56,11 @@ def gathered(
     sightings: Iterable[Sighting],
     alone: Mapping[str, tuple[Interval, ...]] | None = None,
     aliases: Mapping[str, tuple[str, ...]] | None = None,
+    pause: timedelta = LONGEST_PAUSE,
 ) -> Discovered:
     """Join the sightings of one source: each dependency once, its intervals united, its rates summed; sorted by name.
 
+    Intervals at most `pause` apart are one.
     `alone` are components that the source itself saw, linked or not: what links say of their type does not count.
     Calls to oneself are left out silently, links with a name that can be none with a note that begins with `where`.
     """
@@ -66,8 +68,8 @@ def gathered(
     by_ends: dict[tuple[str, str, DependencyType], list[Sighting]] = {}
     for sighting in kept:
         by_ends.setdefault(sighting.link[:3], []).append(sighting)
-    dependencies = tuple(_dependency(source, by_ends[ends]) for ends in sorted(by_ends))
-    components = _components(source, kept, alone or {}, aliases or {})
+    dependencies = tuple(_dependency(source, by_ends[ends], pause) for ends in sorted(by_ends))
+    components = _components(source, kept, alone or {}, aliases or {}, pause)
     notes = (f"{where}: {len(unusable)} names cannot be a component's, as {unusable[0][:40]!r}",) if unusable else ()
     return Discovered(components, dependencies, notes)
 
@@ -87,7 +89,7 @@ def is_name(name: object) -> bool:
     return True
 
 
-def _dependency(source: str, sightings: list[Sighting]) -> DependencyClaim:
+def _dependency(source: str, sightings: list[Sighting], pause: timedelta) -> DependencyClaim:
     link = sightings[0].link
     sure = any(sighting.link.both_ends for sighting in sightings)
     rates = [sighting.calls_per_s for sighting in sightings if sighting.calls_per_s is not None]
@@ -96,7 +98,7 @@ def _dependency(source: str, sightings: list[Sighting]) -> DependencyClaim:
         link.callee,
         link.type,
         source,
-        merge_intervals((each for sighting in sightings for each in sighting.seen), LONGEST_PAUSE),
+        merge_intervals((each for sighting in sightings for each in sighting.seen), pause),
         SOURCES[source].confidence if sure else min(ONE_END_CONFIDENCE, SOURCES[source].confidence),
         sum(rates) if rates else None,
     )
@@ -107,23 +109,27 @@ def _components(
     sightings: list[Sighting],
     alone: Mapping[str, tuple[Interval, ...]],
     aliases: Mapping[str, tuple[str, ...]],
+    pause: timedelta,
 ) -> tuple[ComponentClaim, ...]:
     seen: dict[str, list[Interval]] = {name: list(intervals) for name, intervals in alone.items()}
-    types: dict[str, set[ComponentType]] = {}
     for link, intervals, _ in sightings:
-        for name, type_ in ((link.caller, link.caller_type), (link.callee, link.callee_type)):
+        for name in link[:2]:
             seen.setdefault(name, []).extend(intervals)
-            types.setdefault(name, set()).update({type_} - {None} if name not in alone else ())
+    types = {name: type_ for name, type_ in _types(sightings).items() if name not in alone}
     return tuple(
-        ComponentClaim(
-            name,
-            source,
-            merge_intervals(seen[name], LONGEST_PAUSE),
-            min(types.get(name) or [None], key=_TYPE_ORDER.get),
-            aliases=aliases.get(name, ()),
-        )
+        ComponentClaim(name, source, merge_intervals(seen[name], pause), types.get(name), aliases=aliases.get(name, ()))
         for name in sorted(seen)
     )
+
+
+def _types(sightings: Iterable[Sighting]) -> dict[str, ComponentType]:
+    """Return what links say that their ends are; where they differ, the one that `ComponentType` has first."""
+    found: dict[str, ComponentType] = {}
+    for link, *_ in sightings:
+        for name, type_ in ((link.caller, link.caller_type), (link.callee, link.callee_type)):
+            if type_ is not None:
+                found[name] = min(type_, found.get(name, type_), key=_TYPE_ORDER.__getitem__)
+    return found
 
 
 def intervals_of(

@@ -86,11 +86,11 @@ def _type_of(facts: SpanFacts, name: str, known: Mapping[str, str]) -> Component
         return None
     if facts.db_system:
         return ComponentType.CACHE if facts.db_system.lower() in _CACHES else ComponentType.DATABASE
-    outside = not facts.peer and not _is_inside(name)
+    outside = not facts.peer and not is_inside(name)
     return ComponentType.EXTERNAL if outside else None
 
 
-def _is_inside(host: str) -> bool:
+def is_inside(host: str) -> bool:
     """Whether a host is one of our own: a bare name, one of a cluster or local network, or a private address."""
     with suppress(ValueError):
         return ip_address(host).is_private
