@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 BENCHMARKS := bench-rca bench-unseen bench-start bench-pipeline bench-simulator \
-	bench-detect bench-nab bench-methods bench-alerts
+	bench-detect bench-nab bench-methods bench-alerts bench-learned
 
 .PHONY: help install demo test services check format bench bench-docs peers lock picture clean
 
@@ -62,6 +62,7 @@ bench-detect: ## Measure detection on one core: points a second, state, first de
 bench-nab: ## Score detection by the rules of the Numenta Anomaly Benchmark
 bench-methods: ## Compare detection with textbook methods and peers by precision-recall area
 bench-alerts: ## Count false alarms per series and week, beside recall on labelled cases
+bench-learned: ## Measure edges suggested from metrics against known graphs
 
 $(BENCHMARKS): $(STAMP)
 	@$(BIN)/python benchmarks/$(subst -,_,$@).py $(DATA)

@@ -22,6 +22,7 @@ TITLES = {
     "nab": "Detection: the Numenta Anomaly Benchmark",
     "methods": "Detection: beside the methods that everybody knows",
     "alerts": "Detection: what an operator feels",
+    "learned": "The graph: edges suggested from metrics alone",
 }
 HEAD = """# Benchmarks
 
