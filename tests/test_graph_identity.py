@@ -263,8 +263,26 @@ def test_no_expression_makes_a_name_slow() -> None:
 
 
 NAMES = st.sampled_from(
-    "cart cart:80 http://cart:80/ cart.shop.svc cart.test.svc shop/cart A.b.c a.b.c 10.0.0.1 10.0.0.1:80 db-0 "
-    "cart-7d4b9c6f5d-x2x7k 🛒 localhost:1 :// x. []:1 a\nb';MATCH(n)DETACH/**/DELETE//".split(" ")
+    [
+        "cart",
+        "cart:80",
+        "http://cart:80/",
+        "cart.shop.svc",
+        "cart.test.svc",
+        "shop/cart",
+        "A.b.c",
+        "a.b.c",
+        "10.0.0.1",
+        "10.0.0.1:80",
+        "db-0",
+        "cart-7d4b9c6f5d-x2x7k",
+        "🛒",
+        "localhost:1",
+        "://",
+        "x.",
+        "[]:1",
+        "a\nb';MATCH(n)DETACH/**/DELETE//",
+    ]
 )
 SOURCES = st.sampled_from(["kubernetes", "backstage", "spans"])
 TYPES = st.sampled_from([None, ComponentType.POD, ComponentType.SERVICE, ComponentType.QUEUE, ComponentType.HOST])

@@ -50,9 +50,9 @@ class Identity:
     """What every name is the name of; `find_identity` makes one of all that sources say.
 
     `aliases` names other names that are proven, `known` the names that components go by. `types` holds what is known
-    of a component's type, `workloads` the workload of a pod or instance, and `namespaces` those in which a
-    name of Kubernetes' DNS was seen; `notes` tell which aliases contradict each other. Raises InputError when overrides and aliases
-    lead back to where they begin.
+    of a component's type, `workloads` the workload of a pod or instance, `namespaces` those in which a name of
+    Kubernetes' DNS was seen; `notes` tell which aliases contradict each other. Raises InputError when overrides and
+    aliases lead back to where they begin.
     """
 
     overrides: Overrides
