@@ -124,7 +124,7 @@ def _entity(document: object, place: str) -> Entity:
     if not isinstance(kind, str) or not kind:
         raise InputError(f"{place}: field 'kind' must be text, as Component; give entities of Backstage's catalog")
     name = check_name(metadata.get("name"), f"{place}: metadata.name")
-    where = f"{place} ({kind} {name[:80]})"
+    where = f"{place} ({kind[:80]!r} {name[:80]!r})"
     namespace = check_name(metadata.get("namespace") or "default", f"{where}: metadata.namespace")
     key = (kind.lower(), namespace.lower(), name.lower())
     return Entity(key, name, namespace, where, metadata, as_record(record.get("spec"), f"{where}: spec"))

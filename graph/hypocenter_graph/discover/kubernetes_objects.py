@@ -88,7 +88,7 @@ def read_objects(documents: Iterable[object], where: str) -> tuple[list[Resource
         found[resource.key] = resource
     if not ignored:
         return list(found.values()), ()
-    named = ", ".join(f"{kind[:80]} ({count})" for kind, count in sorted(ignored.items())[:10])
+    named = ", ".join(f"{kind[:80]!r} ({count})" for kind, count in sorted(ignored.items())[:10])
     return list(found.values()), (f"{where}: kinds that say nothing of the graph were left out: {named}",)
 
 
@@ -121,7 +121,7 @@ def _resource(kind: str, record: Record, place: str) -> Resource:
     metadata = as_record(record.get("metadata"), f"{place}: metadata")
     name = check_name(metadata.get("name"), f"{place}: metadata.name")
     namespace = "" if kind in _CLUSTER_WIDE else metadata.get("namespace") or "default"
-    where = f"{place} ({kind} {name[:80]})"
+    where = f"{place} ({kind} {name[:80]!r})"
     return Resource(
         kind,
         check_name(namespace, f"{where}: metadata.namespace") if namespace else "",
