@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypocenter.errors import InputError, SourceError
 from hypocenter_graph.claims import (
+    LEARNED,
     ComponentClaim,
     ComponentKey,
     DependencyClaim,
@@ -281,7 +282,8 @@ def _by_type(claims: Sequence[DependencyClaim]) -> Mapping[DependencyType, list[
     for claim in claims:
         record = dependency_record(claim)
         bounds = {"first": min(record["starts"], default=None), "last": max(record["ends"], default=None)}
-        rows[claim.type].append({**record, **bounds})
+        plain = len(claim.seen) == 1 and claim.source != LEARNED
+        rows[claim.type].append({**record, **bounds, "plain": plain})
     return rows
 
 

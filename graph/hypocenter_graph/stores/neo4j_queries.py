@@ -30,11 +30,11 @@ READ_VERSION = "MATCH (s:HypocenterSchema {name: 'graph'}) RETURN s.version AS v
 WRITE_VERSION = "MERGE (s:HypocenterSchema {name: 'graph'}) SET s.version = $version"
 
 _TWO_WAY = "|".join(sorted(TWO_WAY))
+# Most claims are plain: seen in one interval and not learned, so that their outer bounds say all.
 _SHOWN = (
-    "r.first <= $q.until AND r.last >= $q.since "
-    f"AND ($q.learned OR r.source <> '{LEARNED}') "
-    "AND (size(r.starts) = 1 OR "
-    "any(i IN range(0, size(r.starts) - 1) WHERE r.starts[i] <= $q.until AND r.ends[i] >= $q.since))"
+    "r.first <= $q.until AND r.last >= $q.since AND (r.plain OR "
+    f"(($q.learned OR r.source <> '{LEARNED}') AND "
+    "any(i IN range(0, size(r.starts) - 1) WHERE r.starts[i] <= $q.until AND r.ends[i] >= $q.since)))"
 )
 
 LOCK = "MERGE (t:Tenant {name: $q.tenant}) SET t.writes = coalesce(t.writes, 0) + 1"
@@ -83,14 +83,7 @@ def write_dependencies(type_: DependencyType) -> str:
         f"{_ENDS} "
         f"MERGE (c)-[r:{type_} {{source: row.source}}]->(d) "
         "SET r.confidence = row.confidence, r.calls_per_s = row.calls_per_s, "
-        "r.starts = row.starts, r.ends = row.ends, r.first = row.first, r.last = row.last"
-    )
-
-
-def _step(names: str, arrow: str, condition: str = "") -> str:
-    return (
-        f"UNWIND {names} AS name MATCH (c:Component {{tenant: $q.tenant, name: name}}) {condition}"
-        f"MATCH (c){arrow}(d:Component) WHERE d <> c AND {_SHOWN}"
+        "r.starts = row.starts, r.ends = row.ends, r.first = row.first, r.last = row.last, r.plain = row.plain"
     )
 
 
@@ -98,23 +91,28 @@ _DOWN = ("-[r]->", f"<-[r:{_TWO_WAY}]-")
 _UP = ("<-[r]-", f"-[r:{_TWO_WAY}]->")
 
 
+def _near(names: str, *, up: bool, condition: str = "") -> str:
+    """Return the part of a query that finds what lies one step from components `c`, as `d`, over claims `r`."""
+    ways = (f"MATCH (c){arrow}(d) WHERE d <> c AND {_SHOWN} RETURN d, r" for arrow in (_UP if up else _DOWN))
+    return (
+        f"UNWIND {names} AS start MATCH (c:Component {{tenant: $q.tenant, name: start}}) {condition}"
+        f"CALL (c) {{ {' UNION ALL '.join(ways)} }} "
+    )
+
+
 def steps(*, up: bool) -> str:
     """Return the query for what lies one step down, or up, from each of `$q.names`."""
-    ways = " UNION ALL ".join(f"{_step('$q.names', arrow)} RETURN name, d" for arrow in (_UP if up else _DOWN))
-    return (
-        f"CALL () {{ {ways} }} WITH name, collect(DISTINCT d.name) AS others RETURN collect([name, others]) AS answer"
-    )
+    near = _near("$q.names", up=up)
+    return f"{near} WITH c, collect(DISTINCT d.name) AS others RETURN collect([c.name, others]) AS answer"
 
 
-_NO_HUB = f"WHERE COUNT {{ (c)<--() }} <= {HUB} "
 NEAREST = (
-    "CALL () { "
-    + " UNION ALL ".join(
-        [f"{_step('$q.above', arrow)} RETURN r, d" for arrow in _DOWN]
-        + [f"{_step('$q.below', arrow, _NO_HUB)} RETURN r, d" for arrow in _UP]
-    )
-    + " } "
-    "WITH d.name AS name, max(r.confidence) AS surest, max(coalesce(r.calls_per_s, 0.0)) AS busiest "
-    "WHERE NOT name IN $q.known WITH name, surest, busiest ORDER BY surest DESC, busiest DESC, name "
-    "WITH collect(name) AS names RETURN [names[..$q.most], size(names)] AS answer"
+    f"CALL () {{ {_near('$q.above', up=False)} RETURN d, r UNION ALL "
+    f"{_near('$q.below', up=True, condition=f'WHERE COUNT {{ (c)<--() }} <= {HUB} ')} RETURN d, r }} "
+    "WITH d, max(r.confidence) AS surest, max(coalesce(r.calls_per_s, 0.0)) AS busiest "
+    "WITH d.name AS name, surest, busiest WHERE NOT name IN $q.known "
+    "WITH collect([surest, busiest, name]) AS found "
+    "CALL (found) { UNWIND found AS one WITH one ORDER BY one[0] DESC, one[1] DESC, one[2] LIMIT $q.most "
+    "RETURN collect(one[2]) AS names } "
+    "RETURN [names, size(found)] AS answer"
 )

@@ -24,7 +24,7 @@ def micros(time: datetime | None) -> int:
 
 def moment(micros: int) -> datetime | None:
     """Return the time that `micros` made a number of."""
-    return None if micros == FOREVER else _EPOCH + timedelta(microseconds=micros)
+    return None if micros == FOREVER else _at(micros)
 
 
 def component_record(claim: ComponentClaim) -> dict[str, Any]:
@@ -80,5 +80,8 @@ def _times(seen: Sequence[Interval]) -> dict[str, list[int]]:
 
 
 def _intervals(starts: Sequence[int], ends: Sequence[int]) -> tuple[Interval, ...]:
-    pairs = ((_EPOCH + timedelta(microseconds=start), moment(end)) for start, end in zip(starts, ends, strict=True))
-    return tuple(Interval(first, last) for first, last in pairs)
+    return tuple([Interval(_at(start), moment(end)) for start, end in zip(starts, ends, strict=True)])
+
+
+def _at(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
