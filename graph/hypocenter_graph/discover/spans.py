@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SOURCE = "spans"
 COLUMNS = ("time", "trace", "span", "parent", "service", "operation", "duration_us")
+UNNAMED = "unknown_service"
 # A rate over less than this says how fast one trace ran, not how often calls are made.
 LEAST_WINDOW_S = 1.0
 
@@ -43,7 +44,8 @@ def discover_spans(frame: pd.DataFrame, where: str) -> Discovered:
     spans, notes = _usable(frame, where)
     if spans.empty:
         return Discovered(notes=tuple(notes))
-    tree = read_tree(spans)
+    # Operations show no dependency, and masking a million of them takes a second.
+    tree = read_tree(spans.assign(operation=""))
     notes += _tree_notes(spans, tree, where)
     calls, aliases = _calls(spans, tree)
     seen = intervals_of(tree.service, tree.at_ns)
@@ -57,15 +59,32 @@ def _usable(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[str]]:
     from hypocenter.signals.grid import is_dated
 
     dated = is_dated(frame["time"])
-    named = frame["service"].isin([name for name in frame["service"].unique() if is_name(name)]).to_numpy()
-    kept = frame[dated & named]
-    once = kept[~kept.duplicated(["trace", "span", "parent", "service", "operation", "time"])]
+    named = frame["service"].isin([name for name in frame["service"].unique() if _is_service(name)]).to_numpy()
+    kept = frame if (dated & named).all() else frame[dated & named]
+    once, shared = _once(kept)
     counts = (
         (int((~dated).sum()), "without a time after 1970 left out"),
         (int((dated & ~named).sum()), "without a service name that can be one left out"),
         (len(kept) - len(once), "recorded twice counted once"),
+        (shared, "share an id: the earliest is taken to be the parent"),
     )
     return once, [_count_note(count, len(frame), text, where) for count, text in counts if count]
+
+
+def _once(spans: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Return each span once, in order of time if some of them still share an id, and how many do."""
+    again = spans.duplicated(["trace", "span"], keep=False).to_numpy()
+    # Comparing whole spans is dear; where no id is there twice there is nothing to compare.
+    if not again.any():
+        return spans, 0
+    again[again] = spans[again].duplicated(["trace", "span", "parent", "service", "operation", "time"]).to_numpy()
+    once = spans[~again].sort_values(["time", "service"], kind="stable")
+    return once, int(once.duplicated(["trace", "span"], keep=False).sum())
+
+
+def _is_service(name: object) -> bool:
+    """Whether a name is a service's own; one that OpenTelemetry makes up is shared by all that have none."""
+    return is_name(name) and not str(name).startswith(UNNAMED)
 
 
 def _count_note(count: int, of: int, text: str, where: str) -> str:
