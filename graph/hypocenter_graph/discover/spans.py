@@ -73,7 +73,7 @@ def _usable(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[str]]:
 
 def _once(spans: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Return each span once, in order of time if some of them still share an id, and how many do."""
-    again = spans.duplicated(["trace", "span"], keep=False).to_numpy()
+    again = spans.duplicated(["trace", "span"], keep=False).to_numpy(copy=True)
     # Comparing whole spans is dear; where no id is there twice there is nothing to compare.
     if not again.any():
         return spans, 0
