@@ -35,6 +35,13 @@ SETTINGS = (
     Setting("max_cells", 200_000_000, "Largest table that is read into memory, in cells (rows x columns)."),
     Setting("prometheus_max_points", 20_000_000, "Most samples one investigation may ask of a Prometheus server."),
     Setting("prometheus_timeout", 30.0, "Seconds to wait for one answer of a Prometheus server."),
+    Setting("graph", None, "Where the dependency graph is kept: a file, or a Neo4j server as bolt://HOST:7687."),
+    Setting("graph_expiry_days", 7.0, "Days for which a dependency is held to exist after it was last observed."),
+    Setting("neo4j_user", "neo4j", "User of the Neo4j server."),
+    Setting("neo4j_password_file", None, "File that holds the password of the Neo4j server."),
+    Setting("neo4j_database", "neo4j", "Database of the Neo4j server."),
+    Setting("neo4j_timeout", 15.0, "Seconds in which a Neo4j server must answer, retries and all."),
+    Setting("tenant", "default", "Whose graph it is: graphs of different tenants in one place never meet."),
     Setting("precision", 0.5, "Least probability at which a cause is named; below it the verdict abstains."),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from hypocenter.errors import InputError, SourceError
 from hypocenter_graph.claims import (
@@ -237,12 +238,24 @@ class Neo4jStore:
         return self._driver
 
 
+def check_url(url: str) -> str:
+    """Return a server's address when it can be one. Raises InputError; a password in it is not repeated."""
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES or not parts.hostname:
+        raise InputError(
+            f"{parts.scheme}://{parts.hostname or ''} is no address of a Neo4j server; write bolt://HOST:7687"
+        )
+    if parts.username or parts.password:
+        raise InputError(
+            "the address of a Neo4j server holds no user or password; "
+            "set HYPOCENTER_NEO4J_USER and HYPOCENTER_NEO4J_PASSWORD_FILE"
+        )
+    return url
+
+
 def _open_driver(connection: Connection) -> Driver:
     import neo4j
 
-    scheme, _, host = connection.url.partition("://")
-    if scheme not in SCHEMES or not host:
-        raise InputError(f"{connection.url!r} is no address of a Neo4j server; write bolt://HOST:7687")
     return neo4j.GraphDatabase.driver(
         connection.url,
         auth=(connection.user, connection.password) if connection.password else None,

@@ -1,0 +1,65 @@
+"""From what a setting or option names to an open store."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypocenter import settings
+from hypocenter.errors import InputError
+from hypocenter_graph.stores.contract import View
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hypocenter_graph.stores.contract import GraphStore
+
+
+def open_graph(where: str | None = None) -> GraphStore:
+    """Open the graph that `where` names, or the setting `graph`: the URL of a Neo4j server, or else a file.
+
+    The other settings say how: tenant, Neo4j's user, password, database and timeout, and the expiry of dependencies.
+    Raises InputError when it can be neither, SourceError when a file cannot be opened; a server is asked later.
+    """
+    named = where or settings.read("graph")
+    if not named:
+        raise InputError("no graph is named; give --graph FILE or bolt://HOST:7687, or set HYPOCENTER_GRAPH")
+    tenant = str(settings.read("tenant"))
+    if "://" in str(named):
+        return _open_server(str(named), tenant)
+    from hypocenter_graph.stores.file import FileStore
+
+    return FileStore(Path(str(named)), tenant, _expiry())
+
+
+def view_as_of(at: datetime | None, *, learned: bool = False) -> View:
+    """Return the view of the graph at `at`, with the expiry that the settings state."""
+    return View(at, _expiry(), learned)
+
+
+def _open_server(url: str, tenant: str) -> GraphStore:
+    from hypocenter_graph.stores.neo4j import Connection, Neo4jStore, check_url
+
+    connection = Connection(
+        check_url(url),
+        user=str(settings.read("neo4j_user")),
+        password=_password(),
+        database=str(settings.read("neo4j_database")),
+        timeout_s=float(settings.read("neo4j_timeout") or 0.0),
+    )
+    return Neo4jStore(connection, tenant, _expiry())
+
+
+def _password() -> str:
+    path = settings.read("neo4j_password_file")
+    if not path:
+        return ""
+    try:
+        return Path(str(path)).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"HYPOCENTER_NEO4J_PASSWORD_FILE: {path} cannot be read: {error}") from error
+
+
+def _expiry() -> timedelta:
+    return timedelta(days=float(settings.read("graph_expiry_days") or 0.0))
