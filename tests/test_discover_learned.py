@@ -114,7 +114,7 @@ def test_without_latency_and_lag_the_direction_is_not_claimed():
     found = discover_learned([table(traffic)])
     assert found.dependencies
     assert {d.type for d in found.dependencies} == {DependencyType.DEPENDS_ON}
-    assert f"{len(found.dependencies)} suggestions have no known direction" in found.notes[-1]
+    assert f"{len(found.dependencies)} suggestions have no clear direction" in found.notes[-1]
 
 
 def test_at_most_so_many_callees_and_the_surest_of_them():
@@ -193,7 +193,7 @@ def test_a_name_that_no_component_can_have_is_refused():
         discover_learned([table({"x" * 513: np.arange(100.0)})])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 50), st.floats(1e-3, 1e6), st.floats(1e-3, 1e3), st.permutations(range(10)))
 def test_units_offsets_and_the_order_of_columns_change_nothing(seed, per_hour, offset, order):
     columns = shop(rows=200, seed=seed)
@@ -213,7 +213,7 @@ def test_units_offsets_and_the_order_of_columns_change_nothing(seed, per_hour, o
 VALUES = st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, 1.0, -1.0]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.lists(VALUES, min_size=60, max_size=60), min_size=3, max_size=6))
 def test_any_numbers_give_finite_confidence(columns):
     named = {f"c{i}" + ("|latency" if i % 2 else ""): values for i, values in enumerate(columns)}

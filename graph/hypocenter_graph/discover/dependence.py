@@ -23,6 +23,7 @@ TREND_ROWS = 61
 SLOW_ROWS = 5
 FARTHEST_SIGMAS = 5.0
 CONSTANT_SHARE = 1e-6
+ROUNDING_SHARE = 1e-12
 LONGEST_LAG = 3
 LAG_SIGMAS = 4.0
 ORDER_WEIGHT = 0.8
@@ -40,7 +41,9 @@ def strengths(load: Sequence[Values], latency: Sequence[Values]) -> Values:
     by_load = _mean_over_scales(load, ratio)
     by_latency = _mean_over_scales(latency, None)
     at_once = (by_load + by_latency) / 2 * (1 + ORDER_WEIGHT * np.tanh(2 * np.nan_to_num(ratio)))
-    found = np.maximum(at_once, np.maximum(_lagged(load), _lagged(latency).T) / 2)
+    later = np.maximum(_lagged(load), _lagged(latency).T) / 2
+    # What one does after the other explains that both do it within the same long step.
+    found = np.maximum(np.maximum(at_once - later.T, 0), later)
     np.fill_diagonal(found, 0.0)
     return np.asarray(found)
 
@@ -131,7 +134,7 @@ def _scores(values: Values) -> Values:
     off = values - np.median(values)
     sigma = float(np.median(np.abs(off))) * _MAD_TO_SIGMA or float(values.std())
     # What rounding leaves of a constant is not a movement.
-    if sigma <= CONSTANT_SHARE * float(np.abs(values).max()) * CONSTANT_SHARE:
+    if sigma <= ROUNDING_SHARE * float(np.abs(values).max()):
         return np.zeros_like(values)
     return np.clip(off / sigma, -FARTHEST_SIGMAS, FARTHEST_SIGMAS)
 

@@ -31,8 +31,8 @@ FEWEST_COMPONENTS = 3
 _ODDS_OF_FULL_STRENGTH = 18.0
 _STRENGTH_POWER = 1.1
 _SIZE_POWER = 0.7
-# An arrow this much stronger than its reverse has a direction.
-_CLEAR_DIRECTION = 1.2
+# Arrows less than this much stronger than their reverse proved right no more often than a coin does.
+_CLEAR_DIRECTION = 5.0
 _NAMED_IN_NOTE = 5
 # Squares and sums of larger numbers would overflow: they count as missing.
 _LARGEST = 1e100
@@ -49,7 +49,7 @@ def discover_learned(
     """Suggest dependencies from the traffic and latency of components, as in `Signals.tables` and `.reference`.
 
     Rows later than `at` are not read. Series that name a peer, and tables of spans and log lines, are left out: they
-    state edges themselves. `CALLS` where the direction can be told, else `DEPENDS_ON` with an arbitrary arrow. At most
+    state edges themselves. `CALLS` where the direction can be told, else `DEPENDS_ON`, whose arrow is a guess. At most
     `most_callees` suggestions per caller, none of less than `least_confidence`. Raises InputError for a name that no
     component can have.
     """
@@ -199,4 +199,4 @@ def _notes(blocks: Blocks, claims: Sequence[DependencyClaim]) -> Iterator[str]:
         yield f"no edge can be suggested where neither traffic nor latency moves in {FEWEST_ROWS} rows: {shown}"
     unclear = sum(claim.type is DependencyType.DEPENDS_ON for claim in claims)
     if unclear:
-        yield f"{unclear} suggestions have no known direction: their arrows (DEPENDS_ON) are arbitrary"
+        yield f"{unclear} suggestions have no clear direction: their arrows (DEPENDS_ON) are guesses"
