@@ -134,10 +134,10 @@ def _enum(value: object, names: tuple[str, ...], where: str) -> int:
 def _attributes(record: Record, where: str) -> dict[str, str]:
     """Return those attributes that fill a column, as text; lists, maps and bytes fill none."""
     found: dict[str, str] = {}
-    for item, place in _items(record, "attributes", f"{where}."):
-        name = item.get("key")
+    for item in as_list(record.get("attributes"), f"{where}.attributes"):
+        name = as_record(item, f"{where}.attributes").get("key")
         if isinstance(name, str) and name in WANTED:
-            value = as_record(item.get("value"), f"{place}.value")
+            value = as_record(item.get("value"), f"{where}.attributes: {name!r}")
             found[name] = next((_scalar(_get(value, each)) for each in _SCALARS if _get(value, each) is not None), "")
     return found
 
