@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -18,9 +17,9 @@ from hypocenter.readers.yaml_documents import DEEPEST, read_yaml, yaml_documents
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=8)
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=8)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False) | TEXT,
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )
@@ -73,9 +72,10 @@ def test_plain_words_are_what_the_core_schema_says(word: str, value: object) -> 
 
 @given(VALUES)
 @hypothesis_settings(max_examples=60)
-def test_what_is_written_as_json_or_yaml_is_read_back(value: object) -> None:
+def test_json_is_read_as_it_was_also_by_the_reader_of_yaml(value: object) -> None:
     assert yaml_documents(json.dumps([value]), "a.json") == [[value]]
-    assert yaml_documents(yaml.safe_dump([value], allow_unicode=True), "a.yaml") == [[value]]
+    # A comment makes it YAML.
+    assert yaml_documents("# \n" + json.dumps([value], ensure_ascii=False), "a.yaml") == [[value]]
 
 
 def test_json_may_be_indented_with_tabs() -> None:

@@ -13,6 +13,7 @@ from hypocenter.errors import InputError, LimitError
 from hypocenter.readers.limits import check_file, limits_from_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hypocenter.readers.limits import Limits
@@ -99,19 +100,8 @@ class _Collection:
 
 def _build_documents(text: str, where: str) -> list[Any]:
     builder = _Builder(where)
-    handle = {
-        yaml.DocumentStartEvent: builder.start_document,
-        yaml.AliasEvent: builder.repeat,
-        yaml.ScalarEvent: builder.add_scalar,
-        yaml.SequenceStartEvent: builder.open_list,
-        yaml.MappingStartEvent: builder.open_mapping,
-        yaml.SequenceEndEvent: builder.close,
-        yaml.MappingEndEvent: builder.close,
-    }
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        step = handle.get(type(event))
-        if step:
-            step(event)
+        builder.take(event)
     return [document for document in builder.documents if document is not None]
 
 
@@ -128,46 +118,61 @@ class _Builder:
         self.open: list[_Collection] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.nodes = self.repeated = 0
+        self._steps: dict[type, Callable[[Any], None]] = {
+            yaml.DocumentStartEvent: self._start_document,
+            yaml.AliasEvent: self._repeat,
+            yaml.ScalarEvent: self._add_scalar,
+            yaml.SequenceStartEvent: self._open_list,
+            yaml.MappingStartEvent: self._open_mapping,
+            yaml.SequenceEndEvent: self._close,
+            yaml.MappingEndEvent: self._close,
+        }
 
-    def start_document(self, _: Any) -> None:
+    def take(self, event: Any) -> None:
+        """Take the next event of the parser; raises InputError when it makes no plain value."""
+        step = self._steps.get(type(event))
+        if step:
+            step(event)
+
+    def _start_document(self, _: Any) -> None:
         self.anchors = {}
 
-    def repeat(self, event: Any) -> None:
+    def _repeat(self, event: Any) -> None:
         if event.anchor not in self.anchors:
-            raise self.error(event, f"*{event.anchor} stands for nothing before it; write the value out")
+            raise self._error(event, f"*{event.anchor} stands for nothing before it; write the value out")
         value, size = self.anchors[event.anchor]
         self.nodes += size
         self.repeated += size
         if self.repeated > MOST_REPEATED:
-            raise LimitError(f"{self.at(event)}: aliases repeat more than {MOST_REPEATED:,} values; write them out")
-        self.add(value, event)
+            raise LimitError(f"{self._at(event)}: aliases repeat more than {MOST_REPEATED:,} values; write them out")
+        self._add(value, event)
 
-    def add_scalar(self, event: Any) -> None:
+    def _add_scalar(self, event: Any) -> None:
         if event.tag not in (None, "!", _TAG + "str"):
-            raise self.error(event, f"tag {event.tag.removeprefix(_TAG)!r} is not known; leave it out")
+            raise self._error(event, f"tag {event.tag.removeprefix(_TAG)!r} is not known; leave it out")
         value = _plain(event.value) if event.implicit[0] and event.tag is None else event.value
         self.nodes += 1
         if event.anchor:
             self.anchors[event.anchor] = value, 1
-        self.add(value, event, is_merge=value == "<<" and event.implicit[0])
+        self._add(value, event, is_merge=value == "<<" and event.implicit[0])
 
-    def open_list(self, event: Any) -> None:
-        self.open_collection(event, [])
+    def _open_list(self, event: Any) -> None:
+        self._open_collection(event, [])
 
-    def open_mapping(self, event: Any) -> None:
-        self.open_collection(event, {})
+    def _open_mapping(self, event: Any) -> None:
+        self._open_collection(event, {})
 
-    def open_collection(self, event: Any, value: list[Any] | dict[Any, Any]) -> None:
+    def _open_collection(self, event: Any, value: list[Any] | dict[Any, Any]) -> None:
         if not event.implicit and event.tag not in (_TAG + "seq", _TAG + "map", "!"):
-            raise self.error(event, f"tag {event.tag.removeprefix(_TAG)!r} is not known; leave it out")
+            raise self._error(event, f"tag {event.tag.removeprefix(_TAG)!r} is not known; leave it out")
         if len(self.open) == DEEPEST:
-            raise LimitError(f"{self.at(event)}: nested more than {DEEPEST} deep; flatten it")
+            raise LimitError(f"{self._at(event)}: nested more than {DEEPEST} deep; flatten it")
         if self.open and isinstance(self.open[-1].value, dict) and self.open[-1].key == ():
-            raise self.error(event, "a key must be plain text")
+            raise self._error(event, "a key must be plain text")
         self.open.append(_Collection(value, event.anchor, self.nodes))
         self.nodes += 1
 
-    def close(self, event: Any) -> None:
+    def _close(self, event: Any) -> None:
         closed = self.open.pop()
         value = closed.value
         if isinstance(value, dict):
@@ -175,9 +180,9 @@ class _Builder:
                 value |= {key: mapping[key] for key in mapping if key not in value}
         if closed.anchor:
             self.anchors[closed.anchor] = value, self.nodes - closed.nodes_before
-        self.add(value, event)
+        self._add(value, event)
 
-    def add(self, value: Any, event: Any, is_merge: bool = False) -> None:
+    def _add(self, value: Any, event: Any, is_merge: bool = False) -> None:
         if not self.open:
             self.documents.append(value)
             return
@@ -185,32 +190,32 @@ class _Builder:
         if isinstance(parent.value, list):
             parent.value.append(value)
         elif parent.key == ():
-            self.add_key(_MERGE if is_merge else value, parent, event)
+            self._add_key(_MERGE if is_merge else value, parent, event)
         else:
-            self.add_value(value, parent, event)
+            self._add_value(value, parent, event)
 
-    def add_key(self, key: Any, parent: _Collection, event: Any) -> None:
+    def _add_key(self, key: Any, parent: _Collection, event: Any) -> None:
         if isinstance(key, (list, dict)):
-            raise self.error(event, "a key must be plain text")
+            raise self._error(event, "a key must be plain text")
         if key in parent.value:
-            raise self.error(event, f"key {str(key)[:80]!r} is there twice; keep one of them")
+            raise self._error(event, f"key {str(key)[:80]!r} is there twice; keep one of them")
         parent.key = key
 
-    def add_value(self, value: Any, parent: _Collection, event: Any) -> None:
+    def _add_value(self, value: Any, parent: _Collection, event: Any) -> None:
         key, parent.key = parent.key, ()
         if key is not _MERGE:
             parent.value[key] = value
             return
         mappings = value if isinstance(value, list) else [value]
         if not all(isinstance(mapping, dict) for mapping in mappings):
-            raise self.error(event, "<< merges mappings alone; name one")
+            raise self._error(event, "<< merges mappings alone; name one")
         parent.merged.extend(mappings)
 
-    def at(self, event: Any) -> str:
+    def _at(self, event: Any) -> str:
         return f"{self.where}: line {event.start_mark.line + 1}"
 
-    def error(self, event: Any, problem: str) -> InputError:
-        return InputError(f"{self.at(event)}: {problem}")
+    def _error(self, event: Any, problem: str) -> InputError:
+        return InputError(f"{self._at(event)}: {problem}")
 
 
 _MERGE = object()
