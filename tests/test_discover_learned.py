@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hypocenter.errors import InputError
 from hypocenter.model import DependencyType, MetricKind, Series
+from hypocenter.readers.case_folder import case_folders, read_case_folder
 from hypocenter.signals import resolve
 from hypocenter.simulator import generate_scenario, read_scenario, simulate
 from hypocenter.telemetry import Case, SeriesTable
@@ -281,3 +282,15 @@ def test_a_calm_shop_is_told_apart_from_chance():
     found = discover_learned(tables)
     assert found == discover_learned(tables)
     assert len(pairs(found) & calls) >= 0.2 * len(found.dependencies) > 0
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("dataset", ["nezha_onlineboutique", "petshop"])
+def test_suggestions_for_recorded_systems_beat_chance_by_far(data_folder, dataset):
+    cases = (read_case_folder(folder) for folder in case_folders(data_folder / "cases" / dataset))
+    signals = next(resolve(case) for case in cases if case.reference)
+    calls = {(d.caller, d.callee) for d in signals.dependencies if d.source == "declared"}
+    found = discover_learned(signals.reference)
+    ends = {end for call in calls for end in call}
+    assert len(pairs(found) & calls) / len(found.dependencies) > 2 * len(calls) / (len(ends) * (len(ends) - 1))
+    assert len(pairs(found) & calls) >= 0.3 * len(calls)
