@@ -69,19 +69,20 @@ def _behind(
     services: Iterable[Resource], workloads: Mapping[Key, Workload], pods: Iterable[Resource]
 ) -> dict[Key, tuple[Key, ...]]:
     """Return what each Service selects; of several workloads the one of the Service's name, if there is one."""
-    candidates: dict[str, list[tuple[Key, Mapping[str, str]]]] = {}
+    labelled: dict[tuple[str, str, str], dict[Key, None]] = {}
     for key, labels in (*((k, w.pod_labels) for k, w in workloads.items()), *((p.key, p.labels) for p in pods)):
-        candidates.setdefault(key[1], []).append((key, labels))
+        for name, value in labels.items():
+            labelled.setdefault((key[1], name, value), {})[key] = None
     found: dict[Key, tuple[Key, ...]] = {}
     for service in services:
         host = service.spec.get("externalName")
         if service.spec.get("type") == EXTERNAL and isinstance(host, str) and host:
             found[service.key] = ((EXTERNAL, "", host),)
             continue
-        selector = texts(service.spec.get("selector"), f"{service.where}: spec.selector").items()
-        chosen = [
-            key for key, labels in candidates.get(service.namespace, ()) if selector and selector <= labels.items()
-        ]
+        selector = texts(service.spec.get("selector"), f"{service.where}: spec.selector")
+        sets = [labelled.get((service.namespace, name, value), {}) for name, value in selector.items()]
+        fewest = min(sets, key=len, default={})
+        chosen = [key for key in fewest if all(key in keys for keys in sets)]
         namesakes = [key for key in chosen if key[2] == service.name]
         found[service.key] = tuple(namesakes if len(namesakes) == 1 else sorted(chosen))
     return found
