@@ -64,6 +64,7 @@ def knowing(*names: str, overrides: Overrides = NO_OVERRIDES) -> Identity:
         ("http://cart:8080/add?item=1", ["cart"], "cart"),
         ("https://user:pass@api.example.com/v1", [], "api.example.com"),
         ("jdbc:postgresql://db:5432/orders", [], "db"),
+        ("amqp://rabbitmq:5672/", [], "rabbitmq"),
         ("mongodb://a,b/x", [], "mongodb://a,b/x"),
         ("http://", [], "http://"),
         ("API.Example.com", ["api.example.com"], "api.example.com"),
@@ -212,9 +213,16 @@ def test_what_only_looks_like_a_pod_is_none(name: str, type_: ComponentType | No
     assert resolved(found, find_identity([found])).dependencies == (call(name, "cart"),)
 
 
-def test_queues_that_are_called_by_a_url_are_not_their_broker() -> None:
-    url = "https://sqs.example.com/12/orders"
-    found = Discovered((component(url, "spans", ComponentType.QUEUE),))
+@pytest.mark.parametrize(
+    ("url", "type_"),
+    [
+        ("amqp://broker/orders", ComponentType.QUEUE),
+        ("https://sqs.example.com/12/orders", None),
+        ("https://sqs.example.com/12/orders", ComponentType.SERVICE),
+    ],
+)
+def test_queues_that_are_called_by_a_url_are_not_their_broker(url: str, type_: ComponentType | None) -> None:
+    found = Discovered((component(url, "spans", type_),))
     assert resolved(found, find_identity([found])) == found
 
 

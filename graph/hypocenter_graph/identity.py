@@ -22,7 +22,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hypocenter.model import ComponentType, DependencyType
-from hypocenter.signals.components import workload_of
+from hypocenter.signals.components import type_of, workload_of
 from hypocenter_graph.claims import precedence
 from hypocenter_graph.identity_aliases import proven_aliases, proven_names
 from hypocenter_graph.identity_overrides import NO_OVERRIDES
@@ -110,14 +110,19 @@ class Identity:
         if name in self._targets or self.types.get(name) in INSTANCES:
             return name
         url = _URL.fullmatch(name)
-        if url and self.types.get(name) is not ComponentType.QUEUE:
-            return url["host"]
+        if url:
+            return name if self._is_queue(name) else url["host"]
         port = _PORT.fullmatch(name)
         if port:
             host = port["host"].strip("[]")
             return host if self._is_whole(host) else name
         dns = _DNS.fullmatch(name.removesuffix("."))
         return (next(self._inside(dns), None) if dns else None) or self._host(name)
+
+    def _is_queue(self, url: str) -> bool:
+        """Whether a URL names one queue of a broker: as a source says, or as those of clouds show, reached by HTTP."""
+        type_ = type_of(url) if url.lower().startswith("http") else ComponentType.SERVICE
+        return self.types.get(url) is ComponentType.QUEUE or type_ is ComponentType.QUEUE
 
     def _is_whole(self, host: str) -> bool:
         """Whether a host stands for one component, whatever the port."""
