@@ -109,7 +109,7 @@ def test_the_connection_type_tells_what_is_asked() -> None:
         "phone": ComponentType.EXTERNAL,
         "redis": ComponentType.CACHE,
     }
-    assert [claim.callee for claim in found.dependencies if claim.type is DependencyType.PUBLISHES] == ["mail"]
+    assert [claim.callee for claim in found.dependencies if claim.type is DependencyType.DEPENDS_ON] == ["mail"]
     assert {claim.callee: claim.confidence for claim in found.dependencies} == {
         "api.pay.example.com": 0.9, "cart": 0.9, "mail": 0.95, "orders-db": 0.9, "redis": 0.9,
     }  # fmt: skip

@@ -28,20 +28,27 @@ SHOP = [
 ]
 
 
-def drawn(dependencies):
+def arrows(dependencies, *, down=True):
+    """Who leans on whom: a workload on its instances, and, looking down, a queue on those that drain it."""
+    found = {
+        (d.callee, d.caller) if d.type is DependencyType.INSTANCE_OF else (d.caller, d.callee) for d in dependencies
+    }
+    if down:
+        found |= {(d.callee, d.caller) for d in dependencies if d.type is DependencyType.CONSUMES}
+    return sorted((above, below) for above, below in found if above != below)
+
+
+def drawn(dependencies, *, down=True):
     """The same graph in networkx, self-calls left out as the topology leaves them out."""
-    graph = nx.DiGraph()
-    graph.add_nodes_from(name for d in dependencies if d.caller != d.callee for name in (d.caller, d.callee))
-    graph.add_edges_from((d.caller, d.callee) for d in dependencies if d.caller != d.callee)
-    return graph
+    return nx.DiGraph(arrows(dependencies, down=down))
 
 
-def reached(start, dependencies):
+def reached(start, pairs):
     """Naive: join what an edge leads to until nothing is new, counting the rounds."""
     found, rounds = {start: 0}, 0
     while True:
         rounds += 1
-        new = {d.callee for d in dependencies if d.caller in found} - found.keys()
+        new = {below for above, below in pairs if above in found} - found.keys()
         if not new:
             return found
         found |= dict.fromkeys(new, rounds)
@@ -50,18 +57,18 @@ def reached(start, dependencies):
 @given(GRAPHS, NAMES)
 def test_distances_and_impact_are_shortest_paths_down_and_up(dependencies, start):
     topology = build_topology([], dependencies)
-    graph = drawn(dependencies)
-    graph.add_node(start)
-    assert topology.distances(start) == nx.single_source_shortest_path_length(graph, start)
-    assert topology.impact(start) == nx.single_source_shortest_path_length(graph.reverse(), start)
+    below, above = drawn(dependencies), drawn(dependencies, down=False).reverse()
+    below.add_node(start)
+    above.add_node(start)
+    assert topology.distances(start) == nx.single_source_shortest_path_length(below, start)
+    assert topology.impact(start) == nx.single_source_shortest_path_length(above, start)
 
 
 @given(GRAPHS, NAMES)
 def test_distances_match_the_naive_twin(dependencies, start):
     topology = build_topology([], dependencies)
-    assert topology.distances(start) == reached(start, dependencies)
-    up = [Dependency(d.callee, d.caller) for d in dependencies]
-    assert topology.impact(start) == reached(start, up)
+    assert topology.distances(start) == reached(start, arrows(dependencies))
+    assert topology.impact(start) == reached(start, [pair[::-1] for pair in arrows(dependencies, down=False)])
 
 
 @given(GRAPHS, NAMES, NAMES)
@@ -87,9 +94,11 @@ def test_joined_is_the_weakly_connected_part(dependencies, start):
 
 @given(GRAPHS)
 def test_entries_call_somebody_and_nobody_calls_them(dependencies):
-    calls = drawn([d for d in dependencies if d.type is DependencyType.CALLS])
+    below = (DependencyType.RUNS_ON, DependencyType.INSTANCE_OF)
+    calls = drawn([d for d in dependencies if d.type not in below], down=False)
+    draining = {d.caller for d in dependencies if d.type is DependencyType.CONSUMES and d.caller != d.callee}
     assert set(build_topology([], dependencies).entries()) == {
-        name for name in calls if calls.out_degree(name) and not calls.in_degree(name)
+        name for name in calls if calls.out_degree(name) and not calls.in_degree(name) and name not in draining
     }
 
 

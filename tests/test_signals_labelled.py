@@ -161,8 +161,8 @@ def test_resources_add_up_over_containers_and_stay_apart_per_pod():
     kinds = {(edge.caller, edge.callee): edge.type for edge in found.dependencies}
     assert kinds == {
         ("cart", "n1"): DependencyType.RUNS_ON,
-        ("cart", first): DependencyType.INSTANCE_OF,
-        ("cart", second): DependencyType.INSTANCE_OF,
+        (first, "cart"): DependencyType.INSTANCE_OF,
+        (second, "cart"): DependencyType.INSTANCE_OF,
     }
 
 

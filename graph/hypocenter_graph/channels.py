@@ -267,7 +267,7 @@ def alerts(fired: Iterable[Alert]) -> list[Finding]:
         kinds[alert.component].add(kind)
         hit[kind].add(alert.component)
     weight = {
-        component: sum(ALERT_TRUST.get(kind[0], 1.0) * math.log1p(len(kinds) / len(hit[kind])) for kind in own)
+        component: math.fsum(ALERT_TRUST.get(kind[0], 1.0) * math.log1p(len(kinds) / len(hit[kind])) for kind in own)
         for component, own in kinds.items()
     }
     most = max(weight.values(), default=1.0)

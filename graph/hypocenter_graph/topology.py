@@ -15,14 +15,21 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"[a-z]+", re.IGNORECASE)
 _HOST_NAME = re.compile(r"^[a-z0-9-]+(\.[a-z0-9-]+){2,}", re.IGNORECASE)
 _LEAST_ALIAS_TOKEN = 5
+_BELOW = frozenset({DependencyType.RUNS_ON, DependencyType.INSTANCE_OF})
+_CALLEE_TYPES = {
+    DependencyType.RUNS_ON: ComponentType.HOST,
+    DependencyType.PUBLISHES: ComponentType.QUEUE,
+    DependencyType.CONSUMES: ComponentType.QUEUE,
+}
 
 
 @dataclass(frozen=True)
 class Topology:
     """Components and dependencies, looked up by name in either direction.
 
-    `callees[c]` and `callers[c]` follow `CALLS`; `hosts[c]` follows `RUNS_ON` and `INSTANCE_OF` downwards,
-    `guests[h]` upwards. `aliases[x]` is the instrumented component that `x` is another name of.
+    `callees[c]` and `callers[c]` follow what is leaned on from beside: `CALLS`, `PUBLISHES`, `CONSUMES`, `DEPENDS_ON`;
+    `hosts[c]` are what it runs on and its own instances, `guests[h]` the way back. `draining[q]` are the consumers that
+    are stated of a queue. `aliases[x]` is the instrumented component that `x` is another name of.
     """
 
     components: Mapping[str, Component]
@@ -31,6 +38,7 @@ class Topology:
     callers: Mapping[str, tuple[str, ...]]
     hosts: Mapping[str, tuple[str, ...]]
     guests: Mapping[str, tuple[str, ...]]
+    draining: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def distances(self, start: str) -> dict[str, int]:
@@ -52,7 +60,9 @@ class Topology:
         return self.callees.get(component, ()) + self.hosts.get(component, ()) + others
 
     def consumers(self, component: str) -> tuple[str, ...]:
-        """Return those that drain a queue: its callers that nobody calls, for a queue backs up when they stall."""
+        """Return those that drain a queue, which backs up when they stall: as stated, or callers that nobody calls."""
+        if component in self.draining:
+            return self.draining[component]
         if component not in self.components or self.components[component].type is not ComponentType.QUEUE:
             return ()
         return tuple(c for c in self.callers.get(component, ()) if not self.callers.get(c))
@@ -117,21 +127,38 @@ def build_topology(components: Iterable[Component], dependencies: Iterable[Depen
     nodes = {component.name: component for component in components}
     for edge in edges:
         nodes.setdefault(edge.caller, Component(edge.caller))
-        below = ComponentType.HOST if edge.type is DependencyType.RUNS_ON else ComponentType.SERVICE
-        nodes.setdefault(edge.callee, Component(edge.callee, below))
+        nodes.setdefault(edge.callee, Component(edge.callee, _CALLEE_TYPES.get(edge.type, ComponentType.SERVICE)))
     names = {name: nodes[name] for name in sorted(nodes)}
-    calls = [(e.caller, e.callee) for e in edges if e.type is DependencyType.CALLS]
-    below_edges = [(e.caller, e.callee) for e in edges if e.type is not DependencyType.CALLS]
-    callees = _adjacency(calls)
+    beside = dict.fromkeys((e.caller, e.callee) for e in edges if e.type not in _BELOW)
+    below = dict.fromkeys(_standing(e) for e in edges if e.type in _BELOW)
+    callees = _adjacency(beside)
     return Topology(
         components=names,
         dependencies=edges,
         callees=callees,
-        callers=_adjacency((callee, caller) for caller, callee in calls),
-        hosts=_adjacency(below_edges),
-        guests=_adjacency((below, above) for above, below in below_edges),
+        callers=_adjacency((callee, caller) for caller, callee in beside),
+        hosts=_adjacency(below),
+        guests=_adjacency((host, guest) for guest, host in below),
+        draining=_draining(edges),
         aliases=find_aliases(names, callees),
     )
+
+
+def _draining(edges: Iterable[Dependency]) -> dict[str, tuple[str, ...]]:
+    """Return the consumers of each queue of which it is stated who publishes or who consumes."""
+    found: dict[str, list[str]] = {}
+    for edge in edges:
+        if edge.type in (DependencyType.PUBLISHES, DependencyType.CONSUMES):
+            consumers = found.setdefault(edge.callee, [])
+            consumers += [edge.caller] if edge.type is DependencyType.CONSUMES else []
+    return {queue: tuple(consumers) for queue, consumers in found.items()}
+
+
+def _standing(edge: Dependency) -> tuple[str, str]:
+    """Return what stands on what: a workload on its instances, though they name it and not it them."""
+    if edge.type is DependencyType.INSTANCE_OF:
+        return edge.callee, edge.caller
+    return edge.caller, edge.callee
 
 
 def _adjacency(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

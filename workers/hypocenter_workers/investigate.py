@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hypocenter import signals
@@ -23,10 +23,11 @@ from hypocenter_workers.correlate import choose_target, correlate
 from hypocenter_workers.detect.anomalies import find_anomalies, instant, moment, score_tables
 from hypocenter_workers.detect.deviations import deviations
 from hypocenter_workers.detect.onset import Onset, find_onset, refine_onset
+from hypocenter_workers.known_graph import topology_around
 from hypocenter_workers.timeline import first_onsets, timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from hypocenter.telemetry import Case, SeriesTable, Signals
     from hypocenter_graph.deviation import Deviation
     from hypocenter_workers.detect.anomalies import Scoring
+    from hypocenter_workers.known_graph import KnownGraph
 
 MOST_SCORED = 400
 
@@ -65,27 +67,49 @@ class Seen:
     target: Target | None
 
 
-def investigate(case: Case, options: Options) -> Investigation:
-    """Say which component started the incident in `case`, and why. Pure: the same case gives the same verdict.
+def investigate(case: Case, options: Options, graph: KnownGraph | None = None) -> Investigation:
+    """Say which component started the incident in `case`, and why. The same case and graph give the same verdict.
 
-    Raises InputError when the case holds nothing to look at, or when the target is unknown.
+    A graph that is kept adds the dependencies it knows around the incident, as they were when it began, unless the
+    options state the graph. Raises InputError when the case holds nothing to look at, or when the target is unknown.
     """
     resolved = signals.resolve(case, component_labels=options.component_labels, overrides=options.overrides)
-    topology = _topology(case, resolved, options)
-    _check(case, resolved, topology, options)
     start = _start(case, resolved, options)
-    seen = _detect(case, resolved, topology, start, options)
+    moved = _deviations(case, resolved, start)
+    topology, left_open = _topology(case, resolved, options, moved, start, graph)
+    _check(case, resolved, topology, options)
+    seen = _detect(case, resolved, topology, start, moved, options)
     onset = moment(start.at) if start else None
     ranking = rank(seen.deviations, topology, Context(seen.target, onset, case.changes, seen.incident.alerts))
     verdict = _verdict(case, resolved, topology, start, seen, ranking, options)
+    verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *left_open))
     charts = draw_charts(verdict, ranking, resolved, start, _masked(case)) if start else ()
     return Investigation(verdict, charts)
 
 
-def _topology(case: Case, resolved: Signals, options: Options) -> Topology:
-    if options.dependencies is None:
-        return build_topology(resolved.components, resolved.dependencies)
-    return build_topology((*case.components, *_observed(resolved)), options.dependencies)
+def _topology(
+    case: Case,
+    resolved: Signals,
+    options: Options,
+    moved: Sequence[Deviation],
+    start: Onset | None,
+    graph: KnownGraph | None,
+) -> tuple[Topology, tuple[str, ...]]:
+    if options.dependencies is not None:
+        return build_topology((*case.components, *_observed(resolved)), options.dependencies), ()
+    seeds = _seeds(case, resolved, options, moved)
+    return topology_around(resolved, seeds, moment(start.at) if start else None, graph)
+
+
+def _seeds(case: Case, resolved: Signals, options: Options, moved: Sequence[Deviation]) -> Iterator[str]:
+    """Yield the components that an incident is about: the symptom, what alerted, then the furthest from its normal."""
+    target = options.target or case.target
+    if target is not None:
+        yield target.component
+    yield from (alert.component for alert in case.alerts)
+    furthest = sorted(moved, key=lambda d: (-abs(d.z), d.series.name))
+    yield from (d.series.component for d in furthest if not is_pseudo(d.series.component))
+    yield from (component.name for component in resolved.components)
 
 
 def _observed(resolved: Signals) -> tuple[Component, ...]:
@@ -138,15 +162,27 @@ def _masked(case: Case) -> tuple[np.datetime64, ...]:
     return tuple(instant(start) for start in case.masked)
 
 
-def _detect(case: Case, resolved: Signals, topology: Topology, start: Onset | None, options: Options) -> Seen:
-    target = choose_target(options.target or case.target, case.alerts, topology)
+def _deviations(case: Case, resolved: Signals, start: Onset | None) -> tuple[Deviation, ...]:
     if start is None:
-        return Seen((), (), correlate((), case.alerts, None, topology), target)
-    moved = tuple(
+        return ()
+    return tuple(
         d
         for table in resolved.tables
         for d in deviations(table, _references(table, resolved, start), start.at, _masked(case))
     )
+
+
+def _detect(
+    case: Case,
+    resolved: Signals,
+    topology: Topology,
+    start: Onset | None,
+    moved: tuple[Deviation, ...],
+    options: Options,
+) -> Seen:
+    target = choose_target(options.target or case.target, case.alerts, topology)
+    if start is None:
+        return Seen((), (), correlate((), case.alerts, None, topology), target)
     furthest = sorted((d for d in moved if abs(d.z) > UNUSUAL), key=lambda d: (-abs(d.z), d.series.name))
     scorings = score_tables(resolved.tables, (d.series for d in furthest[:MOST_SCORED]), start.at, _masked(case))
     incident = correlate(find_anomalies(scorings), case.alerts, moment(start.at), topology)

@@ -30,8 +30,8 @@ def discover_service_graph(table: RawTable, where: str) -> Discovered:
 
     A link is there while its counters rise; a rest of more than `counters.PAUSE_STEPS` steps ends an interval. The
     client `user`, and ends that are empty or unknown, are no components. A database is what `connection_type` says is
-    one, and a virtual node is external. Of messages the metric tells who publishes and who consumes but not by which
-    queue: the consumer stands for it. Series of other metrics are passed over.
+    one, and a virtual node is external. Of messages the metric tells who sends and who receives but not by which queue:
+    the sender `DEPENDS_ON` the receiver. Series of other metrics are passed over.
     """
     series = [(place, labels) for place, labels in enumerate(table.labels) if _is_ours(labels)]
     real = {name for _, labels in series for name in _recording(labels)}
@@ -63,7 +63,7 @@ def _recording(labels: Mapping[str, str]) -> tuple[str, ...]:
 
 def _link(labels: Mapping[str, str], real: set[str]) -> Link:
     client, server, kind = labels["client"], labels["server"], labels.get("connection_type", "")
-    type_ = DependencyType.PUBLISHES if kind == "messaging_system" else DependencyType.CALLS
+    type_ = DependencyType.DEPENDS_ON if kind == "messaging_system" else DependencyType.CALLS
     callee_type = None if server in real else _callee_type(server, kind)
     outside = kind == _VIRTUAL and client not in real
     caller_type = ComponentType.EXTERNAL if outside else None
@@ -77,7 +77,7 @@ def _callee_type(server: str, kind: str) -> ComponentType | None:
 
 
 def _notes(nameless: int, links: Iterable[Link], where: str) -> tuple[str, ...]:
-    messages = sum(link.type is DependencyType.PUBLISHES for link in links)
+    messages = sum(link.type is DependencyType.DEPENDS_ON for link in links)
     counts = (
         (nameless, "series name `user` or nobody at one end and show no link"),
         (messages, "links pass messages through a queue that the metric does not name"),

@@ -116,7 +116,7 @@ def gather(
         if edge.type is DependencyType.RUNS_ON:
             types.setdefault(edge.callee, ComponentType.HOST)
         if edge.type is DependencyType.INSTANCE_OF:
-            types.setdefault(edge.callee, ComponentType.POD)
+            types.setdefault(edge.caller, ComponentType.POD)
     for host in hosts:
         types.setdefault(host, ComponentType.HOST)
     for name in (*names, *(end for edge in edges for end in (edge.caller, edge.callee))):

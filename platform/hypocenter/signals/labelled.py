@@ -134,7 +134,7 @@ def _scale(column: Column) -> float:
 
 
 def _instances(columns: Sequence[Column], plan: Sequence[Recipe]) -> tuple[Dependency, ...]:
-    """A component leans on the instances that have signals of their own."""
+    """The instances that have signals of their own are instances of their component."""
     speaking = {recipe.series.component for recipe in plan}
     pairs = {
         (column.views[0].component, column.instance)
@@ -142,7 +142,7 @@ def _instances(columns: Sequence[Column], plan: Sequence[Recipe]) -> tuple[Depen
         if column.views and column.instance in speaking and column.instance != column.views[0].component
     }
     return tuple(
-        Dependency(component, str(instance), DependencyType.INSTANCE_OF, "labels")
+        Dependency(str(instance), component, DependencyType.INSTANCE_OF, "labels")
         for component, instance in sorted(pairs, key=str)
     )
 
