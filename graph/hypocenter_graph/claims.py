@@ -112,6 +112,11 @@ def dependency_key(claim: DependencyClaim) -> DependencyKey:
     return claim.caller, claim.callee, claim.type, claim.source
 
 
+def is_text(text: str) -> bool:
+    """Whether a text is free of lone surrogates, which no file or server can keep."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def check_name(name: object, where: str) -> str:
     """Return a component's name when it can be one; `where` begins the message. Raises InputError.
 
@@ -122,7 +127,7 @@ def check_name(name: object, where: str) -> str:
         raise InputError(f"{where}: a component's name must be text that is not empty, not {name!r}")
     if len(name) > LONGEST_NAME:
         raise InputError(f"{where}: {name[:40]!r}... is longer than the {LONGEST_NAME} letters a name may have")
-    if any("\ud800" <= letter <= "\udfff" for letter in name):
+    if not is_text(name):
         raise InputError(f"{where}: {name[:40]!r} is not valid Unicode; write it in UTF-8")
     return name
 

@@ -17,6 +17,7 @@ from hypocenter_graph.claims import (
     retracted_claims,
 )
 from hypocenter_graph.stores.around import Around, around, best, joined
+from hypocenter_graph.stores.checks import check_claims
 from hypocenter_graph.stores.contract import EXPIRY, HUB, TWO_WAY, Found
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class MemoryStore:
 
     def changes(self, found: Discovered) -> Discovered:
         """Return the claims that `upsert` would write, as they would be after it."""
+        check_claims(found)
         return join_claims(found, self._components, self._dependencies, self._gap)
 
     def retract(self, source: str, at: datetime, but: Discovered) -> int:
@@ -69,8 +71,11 @@ class MemoryStore:
     def keep(self, claims: Discovered) -> None:
         """Put claims in the place of those with the same keys."""
         for component in claims.components:
-            self._components[component_key(component)] = component
-            self._keep_node(component.name, component)
+            if component.source:
+                self._components[component_key(component)] = component
+                self._keep_node(component.name, component)
+            elif component.name not in self._graph:
+                self._keep_node(component.name)
         for dependency in claims.dependencies:
             key = dependency_key(dependency)
             self._upon[dependency.callee] += key not in self._dependencies
@@ -112,6 +117,10 @@ class MemoryStore:
                 self._around_down.pop(other, None)
                 self._around_up.pop(other, None)
             self._graph.remove_node(name)
+
+    def neighbours(self, names: Collection[str]) -> set[str]:
+        """Return both ends of all dependencies from and to `names`."""
+        return {end for name in self._known(names) for end in (*self._down[name], *self._up[name])}
 
     def claims(self, names: Collection[str] | None = None, view: View | None = None) -> Discovered:
         """Return the claims on the named components and on dependencies between them, or all there are."""
