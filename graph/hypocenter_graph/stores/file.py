@@ -9,7 +9,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError, SourceError
-from hypocenter_graph.claims import Discovered
+from hypocenter_graph.claims import ComponentClaim, Discovered, is_text
 from hypocenter_graph.stores.contract import EXPIRY
 from hypocenter_graph.stores.memory import MemoryStore
 from hypocenter_graph.stores.records import component_claim, component_record, dependency_claim, dependency_record
@@ -46,9 +46,13 @@ class FileStore:
         self._lock = RLock()
         with self._told():
             self._file = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
-        with self._told():
-            self._prepare()
         self._memory, self._seen = MemoryStore(gap), -1
+        try:
+            with self._told():
+                self._prepare()
+        except BaseException:
+            self._file.close()
+            raise
 
     def upsert(self, found: Discovered) -> None:
         """Join claims with those that are there; all of them or none."""
@@ -64,8 +68,9 @@ class FileStore:
 
     def remove(self, names: Collection[str]) -> None:
         """Take components out of the graph, and all dependencies from and to them."""
-        rows = [(self._tenant, name) for name in names]
+        rows = [(self._tenant, name) for name in names if is_text(name)]
         with self._writing():
+            self._keep_neighbours(names)
             self._file.executemany("DELETE FROM components WHERE tenant = ? AND name = ?", rows)
             self._file.executemany("DELETE FROM dependencies WHERE tenant = ? AND caller = ?", rows)
             self._file.executemany("DELETE FROM dependencies WHERE tenant = ? AND callee = ?", rows)
@@ -94,17 +99,15 @@ class FileStore:
             self._file.close()
 
     def _prepare(self) -> None:
-        self._file.execute("BEGIN IMMEDIATE")
-        (application,) = self._file.execute("PRAGMA application_id").fetchone()
-        (version,) = self._file.execute("PRAGMA user_version").fetchone()
-        (tables,) = self._file.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if not tables:
-            for statement in _TABLES:
-                self._file.execute(statement)
-        elif (application, version) != (_APPLICATION, VERSION):
-            self._file.execute("ROLLBACK")
-            raise InputError(f"{self._path}: is no graph of this version of Hypocenter; name another file")
-        self._file.execute("COMMIT")
+        with self._transaction("BEGIN IMMEDIATE"):
+            (application,) = self._file.execute("PRAGMA application_id").fetchone()
+            (version,) = self._file.execute("PRAGMA user_version").fetchone()
+            (tables,) = self._file.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if not tables:
+                for statement in _TABLES:
+                    self._file.execute(statement)
+            elif (application, version) != (_APPLICATION, VERSION):
+                raise InputError(f"{self._path}: is no graph of this version of Hypocenter; name another file")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -119,38 +122,53 @@ class FileStore:
     @contextmanager
     def _reading(self) -> Iterator[MemoryStore]:
         with self._lock, self._told():
-            self._refresh()
+            with self._transaction("BEGIN"):
+                self._refresh()
             yield self._memory
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Hold the file alone from reading what is there to writing what it becomes; after a failure, read anew."""
-        with self._lock, self._told():
-            self._file.execute("BEGIN IMMEDIATE")
-            try:
-                self._refresh()
-                yield
-                self._file.execute("COMMIT")
-            except BaseException:
+        """Hold the file alone from reading what is there to writing what it becomes."""
+        with self._lock, self._told(), self._transaction("BEGIN IMMEDIATE"):
+            self._refresh()
+            yield
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        """See the file as it is at one time; after a failure, read it anew."""
+        self._file.execute(begin)
+        try:
+            yield
+            self._file.execute("COMMIT")
+        except BaseException:
+            self._seen = -1
+            # SQLite has itself rolled back after the worst of failures, such as a full disk.
+            if self._file.in_transaction:
                 self._file.execute("ROLLBACK")
-                self._seen = -1
-                raise
+            raise
 
     def _refresh(self) -> None:
         """Read the file anew when another connection has written to it."""
         (version,) = self._file.execute("PRAGMA data_version").fetchone()
         if version == self._seen:
             return
-        self._memory, self._seen = MemoryStore(self._gap), version
         mine = (self._tenant,)
         components = self._file.execute("SELECT claim FROM components WHERE tenant = ?", mine)
         dependencies = self._file.execute("SELECT claim FROM dependencies WHERE tenant = ?", mine)
-        self._memory.keep(
+        memory = MemoryStore(self._gap)
+        memory.keep(
             Discovered(
                 tuple(component_claim(json.loads(row[0])) for row in components),
                 tuple(dependency_claim(*json.loads(row[0]).values()) for row in dependencies),
             )
         )
+        self._memory, self._seen = memory, version
+
+    def _keep_neighbours(self, names: Collection[str]) -> None:
+        """Keep what is known only as an end of a dependency, when the other end goes."""
+        around = self._memory.neighbours(names)
+        bare = ((self._tenant, name, "", json.dumps(component_record(ComponentClaim(name, "")))) for name in around)
+        self._file.executemany("INSERT OR IGNORE INTO components VALUES (?, ?, ?, ?)", bare)
 
     def _keep(self, changed: Discovered) -> None:
         components = ((self._tenant, c.name, c.source, json.dumps(component_record(c))) for c in changed.components)
