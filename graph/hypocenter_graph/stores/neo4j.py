@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
-from hypocenter.errors import InputError, SourceError
+from hypocenter.errors import SourceError
 from hypocenter_graph.claims import (
     LEARNED,
     ComponentClaim,
     ComponentKey,
     DependencyClaim,
+    DependencyKey,
     Discovered,
     component_key,
     dependency_key,
+    is_text,
     join_claims,
     retracted_claims,
 )
 from hypocenter_graph.resolve import component_of
 from hypocenter_graph.stores import neo4j_queries as cypher
+from hypocenter_graph.stores.checks import check_claims
 from hypocenter_graph.stores.contract import EXPIRY, Found, View
+from hypocenter_graph.stores.neo4j_server import Connection, Server, check_url
 from hypocenter_graph.stores.records import (
     FOREVER,
     component_claim,
@@ -38,45 +39,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from neo4j import Driver, ManagedTransaction, Session
+    from neo4j import ManagedTransaction
 
     from hypocenter.model import DependencyType
 
+__all__ = ["Connection", "Neo4jStore", "check_url"]
 BATCH = 5_000
-SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
-Answer = TypeVar("Answer")
 Row = dict[str, Any]
+Answer = TypeVar("Answer")
+Item = TypeVar("Item")
 _Components = dict[ComponentKey, ComponentClaim]
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """Where a Neo4j server is and how it is spoken to; `timeout_s` bounds one question with all its retries."""
-
-    url: str
-    user: str = "neo4j"
-    password: str = ""
-    database: str = "neo4j"
-    timeout_s: float = 15.0
+_Dependencies = dict[DependencyKey, DependencyClaim]
 
 
 class Neo4jStore:
     """A graph store in a Neo4j server (5.26 or newer); safe to share between threads.
 
-    It connects when it is first asked. A question that fails for a passing reason (a lost connection, a restart, a
-    deadlock) is asked again until the timeout; then SourceError is raised. Large writes are made in batches, each of
-    them whole: after a failure, writing the same again completes them.
+    It connects when it is first asked, and then sees to the schema. Large writes are made in batches, each of them
+    whole: after a failure, writing the same again completes them.
     """
 
     def __init__(self, connection: Connection, tenant: str = "default", gap: timedelta = EXPIRY) -> None:
-        self._connection, self._tenant, self._gap = connection, tenant, gap
-        self._driver: Driver | None = None
-        self._migrated = False
+        self._server, self._tenant, self._gap = Server(connection), tenant, gap
+        self._checked = self._migrated = False
 
     def upsert(self, found: Discovered) -> None:
         """Join claims with those that are there."""
-        self._migrate()
-        for components in _batches(found.components):
+        check_claims(found)
+        bare = _unique(claim.name for claim in found.components if not claim.source)
+        for names in _batches(bare):
+            self._write(partial(self._keep_ends, names=names))
+        for components in _batches([claim for claim in found.components if claim.source]):
             self._write(partial(self._join_components, batch=components))
         for dependencies in _batches(sorted(found.dependencies, key=dependency_key)):
             self._write(partial(self._join_dependencies, batch=dependencies))
@@ -86,14 +79,14 @@ class Neo4jStore:
         there = self.claims()
         ended = retracted_claims(there.components, there.dependencies, source, at, but)
         for components in _batches(ended.components):
-            self._write(partial(self._keep_components, batch=components))
+            self._write(partial(self._end_components, batch=components, at=at))
         for dependencies in _batches(ended.dependencies):
-            self._write(partial(self._keep_dependencies, batch=dependencies))
+            self._write(partial(self._end_dependencies, batch=dependencies, at=at))
         return len(ended.components) + len(ended.dependencies)
 
     def remove(self, names: Collection[str]) -> None:
         """Take components out of the graph, and all dependencies from and to them."""
-        self._write(lambda tx: self._run(tx, cypher.REMOVE, names=list(names)))
+        self._write(lambda tx: self._run(tx, cypher.REMOVE, names=_unique(names)))
 
     def claims(self, names: Collection[str] | None = None, view: View | None = None) -> Discovered:
         """Return the claims on the named components and on dependencies between them, or all there are."""
@@ -118,44 +111,45 @@ class Neo4jStore:
         self, above: Collection[str], below: Collection[str], known: Collection[str], most: int, view: View
     ) -> Found:
         """Return the `most` best components one step down from `above` or one step up from `below`, without `known`."""
-        asked = {"above": list(above), "below": list(below), "known": list(known), "most": most}
+        asked = {"above": _unique(above), "below": _unique(below), "known": _unique(known), "most": most}
         names, total = self._ask(cypher.NEAREST, **asked, **_bounds(view))
         return Found(tuple(names), total)
 
     def close(self) -> None:
         """Close the connections."""
-        if self._driver is not None:
-            self._driver.close()
-            self._driver = None
+        self._server.close()
+
+    def _check_schema(self) -> int:
+        """Return the version of the schema. Raises SourceError when it is newer than what is known here."""
+        stated = self._server.read(lambda tx: tx.run(cypher.READ_VERSION).single())
+        version = int(stated["version"]) if stated else 0
+        if version > len(cypher.MIGRATIONS):
+            raise SourceError(
+                f"the graph at {self._server.url} has schema {version}, newer than this Hypocenter's "
+                f"{len(cypher.MIGRATIONS)}; upgrade Hypocenter"
+            )
+        self._checked = True
+        return version
 
     def _migrate(self) -> None:
-        if self._migrated:
-            return
-        with self._session() as session:
-            session.run(cypher.SCHEMA_CONSTRAINT).consume()
-            stated = session.run(cypher.READ_VERSION).single()
-            version = stated["version"] if stated else 0
-            if version > len(cypher.MIGRATIONS):
-                raise SourceError(
-                    f"the graph at {self._connection.url} has schema {version}, newer than this Hypocenter's "
-                    f"{len(cypher.MIGRATIONS)}; upgrade Hypocenter"
-                )
-            for number, statements in enumerate(cypher.MIGRATIONS[version:], start=version + 1):
-                for statement in statements:
-                    session.run(statement).consume()
-                session.run(cypher.WRITE_VERSION, version=number).consume()
+        version = self._check_schema()
+        # One statement in each transaction: Neo4j keeps changes of the schema and of data apart.
+        for number, statements in enumerate(cypher.MIGRATIONS[version:], start=version + 1):
+            for statement in (cypher.SCHEMA_CONSTRAINT, *statements):
+                self._server.write(partial(_change_schema, statement=statement))
+            self._server.write(partial(_change_schema, statement=cypher.WRITE_VERSION, version=number))
         self._migrated = True
 
     def _join_components(self, tx: ManagedTransaction, batch: Sequence[ComponentClaim]) -> None:
-        self._run(tx, cypher.LOCK)
         there = self._component_claims_of(tx, batch)
         changed = join_claims(Discovered(components=tuple(batch)), there, {}, self._gap).components
         self._write_components(tx, changed, there)
 
-    def _keep_components(self, tx: ManagedTransaction, batch: Sequence[ComponentClaim]) -> None:
-        self._run(tx, cypher.LOCK)
+    def _end_components(self, tx: ManagedTransaction, batch: Sequence[ComponentClaim], at: datetime) -> None:
         there = self._component_claims_of(tx, batch)
-        self._write_components(tx, batch, there)
+        known = [there[key] for key in map(component_key, batch) if key in there]
+        ended = retracted_claims(known, (), batch[0].source, at, Discovered()).components
+        self._write_components(tx, ended, there)
 
     def _component_claims_of(self, tx: ManagedTransaction, batch: Sequence[ComponentClaim]) -> _Components:
         nodes = self._answer(tx, cypher.KNOWN, names=_unique(claim.name for claim in batch))
@@ -173,19 +167,26 @@ class Neo4jStore:
             by_name[claim.name].append(claim)
         self._run(tx, cypher.WRITE_COMPONENTS, rows=[_node(name, by_name[name]) for name in sorted(names)])
 
+    def _keep_ends(self, tx: ManagedTransaction, names: Collection[str]) -> None:
+        self._run(tx, cypher.WRITE_ENDS, names=_unique(names))
+
     def _join_dependencies(self, tx: ManagedTransaction, batch: Sequence[DependencyClaim]) -> None:
-        self._run(tx, cypher.LOCK)
-        self._run(tx, cypher.WRITE_ENDS, names=_unique(end for claim in batch for end in (claim.caller, claim.callee)))
-        there = {}
-        for type_, rows in _by_type(batch).items():
-            edges = self._answer(tx, cypher.read_dependencies(type_), rows=rows)
-            there.update({dependency_key(claim): claim for claim in (dependency_claim(*edge) for edge in edges)})
+        self._keep_ends(tx, [end for claim in batch for end in (claim.caller, claim.callee)])
+        there = self._dependency_claims_of(tx, batch)
         changed = join_claims(Discovered(dependencies=tuple(batch)), {}, there, self._gap).dependencies
         self._write_dependencies(tx, changed)
 
-    def _keep_dependencies(self, tx: ManagedTransaction, batch: Sequence[DependencyClaim]) -> None:
-        self._run(tx, cypher.LOCK)
-        self._write_dependencies(tx, batch)
+    def _end_dependencies(self, tx: ManagedTransaction, batch: Sequence[DependencyClaim], at: datetime) -> None:
+        there = self._dependency_claims_of(tx, batch).values()
+        self._write_dependencies(tx, retracted_claims((), there, batch[0].source, at, Discovered()).dependencies)
+
+    def _dependency_claims_of(self, tx: ManagedTransaction, batch: Sequence[DependencyClaim]) -> _Dependencies:
+        edges = [
+            edge
+            for type_, rows in _by_type(batch).items()
+            for edge in self._answer(tx, cypher.read_dependencies(type_), rows=rows)
+        ]
+        return {dependency_key(claim): claim for claim in (dependency_claim(*edge) for edge in edges)}
 
     def _write_dependencies(self, tx: ManagedTransaction, changed: Sequence[DependencyClaim]) -> None:
         for type_, rows in _by_type(changed).items():
@@ -199,77 +200,30 @@ class Neo4jStore:
         return tx.run(query, q={"tenant": self._tenant, **parameters}).single(strict=True)["answer"]
 
     def _ask(self, query: str, **parameters: Any) -> Any:
-        with self._session() as session:
-            return session.execute_read(self._bounded(lambda tx: self._answer(tx, query, **parameters)))
+        return self._read(lambda tx: self._answer(tx, query, **parameters))
 
     def _rows(self, query: str, **parameters: Any) -> list[Row]:
-        asked = {"tenant": self._tenant, **parameters}
-        with self._session() as session:
-            return session.execute_read(self._bounded(lambda tx: tx.run(query, q=asked).data()))
+        return self._read(lambda tx: tx.run(query, q={"tenant": self._tenant, **parameters}).data())
 
-    def _write(self, work: Callable[[ManagedTransaction], Any]) -> None:
-        with self._session() as session:
-            session.execute_write(self._bounded(work))
+    def _read(self, work: Callable[[ManagedTransaction], Answer]) -> Answer:
+        if not self._checked:
+            self._check_schema()
+        return self._server.read(work)
 
-    def _bounded(self, work: Callable[[ManagedTransaction], Answer]) -> Callable[[ManagedTransaction], Answer]:
-        from neo4j import unit_of_work
+    def _write(self, work: Callable[[ManagedTransaction], None]) -> None:
+        """Write while no other writes for this tenant, so that claims are read, joined and written as one."""
+        if not self._migrated:
+            self._migrate()
 
-        return unit_of_work(timeout=self._connection.timeout_s)(work)
+        def alone(tx: ManagedTransaction) -> None:
+            self._run(tx, cypher.LOCK)
+            work(tx)
 
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        """A session for one question: sessions are not to be shared, connections are pooled by the driver."""
-        from neo4j.exceptions import AuthError, DriverError, Neo4jError
-
-        try:
-            with self._connected().session(database=self._connection.database, fetch_size=10_000) as session:
-                yield session
-        except AuthError as error:
-            raise SourceError(
-                f"the graph at {self._connection.url} refuses user {self._connection.user!r}; "
-                "see HYPOCENTER_NEO4J_USER and HYPOCENTER_NEO4J_PASSWORD_FILE"
-            ) from error
-        except (DriverError, Neo4jError, OSError) as error:
-            raise SourceError(f"the graph at {self._connection.url} did not answer: {_reason(error)}") from error
-
-    def _connected(self) -> Driver:
-        if self._driver is None:
-            self._driver = _open_driver(self._connection)
-        return self._driver
+        self._server.write(alone)
 
 
-def check_url(url: str) -> str:
-    """Return a server's address when it can be one. Raises InputError; a password in it is not repeated."""
-    parts = urlsplit(url)
-    if parts.scheme not in SCHEMES or not parts.hostname:
-        raise InputError(
-            f"{parts.scheme}://{parts.hostname or ''} is no address of a Neo4j server; write bolt://HOST:7687"
-        )
-    if parts.username or parts.password:
-        raise InputError(
-            "the address of a Neo4j server holds no user or password; "
-            "set HYPOCENTER_NEO4J_USER and HYPOCENTER_NEO4J_PASSWORD_FILE"
-        )
-    return url
-
-
-def _open_driver(connection: Connection) -> Driver:
-    import neo4j
-
-    return neo4j.GraphDatabase.driver(
-        connection.url,
-        auth=(connection.user, connection.password) if connection.password else None,
-        user_agent="hypocenter",
-        connection_timeout=min(5.0, connection.timeout_s),
-        connection_acquisition_timeout=connection.timeout_s,
-        max_transaction_retry_time=connection.timeout_s,
-        notifications_min_severity="OFF",
-        telemetry_disabled=True,
-    )
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+def _change_schema(tx: ManagedTransaction, statement: str, **parameters: Any) -> None:
+    tx.run(statement, **parameters).consume()
 
 
 def _bounds(view: View) -> Row:
@@ -301,10 +255,8 @@ def _by_type(claims: Sequence[DependencyClaim]) -> Mapping[DependencyType, list[
 
 
 def _unique(names: Collection[str] | Iterator[str]) -> list[str]:
-    return sorted(set(names))
-
-
-Item = TypeVar("Item")
+    """Return names in order, once each, without those that no server can be asked for and that are nowhere."""
+    return sorted({name for name in names if is_text(name)})
 
 
 def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
