@@ -45,9 +45,11 @@ def incident_subgraph(store: GraphStore, seeds: Iterable[str], view: View, most:
         costs.update(dict.fromkeys(found.names, len(levels)))
         levels.append(found.names)
     claims = store.claims(costs.keys(), view)
-    there = {claim.name for claim in claims.components}
+    joined = {end for claim in claims.dependencies for end in (claim.caller, claim.callee)}
+    components = tuple(claim for claim in claims.components if claim.name in joined or view.knows(claim))
+    there = {claim.name for claim in components}
     return Subgraph(
-        claims.components,
+        components,
         claims.dependencies,
         {name: cost for name, cost in costs.items() if name in there},
         left_out,

@@ -24,17 +24,21 @@ from hypocenter.arguments import (
     refuse_server_options,
 )
 from hypocenter.cli_detect import detect
+from hypocenter.cli_graph import graph
+from hypocenter.cli_server import server_options
 from hypocenter.destination import check_destination, report_path, write_report
 from hypocenter.errors import HypocenterError, InputError
 from hypocenter.terminal import progress, verdict_text, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from hypocenter.model import Dependency, Investigation, Target
     from hypocenter.telemetry import Case
     from hypocenter_workers.investigate import Options
+    from hypocenter_workers.known_graph import KnownGraph
 
 REPORT = "report.html"
 OURS = HypocenterError.exit_code
@@ -105,6 +109,8 @@ def cli(wanted: dict[str, bool], traceback: bool) -> None:
 @click.argument("cases", metavar="[CASE]...", nargs=-1, type=PATH)
 @about_the_incident
 @about_the_server
+@click.option("--graph", metavar="WHERE", help="Kept dependency graph to add: a file or bolt://HOST:7687.")
+@click.option("--learned", is_flag=True, help="Use also what the kept graph learned from metrics, as suggestions.")
 @click.option("--out", type=PATH, help="Where the report goes; a folder when there are several cases.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, one line a case, and nothing else.")
 def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **given: Any) -> None:
@@ -126,15 +132,22 @@ def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **give
     inputs = [*cases, *(value for value in given.values() if isinstance(value, Path))]
     place = _place(out, as_json, several, inputs)
     tell = _tell_one_of_several if several else _tell_one
-    codes = [
-        tell(
-            _investigated(case, options),
-            place and report_path(place, number if several else None, case.case_id),
-            as_json,
-        )
-        for number, case in enumerate(chain(first, found), start=1)
-    ]
+    with _graph(given) as graph:
+        codes = [
+            tell(
+                _investigated(case, options, graph),
+                place and report_path(place, number if several else None, case.case_id),
+                as_json,
+            )
+            for number, case in enumerate(chain(first, found), start=1)
+        ]
     raise click.exceptions.Exit(OURS if OURS in codes else max(codes, default=0))
+
+
+def _graph(given: dict[str, Any]) -> AbstractContextManager[KnownGraph | None]:
+    from hypocenter_workers.known_graph import opened
+
+    return opened(given["graph"], learned=given["learned"])
 
 
 def _place(out: Path | None, as_json: bool, several: bool, inputs: Iterable[Path]) -> Path | None:
@@ -224,38 +237,19 @@ def _members(path: Path) -> Sequence[Path]:
 def _read_server(given: dict[str, Any]) -> Iterator[Case | Failure]:
     from hypocenter.readers import prometheus
 
-    options = replace(
-        prometheus.options_from_settings(),
-        username=given["username"],
-        password=_secret(given["password_file"]),
-        bearer_token=_secret(given["bearer_token_file"]),
-        ca_file=given["ca_file"],
-        cert_file=given["client_cert"],
-        key_file=given["client_key"],
-        insecure_skip_verify=given["insecure"],
-        component_labels=tuple(given["component_labels"]),
-    )
+    options = replace(server_options(given), component_labels=tuple(given["component_labels"]))
     match = given["match"] or prometheus.DEFAULT_MATCH
     yield prometheus.read_prometheus(given["prometheus"], given["at"], given["lookback"], match, options=options)
 
 
-def _secret(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from error
-
-
-def _investigated(case: Case | Failure, options: Options) -> Investigation | Failure:
+def _investigated(case: Case | Failure, options: Options, graph: KnownGraph | None) -> Investigation | Failure:
     from hypocenter_workers.investigate import investigate
 
     if isinstance(case, Failure):
         return case
     progress(f"investigating {case.case_id}")
     try:
-        return investigate(case, options)
+        return investigate(case, options, graph)
     except HypocenterError as error:
         return Failure(case.case_id, error, f"{case.case_id}: {error}")
 
@@ -356,3 +350,4 @@ def _receiver(url: str) -> str:
 
 
 cli.add_command(detect)
+cli.add_command(graph)

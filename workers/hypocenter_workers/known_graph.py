@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import SourceError
+from hypocenter.settings import read
 from hypocenter_graph.claims import LEARNED, DependencyClaim
 from hypocenter_graph.resolve import components_of, dependencies_of
 from hypocenter_graph.topology import Topology, build_topology
 from hypocenter_graph.walks import incident_subgraph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from hypocenter.model import Component
@@ -29,6 +31,21 @@ class KnownGraph:
 
     store: GraphStore
     view: View
+
+
+@contextmanager
+def opened(where: str | None = None, *, learned: bool = False) -> Iterator[KnownGraph | None]:
+    """Open the graph that `where` or the setting `graph` names, for a block; None where neither names one.
+
+    Raises InputError when there is no such graph. Whether a server answers shows when it is asked.
+    """
+    if not (where or read("graph")):
+        yield None
+        return
+    from hypocenter_graph.stores.opening import open_graph, view_as_of
+
+    with closing(open_graph(where, create=False)) as store:
+        yield KnownGraph(store, view_as_of(None, learned=learned))
 
 
 def topology_around(

@@ -9,6 +9,7 @@ from hypocenter.readers import read_cases
 from hypocenter.verdict_json import investigation_to_json
 from hypocenter_workers import investigate as pipeline
 from hypocenter_workers.app import app
+from hypocenter_workers.known_graph import opened
 from hypocenter_workers.messages import options_from_json
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 def investigate(case_path: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Investigate the first case at `case_path`, a path that the worker can read.
 
-    `options` is what `options_from_json` reads. Returns what `hypocenter.verdict_json.investigation_from_json` reads;
-    raises the HypocenterErrors of readers and pipeline, which travel back to the caller.
+    `options` is what `options_from_json` reads; the graph is the one that the worker's settings name. Returns what
+    `hypocenter.verdict_json.investigation_from_json` reads; raises the HypocenterErrors of readers and pipeline, which
+    travel back to the caller.
     """
     case = next(read_cases(Path(case_path)))
-    return investigation_to_json(pipeline.investigate(case, options_from_json(options or {})))
+    with opened() as graph:
+        return investigation_to_json(pipeline.investigate(case, options_from_json(options or {}), graph))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from hypocenter_graph.claims import DependencyClaim, Discovered
+    from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered
 
 EXPIRY = timedelta(days=7)
 HUB = 1000
@@ -38,6 +38,10 @@ class View:
     def shows(self, claim: DependencyClaim) -> bool:
         """Whether a dependency is part of this view."""
         return (self.learned or claim.source != LEARNED) and is_active(claim.seen, self.at, self.expiry)
+
+    def knows(self, claim: ComponentClaim) -> bool:
+        """Whether a component by itself is part of this view; one that only dependencies name is not."""
+        return is_active(claim.seen, self.at, self.expiry)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from hypocenter_graph.stores.contract import GraphStore
 
 
-def open_graph(where: str | None = None) -> GraphStore:
+def open_graph(where: str | None = None, *, create: bool = True) -> GraphStore:
     """Open the graph that `where` names, or the setting `graph`: the URL of a Neo4j server, or else a file.
 
     The other settings say how: tenant, Neo4j's user, password, database and timeout, and the expiry of dependencies.
-    Raises InputError when it can be neither, SourceError when a file cannot be opened; a server is asked later.
+    Raises InputError when it can be neither, or a file is not there and not to be created, SourceError when a file
+    cannot be opened; a server is asked later.
     """
     named = where or settings.read("graph")
     if not named:
@@ -28,6 +29,8 @@ def open_graph(where: str | None = None) -> GraphStore:
     tenant = str(settings.read("tenant"))
     if "://" in str(named):
         return _open_server(str(named), tenant)
+    if not create and not Path(str(named)).is_file():
+        raise InputError(f"{named}: there is no graph; make one with `hypocenter graph import --graph {named} ...`")
     from hypocenter_graph.stores.file import FileStore
 
     return FileStore(Path(str(named)), tenant, _expiry())
