@@ -222,9 +222,24 @@ about_the_server = _options_of(
     click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
 )
 
+about_the_graph = _options_of(
+    click.option(
+        "--graph",
+        "where",
+        metavar="WHERE",
+        help="The graph: a file or bolt://HOST:7687; default HYPOCENTER_GRAPH, or hypocenter-graph.db in this folder.",
+    ),
+)
+in_json = click.option("--json", "as_json", is_flag=True, help="Print plain JSON and nothing else.")
 
-def refuse_server_options(context: click.Context) -> None:
-    """Raise UsageError for an option that means nothing without a server, rather than overlook it."""
-    for name in _SERVER_OPTIONS:
+about_the_view = _options_of(
+    click.option("--as-of", type=TIME, help="The graph as it was at this time; default now."),
+    click.option("--learned", is_flag=True, help="With edges that are only suggested by metrics."),
+)
+
+
+def refuse_server_options(context: click.Context, but: str = "") -> None:
+    """Raise UsageError for an option, other than `but`, that means nothing without a server."""
+    for name in filter(but.__ne__, _SERVER_OPTIONS):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--{name.replace('_', '-')} needs --prometheus URL", context)

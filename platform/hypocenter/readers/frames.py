@@ -47,6 +47,19 @@ def read_frame(path: Path, limits: Limits, text_columns: Callable[[list[str]], I
     return _read_csv(path, limits, text_columns)
 
 
+def column_names(path: Path, limits: Limits) -> list[str]:
+    """Return the names of a table's columns without reading the rest of it; raises as `read_frame` does."""
+    check_file(path, limits)
+    try:
+        if path.name.lower().endswith(".parquet"):
+            return [str(name) for name in pq.read_schema(path).names]
+        with _open_text(path) as lines:
+            header = _first_line(lines, limits)
+    except (pa.ArrowException, OSError, EOFError, zlib.error, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a table ({_line(error)}); write it again") from error
+    return next(csv.reader([header], delimiter=_separator(header)), [])
+
+
 def require(frame: pd.DataFrame, columns: Iterable[str], where: str) -> None:
     """Raise InputError when `frame` lacks one of `columns`."""
     missing = [column for column in columns if column not in frame.columns]

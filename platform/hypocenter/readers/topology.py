@@ -10,6 +10,7 @@ from hypocenter.readers.frames import is_table, read_frame, require
 from hypocenter.readers.limits import limits_from_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import pandas as pd
@@ -64,6 +65,15 @@ def edge_table(path: Path, limits: Limits) -> tuple[pd.DataFrame, int]:
     if twice:
         raise InputError(f"{path}: column {twice[0]!r} is there {lower.count(twice[0])} times; keep one of them")
     return text.set_axis(lower, axis=1), 2
+
+
+def names_both_ends(columns: Iterable[str]) -> bool:
+    """Whether columns name a caller and a callee, in this project's words or in others.
+
+    >>> names_both_ends(["Source", "Target", "weight"]), names_both_ends(["caller", "time"])
+    (True, False)
+    """
+    return set(ENDS) <= set(_in_our_words([str(name).strip().lower() for name in columns]))
 
 
 def _in_our_words(names: list[str]) -> list[str]:

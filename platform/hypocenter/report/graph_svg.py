@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 from hypocenter.model import DependencyType
 from hypocenter.report.graph_layout import Box, lay_out
-from hypocenter.report.svg import add, drawing, number, to_text
+from hypocenter.report.svg import add, drawing, number, smooth, to_text
 from hypocenter.report.wording import labels, plain_words, shorten
 
 if TYPE_CHECKING:
@@ -90,19 +89,9 @@ def _draw_edges(
     for ends in sorted(layout.routes, key=lambda pair: (pair in failing, pair)):
         name = "failing" if ends in failing else "plain"
         placed = "" if by_ends[ends].type is DependencyType.CALLS else " placed"
-        path = add(root, "path", d=_curve(layout.routes[ends]), css=f"edge {name}{placed}")
+        path = add(root, "path", d=smooth(layout.routes[ends]), css=f"edge {name}{placed}")
         path.set("marker-end", f"url(#arrow-{name})")
         add(path, "title", f"{shorten(ends[0], 60)} → {shorten(ends[1], 60)} ({by_ends[ends].type})")
-
-
-def _curve(points: Sequence[Point]) -> str:
-    """Return path data that leaves and reaches every layer level."""
-    text = f"M{number(points[0][0])} {number(points[0][1])}"
-    for (x0, y0), (x1, y1) in itertools.pairwise(points):
-        middle = number((x0 + x1) / 2)
-        ends = f"{number(x1)} {number(y1)}"
-        text += f"L{ends}" if y0 == y1 else f"C{middle} {number(y0)} {middle} {number(y1)} {ends}"
-    return text
 
 
 def _draw_node(root: Element, node: GraphNode, centre: Point, box: Box, is_symptom: bool) -> Element:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from hypocenter.report.wording import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 Element = ElementTree.Element
 Point = tuple[float, float]
@@ -52,6 +53,20 @@ def polyline(points: Iterable[Point]) -> str:
     'M0 0L1.5 2'
     """
     return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points)
+
+
+def smooth(points: Sequence[Point]) -> str:
+    """Return path data that leaves and reaches every point level.
+
+    >>> smooth([(0, 0), (10, 4), (20, 4)])
+    'M0 0C5 0 5 4 10 4L20 4'
+    """
+    text = f"M{number(points[0][0])} {number(points[0][1])}"
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
+        middle = number((x0 + x1) / 2)
+        ends = f"{number(x1)} {number(y1)}"
+        text += f"L{ends}" if y0 == y1 else f"C{middle} {number(y0)} {middle} {number(y1)} {ends}"
+    return text
 
 
 def to_text(root: Element) -> str:

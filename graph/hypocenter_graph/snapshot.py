@@ -1,0 +1,137 @@
+"""The graph as of a time, what lies around a component, and what became of dependencies between two times."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hypocenter.errors import InputError
+from hypocenter_graph.claims import LEARNED, Discovered, is_active, merge_intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from hypocenter.model import DependencyType
+    from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Interval
+    from hypocenter_graph.stores.contract import GraphStore, View
+
+Ends = tuple[str, str, "DependencyType"]
+_MOST_NAMED = 5
+
+
+def snapshot(claims: Discovered, view: View) -> Discovered:
+    """Return the claims that a view shows: its dependencies, their ends, and components that are said to be there."""
+    dependencies = tuple(claim for claim in claims.dependencies if view.shows(claim))
+    ends = {end for claim in dependencies for end in (claim.caller, claim.callee)}
+    there = ends | {claim.name for claim in claims.components if _shows(claim, view)}
+    return Discovered(tuple(claim for claim in claims.components if claim.name in there), dependencies)
+
+
+def _shows(claim: ComponentClaim, view: View) -> bool:
+    return (view.learned or claim.source != LEARNED) and is_active(claim.seen, view.at, view.expiry)
+
+
+def find_component(store: GraphStore, name: str) -> str:
+    """Return the component that goes by `name`, one of its other names included.
+
+    Raises InputError that names the most similar ones when there is none.
+    """
+    if store.claims([name]).components:
+        return name
+    components = store.claims().components
+    owners = sorted({claim.name for claim in components if name in claim.aliases})
+    if owners:
+        return owners[0]
+    if not components:
+        raise InputError("the graph is empty; fill it with: hypocenter graph import FILE")
+    near = difflib.get_close_matches(name, sorted({claim.name for claim in components}), _MOST_NAMED, 0.5)
+    said = f"is it {', '.join(map(repr, near))}?" if near else "`hypocenter graph show` lists those there are"
+    raise InputError(f"{name[:80]!r} is no component of the graph; {said}")
+
+
+def neighbourhood(store: GraphStore, name: str, view: View, depth: int, most: int) -> tuple[dict[str, int], int]:
+    """Return what lies up to `depth` steps from `name`, either way, with its distance, and how many had no room."""
+    distances, frontier, left_out = {name: 0}, [name], 0
+    for step in range(1, depth + 1):
+        found = [store.steps(frontier, view, up=up) for up in (False, True)]
+        level = sorted({other for near in found for others in near.values() for other in others} - distances.keys())
+        room = most - len(distances)
+        distances.update(dict.fromkeys(level[:room], step))
+        frontier, left_out = level[:room], max(0, len(level) - room)
+        if left_out or not frontier:
+            break
+    return distances, left_out
+
+
+def most_connected(claims: Discovered, most: int) -> set[str]:
+    """Return the names of the `most` components that have the most others beside them, the first by name of equals."""
+    beside: dict[str, set[str]] = defaultdict(set)
+    for claim in claims.dependencies:
+        beside[claim.caller].add(claim.callee)
+        beside[claim.callee].add(claim.caller)
+    names = sorted({claim.name for claim in claims.components}, key=lambda name: (-len(beside[name]), name))
+    return set(names[:most])
+
+
+def part(claims: Discovered, names: Iterable[str]) -> Discovered:
+    """Return the claims on some components and on the dependencies between them."""
+    kept = set(names)
+    return Discovered(
+        tuple(claim for claim in claims.components if claim.name in kept),
+        tuple(claim for claim in claims.dependencies if claim.caller in kept and claim.callee in kept),
+    )
+
+
+def by_ends(claims: Iterable[DependencyClaim]) -> dict[Ends, list[DependencyClaim]]:
+    """Return claims by the dependency that they are on."""
+    found: dict[Ends, list[DependencyClaim]] = {}
+    for claim in claims:
+        found.setdefault((claim.caller, claim.callee, claim.type), []).append(claim)
+    return found
+
+
+def seen_by_any(claims: Sequence[DependencyClaim], gap: timedelta) -> tuple[Interval, ...]:
+    """Return the intervals in which any of several claims holds; those at most `gap` apart are one."""
+    return merge_intervals((interval for claim in claims for interval in claim.seen), gap)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What became of dependencies from one time to a later one.
+
+    `appeared` were never seen before, `returned` were there before and not all the while, `vanished` are there no more.
+    """
+
+    appeared: tuple[Ends, ...] = ()
+    returned: tuple[Ends, ...] = ()
+    vanished: tuple[Ends, ...] = ()
+
+
+def changes_between(claims: Discovered, then: View, now: View) -> Changes:
+    """Return what became of dependencies between two times that views state; whoever claims them counts alike."""
+    kept = (claim for claim in claims.dependencies if now.learned or claim.source != LEARNED)
+    kinds: Mapping[str, list[Ends]] = {"appeared": [], "returned": [], "vanished": []}
+    for ends, group in sorted(by_ends(kept).items()):
+        kind = _change(seen_by_any(group, now.expiry), then.at, now.at, now.expiry)
+        if kind:
+            kinds[kind].append(ends)
+    return Changes(**{kind: tuple(found) for kind, found in kinds.items()})
+
+
+def _change(seen: Sequence[Interval], then: datetime | None, now: datetime | None, expiry: timedelta) -> str | None:
+    before = [n for n, interval in enumerate(seen) if is_active((interval,), then, expiry)]
+    after = [n for n, interval in enumerate(seen) if is_active((interval,), now, expiry)]
+    if not after:
+        return "vanished" if before else None
+    if before:
+        return None if before[-1] == after[-1] else "returned"
+    return "returned" if after[-1] > 0 else "appeared"
+
+
+def count_types(claims: Discovered) -> tuple[Counter[str], Counter[str]]:
+    """Return how many dependencies there are of each type, and how many each source tells."""
+    types = Counter(str(type_) for _, _, type_ in by_ends(claims.dependencies))
+    return types, Counter(claim.source for claim in claims.dependencies)

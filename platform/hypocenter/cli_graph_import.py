@@ -1,0 +1,145 @@
+"""The command that fills the graph: reads everything first, and then writes all of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hypocenter.arguments import PATH, TIME, about_the_graph, about_the_server, in_json, refuse_server_options
+from hypocenter.cli_graph_store import graph_place, opened
+from hypocenter.cli_server import server_options
+from hypocenter.terminal import progress, visible
+from hypocenter_graph.discover.files import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from hypocenter_graph.claims import Discovered
+    from hypocenter_graph.identity_overrides import Overrides
+    from hypocenter_graph.importing import Plan
+
+
+@click.command("import")
+@click.argument("files", metavar="[FILE|FOLDER]...", nargs=-1, type=PATH)
+@about_the_graph
+@in_json
+@click.option("--from", "kind", type=click.Choice(list(KINDS)), help="What the files are, instead of finding out.")
+@click.option("--at", type=TIME, help="When declarations were made and answers of servers given; default now.")
+@click.option("--names", type=PATH, help="What names are names of: YAML `name: component` or a table `name,component`.")
+@click.option("--replace", "replaces", is_flag=True, help="End what the same sources declared before and do not now.")
+@click.option("--learn", is_flag=True, help="Suggest edges from the metrics of a case that states and shows none.")
+@about_the_server
+def import_(
+    files: tuple[Path, ...], kind: str | None, names: Path | None, as_json: bool, replaces: bool, **given: Any
+) -> None:
+    """Put into the graph what files or a Prometheus server tell of it.
+
+    A FILE may be OTLP traces, a table of spans, saved service-graph or Istio metrics, Jaeger's dependencies,
+    Kubernetes manifests, a Backstage catalog, a graph of your own or an export, a case folder or a table of metrics.
+    """
+    _check(files, given)
+    at = given["at"] or datetime.now(UTC)
+    overrides = _overrides(names)
+    sources, counts = _read_all(files, kind, at, given)
+    plan, ended = _write(given["where"], sources, overrides, at if replaces else None)
+    if as_json:
+        click.echo(json.dumps(_to_json(plan, counts, ended), allow_nan=False))
+        return
+    for note in plan.notes:
+        click.echo(f"hypocenter: note: {visible(note)}", err=True)
+    click.echo("\n".join(_to_text(plan, counts, ended, graph_place(given["where"]))))
+
+
+def _check(files: Sequence[Path], given: Mapping[str, Any]) -> None:
+    context = click.get_current_context()
+    if not files and not given["prometheus"]:
+        raise click.UsageError("give one or more FILEs, or --prometheus URL", context)
+    if not given["prometheus"]:
+        refuse_server_options(context, but="lookback")
+
+
+def _overrides(path: Path | None) -> Overrides:
+    from hypocenter_graph.identity_overrides import NO_OVERRIDES, read_overrides
+
+    return NO_OVERRIDES if path is None else read_overrides(path)
+
+
+def _read_all(
+    files: Sequence[Path], kind: str | None, at: datetime, given: Mapping[str, Any]
+) -> tuple[list[Discovered], dict[str, int]]:
+    """Return what files and the server say, and how many inputs there were of each kind."""
+    from hypocenter_graph.claims import Discovered
+    from hypocenter_graph.discover.file_readers import Asked, discover
+    from hypocenter_graph.discover.files import find_inputs
+
+    inputs, notes = find_inputs(files, kind) if files else ([], [])
+    asked = Asked(at, given["lookback"], given["learn"], progress)
+    found = [Discovered(notes=tuple(notes)), *discover(inputs, asked)]
+    counts = {name: count for name in KINDS if (count := sum(each.kind == name for each in inputs))}
+    if given["prometheus"]:
+        found += _ask_server(given, at)
+        counts["server"] = 1
+    return found, counts
+
+
+def _ask_server(given: Mapping[str, Any], at: datetime) -> Iterator[Discovered]:
+    from hypocenter.readers.prometheus import read_prometheus
+    from hypocenter.readers.selectors import parse_selector
+    from hypocenter_graph.claims import Discovered
+    from hypocenter_graph.discover.cases import COUNTER_LABELS, COUNTERS, discover_counters
+
+    wanted = [parse_selector(text).of(COUNTERS) for text in given["match"] or ['{__name__=~".+"}']]
+    options = replace(server_options(given), lookahead=timedelta(0), component_labels=COUNTER_LABELS)
+    progress(f"asking {given['prometheus']}")
+    case = read_prometheus(given["prometheus"], at, given["lookback"], list(filter(None, wanted)), options=options)
+    if case.metrics is not None:
+        yield from discover_counters(case.metrics, "--prometheus")
+    yield Discovered(notes=case.notes)
+
+
+def _write(
+    where: str | None, sources: Sequence[Discovered], overrides: Overrides, retracted: datetime | None
+) -> tuple[Plan, int]:
+    from hypocenter_graph.importing import plan_import, write_import
+    from hypocenter_graph.stores.opening import view_as_of
+
+    with opened(where) as store:
+        progress("joining with what is known")
+        plan = plan_import(store.claims(), sources, view_as_of(None).expiry, overrides)
+        progress("writing")
+        return plan, write_import(store, plan, retracted)
+
+
+def _to_json(plan: Plan, counts: Mapping[str, int], ended: int) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "inputs": dict(counts),
+        "sources": plan.counts(),
+        "new": _sizes(plan.new),
+        "extended": _sizes(plan.extended),
+        "retracted": ended,
+        "folded": dict(plan.folded),
+        "notes": list(plan.notes),
+    }
+
+
+def _sizes(claims: Discovered) -> dict[str, int]:
+    return {"components": len(claims.components), "dependencies": len(claims.dependencies)}
+
+
+def _to_text(plan: Plan, counts: Mapping[str, int], ended: int, place: str) -> Iterator[str]:
+    yield f"{'read':<14}" + ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    for source, sizes in plan.counts().items():
+        yield f"{source:<14}{sizes['components']:,} components, {sizes['dependencies']:,} dependencies"
+    for label, claims in (("new", plan.new), ("extended", plan.extended)):
+        yield f"{label:<14}{len(claims.components):,} components, {len(claims.dependencies):,} dependencies"
+    if ended:
+        yield f"{'retracted':<14}{ended:,} declarations ended"
+    for name, component in sorted(plan.folded.items()):
+        yield f"{'folded':<14}{visible(name)} into {visible(component)}"
+    yield f"{'graph':<14}{visible(place)}"
