@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -15,15 +16,30 @@ from hypocenter.cli import cli
 from hypocenter.errors import HypocenterError, InputError, LimitError, SourceError
 from hypocenter.settings import SETTINGS, Setting
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 CLI_PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def _leaves(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Yield each command that does something, with the words that name it."""
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from _leaves(command, (*words, name))
+        else:
+            yield " ".join((*words, name)), command
+
+
+COMMANDS = dict(_leaves(cli))
 OPTIONS = [
     (name, max(parameter.opts, key=len))
-    for name, command in sorted(cli.commands.items())
+    for name, command in COMMANDS.items()
     for parameter in command.params
     if isinstance(parameter, click.Option)
 ]
@@ -46,9 +62,9 @@ def test_every_option_is_documented(command: str, option: str) -> None:
     assert re.search(rf"`{option}\b", _section(command))
 
 
-@pytest.mark.parametrize("command", sorted(cli.commands))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_no_option_is_documented_that_does_not_exist(command: str) -> None:
-    known = {option for parameter in cli.commands[command].params for option in parameter.opts}
+    known = {option for parameter in COMMANDS[command].params for option in parameter.opts}
     assert set(re.findall(r"^\| `(--[\w-]+)", _section(command), re.MULTILINE)) <= known
 
 
@@ -78,11 +94,12 @@ def test_commands_in_the_docs_are_understood(page: Path) -> None:
 
 
 def _is_understood(line: str) -> bool:
-    _, name, *words = shlex.split(line.split(" | ")[0].split(" > ")[0])
-    if name not in cli.commands:
-        return name.startswith("-")
+    _, *words = shlex.split(line.split(" | ")[0].split(" > ")[0])
+    name = next((name for name in COMMANDS if words[: len(name.split())] == name.split()), None)
+    if name is None:
+        return words[0].startswith("-")
     try:
-        cli.commands[name].make_context(name, words)
+        COMMANDS[name].make_context(name, words[len(name.split()) :])
     except click.UsageError:
         return False
     return True
