@@ -74,3 +74,30 @@ def test_progress_is_shown_at_a_terminal(tmp_path: Path) -> None:
         said = terminal.read1()
     assert shown.returncode == 0, said
     assert said.startswith(b"investigating ")
+
+
+EXACT = """
+import json, sys
+from datetime import UTC, datetime
+from hypocenter.model import Alert
+from hypocenter.telemetry import Case
+from hypocenter.verdict_json import investigation_to_json
+from hypocenter_workers.investigate import Options, investigate
+
+at = datetime(2026, 3, 1, tzinfo=UTC)
+fired = [(f"c{n % 7}", f"rule-{n % 11}", ("metric", "log", "trace")[n % 3], str(n % 5)) for n in range(90)]
+alerts = tuple(Alert(component, name, at, modality, state) for component, name, modality, state in fired)
+print(json.dumps(investigation_to_json(investigate(Case("alerts", alerts=alerts), Options(at=at)))))
+"""
+
+
+def test_a_verdict_is_the_same_to_the_last_digit_in_every_process() -> None:
+    """Sets are walked in an order that differs by process, and sums of the same numbers by their order."""
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", EXACT], capture_output=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert told[0] == told[1] == told[2]
+    assert b'"suspects"' in told[0]
