@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hypocenter_graph.claims import SOURCES, Discovered, component_key, dependency_key, join_claims
+from hypocenter_graph.claims import SOURCES, Discovered, component_key, dependency_key, join_claims, precedence
 from hypocenter_graph.identity import find_identity, resolved
 from hypocenter_graph.identity_overrides import NO_OVERRIDES
 
@@ -20,26 +19,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """How many components and dependencies; an end of a dependency is a component, whoever claims a dependency."""
+
+    components: int
+    dependencies: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """What will be written: claims that were `found`, and those of the store that are `moved` from other names.
 
-    `new` and `extended` count claims that are not in the store yet or change there; `folded` maps the names of
-    components of the store to those that they turned out to be names of. `notes` are what was bent or not understood.
+    `new` counts what the store does not know at all yet, `extended` what it will know more of. `folded` maps the names
+    of components of the store to those that they turned out to be names of. `notes` tell what was bent or not
+    understood.
     """
 
     found: Discovered
     moved: Discovered
     folded: Mapping[str, str]
-    new: Discovered
-    extended: Discovered
-    notes: tuple[str, ...] = field(default=())
+    new: Counts
+    extended: Counts
+    notes: tuple[str, ...] = ()
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Return how many components and dependencies were found, by source, the most trusted first."""
-        components = Counter(claim.source for claim in self.found.components)
-        dependencies = Counter(claim.source for claim in self.found.dependencies)
-        known = [name for name in SOURCES if name in components or name in dependencies]
-        return {name: {"components": components[name], "dependencies": dependencies[name]} for name in known}
+    def by_source(self) -> dict[str, Counts]:
+        """Return how much each source told, the most trusted first."""
+        names = {c.source for c in self.found.components} | {d.source for d in self.found.dependencies}
+        return {name: _counts(_of_source(self.found, name)) for name in sorted(names, key=precedence)}
 
 
 def plan_import(
@@ -52,19 +58,16 @@ def plan_import(
     back to where they begin.
     """
     identity = find_identity((there, *sources), overrides)
-    found = _joined([resolved(source, identity, gap) for source in sources])
+    said = _joined([resolved(source, identity, gap) for source in sources])
+    found = join_claims(said, {}, {}, gap)
     moved, folded = _folded(there, identity, gap)
-    kept = _without(there, folded)
+    kept = _joined([_without(there, folded), moved])
     before = {component_key(c): c for c in kept.components}, {dependency_key(d): d for d in kept.dependencies}
     changed = join_claims(found, *before, gap)
-    return Plan(
-        found,
-        moved,
-        folded,
-        _picked(changed, before, there=False),
-        _picked(changed, before, there=True),
-        tuple(dict.fromkeys((*identity.notes, *found.notes))),
-    )
+    new = Counts(len(_names(changed) - _names(kept)), len(_ends(changed) - _ends(kept)))
+    known = {claim.name for claim in changed.components} & _names(kept)
+    extended = Counts(len(known), len(_ends(changed) & _ends(kept)))
+    return Plan(found, moved, folded, new, extended, tuple(dict.fromkeys((*identity.notes, *said.notes))))
 
 
 def write_import(store: GraphStore, plan: Plan, retracted: datetime | None = None) -> int:
@@ -77,7 +80,7 @@ def write_import(store: GraphStore, plan: Plan, retracted: datetime | None = Non
         store.remove(tuple(plan.folded))
     if retracted is None:
         return 0
-    declaring = [name for name in plan.counts() if not SOURCES[name].observed]
+    declaring = [name for name in plan.by_source() if name in SOURCES and not SOURCES[name].observed]
     return sum(store.retract(name, retracted, plan.found) for name in declaring)
 
 
@@ -110,8 +113,21 @@ def _without(there: Discovered, names: Collection[str]) -> Discovered:
     )
 
 
-def _picked(changed: Discovered, before: tuple[Collection[object], Collection[object]], *, there: bool) -> Discovered:
+def _of_source(claims: Discovered, source: str) -> Discovered:
     return Discovered(
-        tuple(c for c in changed.components if (component_key(c) in before[0]) is there),
-        tuple(d for d in changed.dependencies if (dependency_key(d) in before[1]) is there),
+        tuple(claim for claim in claims.components if claim.source == source),
+        tuple(claim for claim in claims.dependencies if claim.source == source),
     )
+
+
+def _counts(claims: Discovered) -> Counts:
+    return Counts(len(_names(claims)), len(_ends(claims)))
+
+
+def _names(claims: Discovered) -> set[str]:
+    ends = {end for claim in claims.dependencies for end in (claim.caller, claim.callee)}
+    return ends | {claim.name for claim in claims.components}
+
+
+def _ends(claims: Discovered) -> set[tuple[str, str, str]]:
+    return {(claim.caller, claim.callee, claim.type) for claim in claims.dependencies}

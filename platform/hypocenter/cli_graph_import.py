@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -119,27 +119,23 @@ def _to_json(plan: Plan, counts: Mapping[str, int], ended: int) -> dict[str, Any
     return {
         "schema_version": 1,
         "inputs": dict(counts),
-        "sources": plan.counts(),
-        "new": _sizes(plan.new),
-        "extended": _sizes(plan.extended),
+        "sources": {name: asdict(sizes) for name, sizes in plan.by_source().items()},
+        "new": asdict(plan.new),
+        "extended": asdict(plan.extended),
         "retracted": ended,
         "folded": dict(plan.folded),
         "notes": list(plan.notes),
     }
 
 
-def _sizes(claims: Discovered) -> dict[str, int]:
-    return {"components": len(claims.components), "dependencies": len(claims.dependencies)}
+def _to_text(plan: Plan, counts: Mapping[str, int], ended: int, place: str) -> list[str]:
+    from hypocenter_graph.graph_text import aligned, short
 
-
-def _to_text(plan: Plan, counts: Mapping[str, int], ended: int, place: str) -> Iterator[str]:
-    yield f"{'read':<14}" + ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
-    for source, sizes in plan.counts().items():
-        yield f"{source:<14}{sizes['components']:,} components, {sizes['dependencies']:,} dependencies"
-    for label, claims in (("new", plan.new), ("extended", plan.extended)):
-        yield f"{label:<14}{len(claims.components):,} components, {len(claims.dependencies):,} dependencies"
-    if ended:
-        yield f"{'retracted':<14}{ended:,} declarations ended"
-    for name, component in sorted(plan.folded.items()):
-        yield f"{'folded':<14}{visible(name)} into {visible(component)}"
-    yield f"{'graph':<14}{visible(place)}"
+    rows = [("read", ", ".join(f"{count:,} {kind}" for kind, count in counts.items()))]
+    told = {**plan.by_source(), "new": plan.new, "extended": plan.extended}
+    rows += [
+        (name, f"{each.components:,} components, {each.dependencies:,} dependencies") for name, each in told.items()
+    ]
+    rows += [("retracted", f"{ended:,} declarations ended")] if ended else []
+    rows += [("folded", f"{short(name)} into {short(to)}") for name, to in sorted(plan.folded.items())]
+    return aligned([*rows, ("graph", place)])

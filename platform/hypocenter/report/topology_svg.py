@@ -69,22 +69,22 @@ text { fill: var(--ink); }
 .external .frame { fill: var(--paper); stroke-dasharray: 5 3; }
 .host .frame, .pod .frame, .instance .frame { fill: var(--paper); }
 .focus .frame { stroke: var(--ink); stroke-width: 3; }
-.edge { fill: none; stroke: var(--line); stroke-width: 1.2; }
+.edge { fill: none; stroke: var(--muted); stroke-width: 1.2; }
 .edge:hover { stroke: var(--ink); stroke-width: 3; }
 .PUBLISHES, .CONSUMES { stroke: var(--queue); stroke-width: 1.5; }
 .PUBLISHES { stroke-dasharray: 10 3 2 3; }
 .CONSUMES { stroke-dasharray: 10 3 2 3 2 3; }
 .DEPENDS_ON { stroke: var(--lean); stroke-dasharray: 12 4; }
-.RUNS_ON { stroke: var(--muted); stroke-width: 1.8; stroke-dasharray: 0.1 4; stroke-linecap: round; }
+.RUNS_ON { stroke: var(--line); stroke-width: 1.8; stroke-dasharray: 0.1 4.5; stroke-linecap: round; }
 .INSTANCE_OF { stroke: var(--muted); stroke-dasharray: 5 3; }
 .learned { stroke: var(--line); stroke-width: 1; stroke-dasharray: 2 5; }
 .vanished { stroke: var(--gone); stroke-width: 1.6; stroke-dasharray: none; }
 .cross { fill: none; stroke: var(--gone); stroke-width: 2; }
 .sure { font-size: 10px; fill: var(--muted); paint-order: stroke; stroke: var(--paper); stroke-width: 3px; }
-.arrow { fill: var(--line); stroke: none; }
+.arrow { fill: var(--muted); stroke: none; }
 .arrow.of-PUBLISHES, .arrow.of-CONSUMES { fill: var(--queue); }
 .arrow.of-DEPENDS_ON { fill: var(--lean); }
-.arrow.of-RUNS_ON, .arrow.of-INSTANCE_OF { fill: var(--muted); }
+.arrow.of-RUNS_ON, .arrow.of-learned { fill: var(--line); }
 .arrow.of-vanished { fill: var(--gone); }
 @media screen and (prefers-color-scheme: dark) {
   svg { --paper: #161c23; --ink: #e4e9ef; --muted: #9ba8b6; --line: #7f8c9a; --faint: #202831;
