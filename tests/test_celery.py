@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ from hypocenter.model import Dependency, DependencyType, Target
 from hypocenter.readers import read_cases
 from hypocenter.simulator import read_scenario, simulate, write_case
 from hypocenter.verdict_json import investigation_from_json
+from hypocenter_graph.claims import DependencyClaim, Discovered, Interval
+from hypocenter_graph.stores.neo4j import Connection, Neo4jStore
 from hypocenter_workers.app import create_app
 from hypocenter_workers.investigate import Options, investigate
 from hypocenter_workers.messages import options_from_json
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
+CALLS = DependencyType.CALLS
 TASK = "hypocenter.investigate"
 PATIENCE_S = 120
 
@@ -36,13 +41,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
     return folder
 
 
-@pytest.fixture(scope="module")
-def worker(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Celery]:
+@contextmanager
+def running(redis_server: str, folder: Path, **settings: str) -> Iterator[Celery]:
     """An app whose tasks a worker process of its own takes; its log is shown when it does not end in peace."""
     celery = str(Path(sys.executable).with_name("celery"))
     command = [celery, "-A", "hypocenter_workers.app", "worker", "--concurrency", "1", "--loglevel", "WARNING"]
-    environment = {**os.environ, "HYPOCENTER_REDIS_URL": redis_server}
-    folder = tmp_path_factory.mktemp("worker")
+    environment = {**os.environ, "HYPOCENTER_REDIS_URL": redis_server, **settings}
     with (folder / "log").open("w+", encoding="utf-8") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
         with create_app(redis_server) as app:
@@ -51,6 +55,33 @@ def worker(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         code = process.wait(timeout=PATIENCE_S)
         log.seek(0)
         assert code == 0, log.read()
+
+
+@pytest.fixture(scope="module")
+def worker(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Celery]:
+    with running(redis_server, tmp_path_factory.mktemp("worker")) as app:
+        yield app
+
+
+@pytest.mark.redis
+@pytest.mark.neo4j
+def test_a_worker_asks_the_graph_that_its_settings_name(
+    redis_server: str, neo4j_server: Any, tenant: str, demo: Path, tmp_path: Path
+) -> None:
+    server = Connection(neo4j_server.url, neo4j_server.user, neo4j_server.password)
+    caller = next(read_cases(demo)).dependencies[0].caller
+    seen = (Interval(datetime(2000, 1, 1, tzinfo=UTC), None),)
+    with closing(Neo4jStore(server, tenant)) as store:
+        store.upsert(Discovered(dependencies=(DependencyClaim(caller, "vault", CALLS, "declared", seen),)))
+    settings = {
+        "HYPOCENTER_GRAPH": neo4j_server.url,
+        "HYPOCENTER_NEO4J_USER": neo4j_server.user,
+        "HYPOCENTER_NEO4J_PASSWORD_FILE": str(neo4j_server.password_file),
+        "HYPOCENTER_TENANT": tenant,
+    }
+    with running(redis_server, tmp_path, **settings) as app:
+        told = investigation_from_json(app.send_task(TASK, [str(demo)]).get(timeout=PATIENCE_S))
+    assert (caller, "vault") in {(edge.caller, edge.callee) for edge in told.verdict.graph.edges}
 
 
 @pytest.mark.redis
