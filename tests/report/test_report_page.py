@@ -279,3 +279,18 @@ def test_a_step_names_what_it_came_through_where_nothing_else_does(sample, via, 
     steps = (model.Step("orders-db", ONSET), model.Step("orders", ONSET, via, text))
     page = Page(render(replace(investigation, verdict=replace(investigation.verdict, propagation=steps))))
     assert (f"through {via}" in page.text) is said
+
+
+def test_a_suggested_edge_is_told_from_what_was_observed(sample):
+    investigation = sample("shop")
+    graph = investigation.verdict.graph
+    first, *others = graph.edges
+    guess = replace(first, source="learned", confidence=0.37)
+    html = render(
+        replace(investigation, verdict=replace(investigation.verdict, graph=replace(graph, edges=(guess, *others))))
+    )
+    drawn = [path for path in graph_of(html).iter() if "suggested" in (path.get("class") or "")]
+    assert len(drawn) == 1
+    assert "only suggested: 37% sure" in "".join(drawn[0].itertext())
+    assert "only suggested by metrics" in html
+    assert "only suggested" not in render(investigation)

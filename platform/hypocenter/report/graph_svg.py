@@ -23,6 +23,7 @@ STATES = {
     "normal": "normal",
     "unobserved": "not observed",
 }
+SUGGESTED = "learned"
 LETTER = 8.0  # width of a letter of a node's name, in pixels, generously
 NARROWEST, WIDEST = 120.0, 156.0
 SHRUNK, WIDE = 0.8, 1200.0  # a drawing wider than a page may be shown this small before it scrolls
@@ -88,10 +89,21 @@ def _draw_edges(
     by_ends = {(edge.caller, edge.callee): edge for edge in edges}
     for ends in sorted(layout.routes, key=lambda pair: (pair in failing, pair)):
         name = "failing" if ends in failing else "plain"
-        placed = "" if by_ends[ends].type is DependencyType.CALLS else " placed"
-        path = add(root, "path", d=smooth(layout.routes[ends]), css=f"edge {name}{placed}")
+        path = add(root, "path", d=smooth(layout.routes[ends]), css=f"edge {name}{_dashes(by_ends[ends])}")
         path.set("marker-end", f"url(#arrow-{name})")
-        add(path, "title", f"{shorten(ends[0], 60)} → {shorten(ends[1], 60)} ({by_ends[ends].type})")
+        add(path, "title", f"{shorten(ends[0], 60)} → {shorten(ends[1], 60)} ({_told(by_ends[ends])})")
+
+
+def _dashes(edge: Dependency) -> str:
+    if edge.source == SUGGESTED:
+        return " suggested"
+    return "" if edge.type is DependencyType.CALLS else " placed"
+
+
+def _told(edge: Dependency) -> str:
+    """Say what an edge is and who says so; of a suggestion also how sure it is."""
+    sure = f", only suggested: {edge.confidence:.0%} sure" if edge.source == SUGGESTED else ""
+    return f"{edge.type}, {shorten(edge.source, 30)}{sure}"
 
 
 def _draw_node(root: Element, node: GraphNode, centre: Point, box: Box, is_symptom: bool) -> Element:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hypocenter.report.bars import probability_bar
-from hypocenter.report.graph_svg import STATES, graph_svg, legend_svg
+from hypocenter.report.graph_svg import STATES, SUGGESTED, graph_svg, legend_svg
 from hypocenter.report.next_steps import next_steps
 from hypocenter.report.scales import seconds
 from hypocenter.report.templates import filled
@@ -136,4 +136,5 @@ def _graph(verdict: Verdict) -> dict[str, Any]:
     return {
         "graph": graph_svg(verdict.graph, verdict.propagation, symptom) if verdict.graph.nodes else "",
         "graph_legend": [(legend_svg(state), STATES[state]) for state in states],
+        "suggested": any(edge.source == SUGGESTED for edge in verdict.graph.edges),
     }
