@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hypocenter_graph.identity_overrides import Overrides
     from hypocenter_graph.stores.contract import GraphStore
 
+_MOST_ROUNDS = 5
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -57,8 +59,7 @@ def plan_import(
     the store that turns out to be another's other name is folded into that. Raises InputError for overrides that lead
     back to where they begin.
     """
-    identity = find_identity((there, *sources), overrides)
-    said = _joined([resolved(source, identity, gap) for source in sources])
+    identity, said = _resolved(there, sources, gap, overrides)
     found = join_claims(said, {}, {}, gap)
     moved, folded = _folded(there, identity, gap)
     kept = _joined([_without(there, folded), moved])
@@ -68,6 +69,22 @@ def plan_import(
     known = {claim.name for claim in changed.components} & _names(kept)
     extended = Counts(len(known), len(_ends(changed) & _ends(kept)))
     return Plan(found, moved, folded, new, extended, tuple(dict.fromkeys((*identity.notes, *said.notes))))
+
+
+def _resolved(
+    there: Discovered, sources: Sequence[Discovered], gap: timedelta, overrides: Overrides
+) -> tuple[Identity, Discovered]:
+    """Return what names mean, and what sources found under those names, their notes with it.
+
+    Names that became one may prove more names, so this goes on until nothing changes.
+    """
+    said = Discovered()
+    for _ in range(_MOST_ROUNDS):
+        identity = find_identity((there, *sources, said), overrides)
+        before, said = said, _joined([resolved(source, identity, gap) for source in sources])
+        if said in (before, _joined(sources)):
+            break
+    return identity, said
 
 
 def write_import(store: GraphStore, plan: Plan, retracted: datetime | None = None) -> int:

@@ -1,0 +1,145 @@
+"""What is found goes into a store under the names of its components, and what the store held is folded into them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hypocenter.errors import InputError
+from hypocenter.model import DependencyType
+from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered, Interval
+from hypocenter_graph.identity_overrides import NO_OVERRIDES, Overrides
+from hypocenter_graph.importing import Counts, plan_import, write_import
+from hypocenter_graph.stores.memory import MemoryStore
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WEEK = timedelta(days=7)
+HOLDS = (Interval(NOON, None),)
+SEEN = (Interval(NOON, NOON + timedelta(hours=1)),)
+
+
+def declared(caller: str, callee: str, source: str = "declared") -> DependencyClaim:
+    return DependencyClaim(caller, callee, DependencyType.CALLS, source, HOLDS)
+
+
+def seen(caller: str, callee: str, rate: float = 1.0) -> DependencyClaim:
+    return DependencyClaim(caller, callee, DependencyType.CALLS, "spans", SEEN, 0.95, rate)
+
+
+def alias(name: str, *aliases: str, source: str = "kubernetes") -> Discovered:
+    return Discovered((ComponentClaim(name, source, HOLDS, aliases=aliases),))
+
+
+def of(*dependencies: DependencyClaim) -> Discovered:
+    return Discovered(dependencies=dependencies)
+
+
+def add(store: MemoryStore, *sources: Discovered, overrides: Overrides = NO_OVERRIDES, retracted=None):
+    plan = plan_import(store.claims(), sources, WEEK, overrides)
+    return plan, write_import(store, plan, retracted)
+
+
+def edges(store: MemoryStore) -> list[tuple[str, str]]:
+    return [(claim.caller, claim.callee) for claim in store.claims().dependencies]
+
+
+def names(store: MemoryStore) -> set[str]:
+    return {claim.name for claim in store.claims().components}
+
+
+def test_new_and_extended_are_told_apart() -> None:
+    store = MemoryStore()
+    plan, _ = add(store, of(declared("web", "cart"), declared("cart", "db")))
+    assert (plan.new, plan.extended) == (Counts(3, 2), Counts(0, 0))
+    again, _ = add(store, of(declared("web", "cart"), declared("cart", "db")))
+    assert (again.new, again.extended) == (Counts(0, 0), Counts(0, 0))
+    more, _ = add(store, of(seen("web", "cart"), seen("web", "mail")))
+    assert (more.new, more.extended) == (Counts(1, 1), Counts(0, 1))
+    assert more.by_source() == {"spans": Counts(3, 2)}
+
+
+def test_aliases_of_one_source_rename_what_another_one_says() -> None:
+    store = MemoryStore()
+    add(store, of(seen("web", "cart-svc")), alias("cart", "cart-svc"))
+    assert edges(store) == [("web", "cart")]
+
+
+def test_aliases_that_the_store_knows_rename_what_comes_later() -> None:
+    store = MemoryStore()
+    add(store, alias("cart", "cart-svc"))
+    plan, _ = add(store, of(seen("web", "cart-svc")))
+    assert edges(store) == [("web", "cart")]
+    assert plan.folded == {}
+    assert plan.new == Counts(1, 1)
+
+
+def test_overrides_go_before_aliases() -> None:
+    store = MemoryStore()
+    add(store, of(seen("web", "cart-svc")), alias("cart", "cart-svc"), overrides=Overrides({"cart-svc": "basket"}))
+    assert ("web", "basket") in edges(store)
+
+
+def test_a_component_that_turns_out_to_be_another_is_folded_into_it() -> None:
+    store = MemoryStore()
+    add(store, of(seen("web", "cart-svc"), seen("cart-svc", "db"), declared("web", "mail")))
+    plan, _ = add(store, alias("cart", "cart-svc"))
+    assert plan.folded == {"cart-svc": "cart"}
+    assert names(store) == {"web", "cart", "db", "mail"}
+    assert edges(store) == [("cart", "db"), ("web", "cart"), ("web", "mail")]
+    assert add(store, of(seen("web", "cart-svc")))[0].new == Counts(0, 0)
+
+
+def test_what_is_folded_keeps_when_it_was_seen() -> None:
+    store, later = MemoryStore(), timedelta(days=30)
+    add(store, of(seen("web", "cart-svc", 2.0)))
+    long_after = (Interval(NOON + later, NOON + 2 * later),)
+    add(
+        store,
+        of(DependencyClaim("web", "cart", DependencyType.CALLS, "spans", long_after, 0.95, 5.0)),
+        alias("cart", "cart-svc"),
+    )
+    (claim,) = store.claims().dependencies
+    assert claim.seen == (*SEEN, *long_after)
+    assert claim.calls_per_s == 5.0
+
+
+def test_what_is_no_longer_declared_has_ended_for_its_source_alone() -> None:
+    store, later = MemoryStore(), NOON + timedelta(days=1)
+    add(
+        store,
+        of(declared("web", "cart"), declared("web", "mail"), declared("web", "old", "kubernetes"), seen("a", "b")),
+    )
+    _, ended = add(store, of(declared("web", "cart")), retracted=later)
+    assert ended == 1
+    held = {(claim.callee, claim.seen[0].last) for claim in store.claims().dependencies}
+    assert held == {("cart", None), ("mail", later), ("old", None), ("b", SEEN[0].last)}
+
+
+def test_overrides_that_lead_in_a_circle_write_nothing() -> None:
+    store = MemoryStore()
+    with pytest.raises(InputError, match="lead back"):
+        add(store, of(seen("a", "b")), overrides=Overrides({"a": "b", "b": "a"}))
+    assert store.claims() == Discovered()
+
+
+SHORT = st.sampled_from(["a", "b", "c", "d", "a.x.svc", "b:80"])
+SAID = st.one_of(
+    st.builds(lambda caller, callee: of(seen(caller, callee)), SHORT, SHORT),
+    st.builds(lambda caller, callee: of(declared(caller, callee)), SHORT, SHORT),
+    st.builds(alias, SHORT, SHORT),
+)
+
+
+@given(st.lists(st.lists(SAID, min_size=1, max_size=3), max_size=4))
+@settings(max_examples=80)
+def test_whatever_is_imported_a_second_time_changes_nothing(rounds: list[list[Discovered]]) -> None:
+    store = MemoryStore()
+    for sources in rounds:
+        add(store, *sources)
+        once = store.claims()
+        plan, _ = add(store, *sources)
+        assert (plan.new, plan.extended, plan.folded) == (Counts(0, 0), Counts(0, 0), {})
+        assert store.claims() == once
