@@ -185,3 +185,19 @@ def test_the_command_reads_the_graph_that_an_option_or_a_setting_names(shop, tmp
     assert (code, out) == (2, "")
     assert "absent.db: there is no graph" in err
     assert not (tmp_path / "absent.db").exists()
+
+
+@pytest.mark.neo4j
+def test_a_component_that_the_graph_calls_otherwise_keeps_the_name_of_the_telemetry(shop, neo4j_server, tenant):
+    known = claims_of(shop)
+    renamed = Discovered(
+        tuple(replace(c, name=f"ns/{c.name}", aliases=(c.name,)) for c in known.components),
+        tuple(replace(d, caller=f"ns/{d.caller}", callee=f"ns/{d.callee}") for d in known.dependencies),
+    )
+    bare, options = without_graph(shop), Options(at=shop.started_at)
+    wanted = investigate(bare, options, in_memory(known))
+    assert investigate(bare, options, in_memory(renamed)) == wanted
+    with in_neo4j(renamed, neo4j_server, tenant) as graph:
+        assert investigate(bare, options, graph) == wanted
+        asked = ["frontend", "ns/frontend", "nobody"]
+        assert graph.store.named(asked) == in_memory(renamed).store.named(asked) == {"frontend": "ns/frontend"}

@@ -97,9 +97,9 @@ DependencyKey = tuple[str, str, DependencyType, str]
 Claim = TypeVar("Claim", ComponentClaim, DependencyClaim)
 
 
-def precedence(source: str) -> tuple[int, str]:
+def precedence(source: str) -> tuple[int, bool, str]:
     """Return what sources are sorted by, the most trusted first; sources nobody knows come before the learned."""
-    return _PRECEDENCE.get(source, len(_PRECEDENCE) - 2), source
+    return _PRECEDENCE.get(source, _PRECEDENCE[LEARNED]), source == LEARNED, source
 
 
 def component_key(claim: ComponentClaim) -> ComponentKey:
@@ -254,3 +254,16 @@ def _retracted(claim: Claim, at: datetime) -> Claim:
 
 def _ended(interval: Interval, at: datetime) -> Interval:
     return interval if interval.last is not None else Interval(interval.first, at)
+
+
+def other_names(names: Iterable[str], claims: Iterable[ComponentClaim]) -> dict[str, str]:
+    """Return the component that each of `names` is another name of, where claims give it to exactly one.
+
+    >>> other_names(["cart-svc", "web"], [ComponentClaim("cart", "declared", aliases=("cart-svc", "basket"))])
+    {'cart-svc': 'cart'}
+    """
+    given: dict[str, set[str]] = {name: set() for name in names}
+    for claim in claims:
+        for alias in given.keys() & set(claim.aliases):
+            given[alias].add(claim.name)
+    return {name: components.pop() for name, components in given.items() if len(components) == 1}

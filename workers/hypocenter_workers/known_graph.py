@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from hypocenter_graph.topology import Topology, build_topology
 from hypocenter_graph.walks import incident_subgraph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from hypocenter.model import Component
@@ -61,10 +62,27 @@ def topology_around(
         return own, ()
     wanted = list(dict.fromkeys(seeds))
     try:
-        found = incident_subgraph(graph.store, wanted, replace(graph.view, at=at))
+        known_as = graph.store.named(wanted)
+        found = incident_subgraph(graph.store, (known_as.get(n, n) for n in wanted), replace(graph.view, at=at))
     except SourceError as error:
         return own, (f"the kept graph could not be asked, only what the telemetry shows is used: {error}",)
+    found = _in_words_of_the_telemetry(found, {n: c for n, c in known_as.items() if c not in wanted})
     return _joined(resolved, found), _left_open(wanted, found)
+
+
+def _in_words_of_the_telemetry(found: Subgraph, known_as: Mapping[str, str]) -> Subgraph:
+    """Call components as the telemetry does, where it calls one by one other name and never by its own."""
+    times = Counter(known_as.values())
+    names = {component: name for name, component in known_as.items() if times[component] == 1}
+    return replace(
+        found,
+        components=tuple(replace(c, name=names.get(c.name, c.name)) for c in found.components),
+        dependencies=tuple(
+            replace(d, caller=names.get(d.caller, d.caller), callee=names.get(d.callee, d.callee))
+            for d in found.dependencies
+        ),
+        costs={names.get(name, name): cost for name, cost in found.costs.items()},
+    )
 
 
 def _joined(resolved: Signals, found: Subgraph) -> Topology:

@@ -78,6 +78,12 @@ class GraphStore(Protocol):
         known only as an end of a dependency has one claim, whose source is "".
         """
 
+    def named(self, names: Collection[str]) -> Mapping[str, str]:
+        """Return the component that each of `names` is another name of.
+
+        Left out is what several components go by, or none, and what is a component's own name.
+        """
+
     def steps(self, names: Collection[str], view: View, *, up: bool = False) -> Mapping[str, Sequence[str]]:
         """Return what lies one step from each of `names`, sorted; names with nothing near are left out."""
 

@@ -81,6 +81,11 @@ class FileStore:
         with self._reading() as memory:
             return memory.claims(names, view)
 
+    def named(self, names: Collection[str]) -> Mapping[str, str]:
+        """Return the component that each of `names` is another name of; left out is what several go by, or none."""
+        with self._reading() as memory:
+            return memory.named(names)
+
     def steps(self, names: Collection[str], view: View, *, up: bool = False) -> Mapping[str, Sequence[str]]:
         """Return what lies one step from each of `names`, sorted; names with nothing near are left out."""
         with self._reading() as memory:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from hypocenter_graph.claims import (
     component_key,
     dependency_key,
     join_claims,
+    other_names,
     retracted_claims,
 )
 from hypocenter_graph.stores.around import Around, around, best, joined
@@ -48,6 +49,7 @@ class MemoryStore:
         self._components: dict[ComponentKey, ComponentClaim] = {}
         self._dependencies: dict[DependencyKey, DependencyClaim] = {}
         self._upon: Counter[str] = Counter()
+        self._bearers: defaultdict[str, set[str]] = defaultdict(set)
 
     def upsert(self, found: Discovered) -> None:
         """Join claims with those that are there; all of them or none."""
@@ -74,6 +76,8 @@ class MemoryStore:
             if component.source:
                 self._components[component_key(component)] = component
                 self._keep_node(component.name, component)
+                for alias in component.aliases:
+                    self._bearers[alias].add(component.name)
             elif component.name not in self._graph:
                 self._keep_node(component.name)
         for dependency in claims.dependencies:
@@ -131,6 +135,13 @@ class MemoryStore:
         if view is not None:
             wanted &= steps.shown(view)
         return Discovered(components, tuple(steps.claims[row] for row in np.flatnonzero(wanted).tolist()))
+
+    def named(self, names: Collection[str]) -> Mapping[str, str]:
+        """Return the component that each of `names` is another name of; left out is what several go by, or none."""
+        others = [name for name in names if name not in self._graph]
+        bearers = {component for name in others for component in self._bearers.get(name, ())}
+        claims = chain.from_iterable(self._nodes[name]["claims"] for name in self._known(bearers))
+        return other_names(others, claims)
 
     def steps(self, names: Collection[str], view: View, *, up: bool = False) -> Mapping[str, Sequence[str]]:
         """Return what lies one step from each of `names`, sorted; names with nothing near are left out."""

@@ -19,6 +19,7 @@ from hypocenter_graph.claims import (
     dependency_key,
     is_text,
     join_claims,
+    other_names,
     retracted_claims,
 )
 from hypocenter_graph.resolve import component_of
@@ -102,6 +103,11 @@ class Neo4jStore:
             tuple(sorted((dependency_claim(*edge) for edge in edges), key=dependency_key)),
         )
 
+    def named(self, names: Collection[str]) -> Mapping[str, str]:
+        """Return the component that each of `names` is another name of; left out is what several go by, or none."""
+        others, bearers = self._ask(cypher.NAMED, names=_unique(names))
+        return other_names(others, (claim for node in bearers for claim in _component_claims(node)))
+
     def steps(self, names: Collection[str], view: View, *, up: bool = False) -> Mapping[str, Sequence[str]]:
         """Return what lies one step from each of `names`, sorted; names with nothing near are left out."""
         near = self._ask(cypher.steps(up=up), names=_unique(names), **_bounds(view))
@@ -166,6 +172,8 @@ class Neo4jStore:
         for claim in {**there, **{component_key(claim): claim for claim in changed}}.values():
             by_name[claim.name].append(claim)
         self._run(tx, cypher.WRITE_COMPONENTS, rows=[_node(name, by_name[name]) for name in sorted(names)])
+        named = [{"name": claim.name, "aliases": list(claim.aliases)} for claim in changed if claim.aliases]
+        self._run(tx, cypher.WRITE_ALIASES, rows=named)
 
     def _keep_ends(self, tx: ManagedTransaction, names: Collection[str]) -> None:
         self._run(tx, cypher.WRITE_ENDS, names=_unique(names))

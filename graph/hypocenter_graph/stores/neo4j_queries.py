@@ -1,7 +1,8 @@
 """The Cypher of the Neo4j store. Names and times are always parameters, so nothing in them is ever read as Cypher.
 
-A component is a node `(:Component {tenant, name})`; a claim on a dependency is a relationship whose type is that of
-the dependency and whose `source` tells parallel claims apart. `starts` and `ends` are its intervals, `first` and
+A component is a node `(:Component {tenant, name})`, a name that some component also goes by a node `(:Alias {tenant,
+name})`; a claim on a dependency is a relationship whose type is that of the dependency and whose `source` tells
+parallel claims apart. `starts` and `ends` are its intervals, `first` and
 `last` their outer bounds, in microseconds since 1970. Every read starts from the unique index on (tenant, name).
 """
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MIGRATIONS = (
     (
         "CREATE CONSTRAINT hypocenter_component IF NOT EXISTS FOR (c:Component) REQUIRE (c.tenant, c.name) IS UNIQUE",
+        "CREATE CONSTRAINT hypocenter_alias IF NOT EXISTS FOR (a:Alias) REQUIRE (a.tenant, a.name) IS UNIQUE",
         "CREATE CONSTRAINT hypocenter_tenant IF NOT EXISTS FOR (t:Tenant) REQUIRE t.name IS UNIQUE",
     ),
 )
@@ -47,6 +49,17 @@ KNOWN = (
 WRITE_COMPONENTS = (
     "UNWIND $q.rows AS row MERGE (c:Component {tenant: $q.tenant, name: row.name}) "
     "SET c.claims = row.claims, c.type = row.type, c.owner = row.owner"
+)
+# Which components bear a name is only where to look: their claims say whether they still do.
+WRITE_ALIASES = (
+    "UNWIND $q.rows AS row UNWIND row.aliases AS alias MERGE (a:Alias {tenant: $q.tenant, name: alias}) "
+    "WITH row, a WHERE NOT row.name IN coalesce(a.bearers, []) SET a.bearers = coalesce(a.bearers, []) + row.name"
+)
+NAMED = (
+    "UNWIND $q.names AS name MATCH (a:Alias {tenant: $q.tenant, name: name}) "
+    "WHERE NOT EXISTS { (:Component {tenant: $q.tenant, name: name}) } UNWIND a.bearers AS bearer "
+    "MATCH (c:Component {tenant: $q.tenant, name: bearer}) "
+    "RETURN [collect(DISTINCT name), collect(DISTINCT [c.name, c.claims])] AS answer"
 )
 WRITE_ENDS = "UNWIND $q.names AS name MERGE (c:Component {tenant: $q.tenant, name: name})"
 REMOVE = "UNWIND $q.names AS name MATCH (c:Component {tenant: $q.tenant, name: name}) DETACH DELETE c"

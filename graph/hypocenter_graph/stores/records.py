@@ -48,8 +48,9 @@ def dependency_record(claim: DependencyClaim) -> dict[str, Any]:
         "type": str(claim.type),
         "source": claim.source,
         **_times(claim.seen),
-        "confidence": claim.confidence,
-        "calls_per_s": claim.calls_per_s,
+        # A negative zero is a zero in Python's order, and less than one in others.
+        "confidence": abs(float(claim.confidence)),
+        "calls_per_s": None if claim.calls_per_s is None else abs(float(claim.calls_per_s)),
     }
 
 
