@@ -59,32 +59,39 @@ def plan_import(
     the store that turns out to be another's other name is folded into that. Raises InputError for overrides that lead
     back to where they begin.
     """
-    identity, said = _resolved(there, sources, gap, overrides)
-    found = join_claims(said, {}, {}, gap)
-    moved, folded = _folded(there, identity, gap)
-    kept = _joined([_without(there, folded), moved])
+    names = _resolved(there, sources, gap, overrides)
+    found = join_claims(names.said, {}, {}, gap)
+    kept = _joined([_without(there, names.folded), names.moved])
     before = {component_key(c): c for c in kept.components}, {dependency_key(d): d for d in kept.dependencies}
     changed = join_claims(found, *before, gap)
     new = Counts(len(_names(changed) - _names(kept)), len(_ends(changed) - _ends(kept)))
     known = {claim.name for claim in changed.components} & _names(kept)
     extended = Counts(len(known), len(_ends(changed) & _ends(kept)))
-    return Plan(found, moved, folded, new, extended, tuple(dict.fromkeys((*identity.notes, *said.notes))))
+    notes = tuple(dict.fromkeys((*names.notes, *names.said.notes)))
+    return Plan(found, names.moved, names.folded, new, extended, notes)
 
 
-def _resolved(
-    there: Discovered, sources: Sequence[Discovered], gap: timedelta, overrides: Overrides
-) -> tuple[Identity, Discovered]:
-    """Return what names mean, and what sources found under those names, their notes with it.
+@dataclass(frozen=True)
+class _Resolved:
+    """What sources `said` under the names of components, and what of the store that comes to: `moved` and `folded`."""
 
-    Names that became one may prove more names, so this goes on until nothing changes.
-    """
-    said = Discovered()
+    said: Discovered
+    moved: Discovered
+    folded: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def _resolved(there: Discovered, sources: Sequence[Discovered], gap: timedelta, overrides: Overrides) -> _Resolved:
+    """Resolve names until nothing changes: names that became one may prove more names, or contradict others no more."""
+    after = there
     for _ in range(_MOST_ROUNDS):
-        identity = find_identity((there, *sources, said), overrides)
-        before, said = said, _joined([resolved(source, identity, gap) for source in sources])
-        if said in (before, _joined(sources)):
+        identity = find_identity((after, *sources), overrides)
+        said = _joined([resolved(source, identity, gap) for source in sources])
+        moved, folded = _folded(there, identity, gap)
+        before, after = after, _joined([_without(there, folded), moved, said])
+        if after == before or (not folded and said == _joined(sources)):
             break
-    return identity, said
+    return _Resolved(said, moved, folded, identity.notes)
 
 
 def write_import(store: GraphStore, plan: Plan, retracted: datetime | None = None) -> int:
