@@ -43,7 +43,8 @@ SOURCES: Mapping[str, Source] = {
     "backstage": Source(0.7, False, "the Backstage catalog"),
     LEARNED: Source(0.3, True, "lagged dependence between metrics: a suggestion"),
 }
-_PRECEDENCE = {name: place for place, name in enumerate(SOURCES)}
+# In even places: a source that nobody knows has the odd one just before the learned.
+_PRECEDENCE = {name: 2 * place for place, name in enumerate(SOURCES)}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -97,9 +98,9 @@ DependencyKey = tuple[str, str, DependencyType, str]
 Claim = TypeVar("Claim", ComponentClaim, DependencyClaim)
 
 
-def precedence(source: str) -> tuple[int, bool, str]:
+def precedence(source: str) -> tuple[int, str]:
     """Return what sources are sorted by, the most trusted first; sources nobody knows come before the learned."""
-    return _PRECEDENCE.get(source, _PRECEDENCE[LEARNED]), source == LEARNED, source
+    return _PRECEDENCE.get(source, _PRECEDENCE[LEARNED] - 1), source
 
 
 def component_key(claim: ComponentClaim) -> ComponentKey:
