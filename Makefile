@@ -12,9 +12,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 BENCHMARKS := bench-rca bench-unseen bench-start bench-pipeline bench-simulator \
-	bench-detect bench-nab bench-methods bench-alerts bench-learned
+	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph
 
-.PHONY: help install demo test services check format bench bench-docs peers lock picture clean
+.PHONY: help install demo test soak services check format bench bench-docs peers lock picture clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ demo: $(STAMP) ## Simulate a shop with a fault, investigate it and write report.
 test: $(STAMP) ## Run every test; shows coverage, and what was skipped and why
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
+soak: $(STAMP) ## Try the laws of graph stores on many random graphs (half an hour); ARGS goes to pytest
+	@$(BIN)/python -m pytest --hypothesis-profile=soak tests/test_graph_store_contract.py tests/test_graph_walks.py $(ARGS)
+
 services: $(STAMP) ## Run Neo4j and Redis natively, on loopback, until Ctrl-C (needs java and mvn)
 	@$(BIN)/python tests/servers/services.py
 
@@ -63,6 +66,7 @@ bench-nab: ## Score detection by the rules of the Numenta Anomaly Benchmark
 bench-methods: ## Compare detection with textbook methods and peers by precision-recall area
 bench-alerts: ## Count false alarms per series and week, beside recall on labelled cases
 bench-learned: ## Measure edges suggested from metrics against known graphs
+bench-graph: ## Measure graph stores: loading, subgraphs and paths (needs java and mvn; half an hour)
 
 $(BENCHMARKS): $(STAMP)
 	@$(BIN)/python benchmarks/$(subst -,_,$@).py $(DATA)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from server_process import ServerProcess, free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hypocenter_graph.stores.contract import GraphStore
+    from hypocenter_graph.stores.neo4j import Connection
+
 PACKAGES = {"redis-server": "redis-server", "prometheus": "prometheus", "chromium": "chromium", "dot": "graphviz"}
 PROMETHEUS_CONFIG = """\
 global: {scrape_interval: 15s}
@@ -23,6 +27,7 @@ storage: {tsdb: {out_of_order_time_window: 30d}}
 """
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("hypocenter", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+settings.register_profile("soak", settings.get_profile("hypocenter"), derandomize=False, max_examples=2500)
 settings.load_profile("hypocenter")
 
 
@@ -127,6 +132,39 @@ def neo4j_restartable(_neo4j_of_the_module: Neo4j) -> Neo4j:
     """A running Neo4j of the test module alone, to `stop()`, `kill()` and `start()` again on the same port and data."""
     _neo4j_of_the_module.start()
     return _neo4j_of_the_module
+
+
+@pytest.fixture(scope="session")
+def neo4j_connection(neo4j_server: Neo4j) -> Connection:
+    """How a graph store reaches the Neo4j of all tests; patient, for the machine may have much to do."""
+    from hypocenter_graph.stores.neo4j import Connection
+
+    return Connection(neo4j_server.url, neo4j_server.user, neo4j_server.password, timeout_s=60)
+
+
+@pytest.fixture(scope="module", params=["memory", "file", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+def new_graph(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_tenant: Callable[[], str]
+) -> Callable[[], GraphStore]:
+    """`new_graph()` is an empty graph store of each kind in turn; two of a kind lie in one file or server."""
+    from hypocenter_graph.stores.file import FileStore
+    from hypocenter_graph.stores.memory import MemoryStore
+    from hypocenter_graph.stores.neo4j import Neo4jStore
+
+    if request.param == "memory":
+        return MemoryStore
+    if request.param == "file":
+        path = tmp_path_factory.mktemp("graph") / "all.graph"
+        return lambda: FileStore(path, new_tenant())
+    connection = request.getfixturevalue("neo4j_connection")
+    return lambda: Neo4jStore(connection, new_tenant())
+
+
+@pytest.fixture
+def graph(new_graph: Callable[[], GraphStore]) -> Iterator[GraphStore]:
+    """An empty graph store of each kind in turn."""
+    with closing(new_graph()) as store:
+        yield store
 
 
 @pytest.fixture(scope="session")
