@@ -23,6 +23,7 @@ TITLES = {
     "methods": "Detection: beside the methods that everybody knows",
     "alerts": "Detection: what an operator feels",
     "learned": "The graph: edges suggested from metrics alone",
+    "graph": "The graph: loading and asking, in memory and in Neo4j",
 }
 HEAD = """# Benchmarks
 
