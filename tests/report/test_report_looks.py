@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hypocenter.report import render
+from hypocenter.report.topology_svg import STYLE
 
 STATES = ("cause", "suspect", "affected", "normal", "unobserved")
 
@@ -49,3 +50,14 @@ def test_text_stands_out_from_its_ground_in_light_and_dark(sample):
         assert contrast(colours["cause-ink"], colours["cause-tint"]) >= 4.5
         for stroke in ("cause", "suspect", "affected", "measure"):
             assert contrast(colours[stroke], colours["paper"]) >= (2.2 if stroke == "suspect" else 3.0), stroke
+
+
+def test_the_picture_of_the_graph_stands_out_from_its_ground_in_light_and_dark():
+    blocks = re.findall(r"svg {(.*?)}", STYLE, flags=re.DOTALL)
+    light, dark = (dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block)) for block in blocks[:2])
+    for colours in (light, {**light, **dark}):
+        for ground in ("paper", "faint", "data-tint", "queue-tint"):
+            assert contrast(colours["ink"], colours[ground]) >= 7, ground
+            assert contrast(colours["muted"], colours[ground]) >= 4.5, ground
+        for stroke in ("line", "data", "queue", "gone", "lean"):
+            assert contrast(colours[stroke], colours["paper"]) >= 3.0, stroke

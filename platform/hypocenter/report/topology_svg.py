@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from hypocenter.report.svg import Element, Point
 
 SVG = "http://www.w3.org/2000/svg"
-LEARNED = "learned"
+LEARNED, VANISHED = "learned", "vanished"
 LETTER, SMALL_LETTER = 8.4, 6.8  # widths of letters in pixels, generously
 NARROWEST, WIDEST, LEAST_WIDTH = 108.0, 204.0, 360.0
 HEIGHT, ICON, LINE = 38.0, 16.0, 20.0
 MARGIN = 14.0
+WIDEST_LEGEND = 1200.0  # what a window of a usual screen shows without scrolling
 
 # Which of several dependencies between two components a line shows: the first of these.
 EDGE_WORDS: Mapping[str, str] = {
@@ -34,7 +35,7 @@ EDGE_WORDS: Mapping[str, str] = {
     DependencyType.RUNS_ON: "runs on",
     DependencyType.INSTANCE_OF: "is an instance of",
     LEARNED: "suggested by metrics, with its confidence",
-    "vanished": "seen then, and no more",
+    VANISHED: "seen then, and no more",
 }
 _ORDER = {name: place for place, name in enumerate(EDGE_WORDS)}
 
@@ -76,8 +77,8 @@ text { fill: var(--ink); }
 .CONSUMES { stroke-dasharray: 10 3 2 3 2 3; }
 .DEPENDS_ON { stroke: var(--lean); stroke-dasharray: 12 4; }
 .RUNS_ON { stroke: var(--line); stroke-width: 1.8; stroke-dasharray: 0.1 4.5; stroke-linecap: round; }
-.INSTANCE_OF { stroke: var(--muted); stroke-dasharray: 5 3; }
-.learned { stroke: var(--line); stroke-width: 1; stroke-dasharray: 2 5; }
+.INSTANCE_OF { stroke-dasharray: 7 2; }
+.learned { stroke: var(--line); stroke-width: 1.1; stroke-dasharray: 4 5; }
 .vanished { stroke: var(--gone); stroke-width: 1.6; stroke-dasharray: none; }
 .cross { fill: none; stroke: var(--gone); stroke-width: 2; }
 .sure { font-size: 10px; fill: var(--muted); paint-order: stroke; stroke: var(--paper); stroke-width: 3px; }
@@ -85,6 +86,7 @@ text { fill: var(--ink); }
 .arrow.of-PUBLISHES, .arrow.of-CONSUMES { fill: var(--queue); }
 .arrow.of-DEPENDS_ON { fill: var(--lean); }
 .arrow.of-RUNS_ON, .arrow.of-learned { fill: var(--line); }
+.arrow.of-INSTANCE_OF { fill: var(--paper); stroke: var(--muted); }
 .arrow.of-vanished { fill: var(--gone); }
 @media screen and (prefers-color-scheme: dark) {
   svg { --paper: #161c23; --ink: #e4e9ef; --muted: #9ba8b6; --line: #7f8c9a; --faint: #202831;
@@ -118,13 +120,13 @@ def topology_svg(picture: Picture) -> str:
     box = Box(width=min(max(longest * LETTER + 34, NARROWEST), WIDEST), height=HEIGHT, gap=12.0, layer_gap=56.0)
     layout = lay_out(names, [(d.caller, d.callee) for d in picture.dependencies], box)
     width = max(layout.width, LEAST_WIDTH)
-    keys = list(_placed_keys(picture, width))
+    keys = list(_placed_keys(picture, min(width, WIDEST_LEGEND)))
     top = 34.0 + LINE * len(picture.notes) + (keys[-1][2] + LINE if keys else 0.0) + 8
     root = drawing(width, top + layout.height, picture.title, _description(picture), "topology")
     root.set("xmlns", SVG)
     add(root, "style").text = STYLE
     add(root, "rect", x=0, y=0, width=width, height=top + layout.height, css="ground")
-    _define_arrows(root)
+    _define_marks(root, box)
     _draw_head(root, picture, keys)
     body = add(root, "g", transform=f"translate(0 {number(top)})")
     _draw_edges(body, picture, layout)
@@ -138,14 +140,17 @@ def _description(picture: Picture) -> str:
     return f"{len(picture.components)} components ({counts}), {len(picture.dependencies)} dependencies"
 
 
-def _define_arrows(root: Element) -> None:
+def _define_marks(root: Element, box: Box) -> None:
     marks = add(root, "defs")
     for name in EDGE_WORDS:
-        arrow = add(marks, "marker", id=f"arrow-{name}", viewBox="0 0 8 8", refX=7.5, refY=4, orient="auto")
-        for side in ("markerWidth", "markerHeight"):
-            arrow.set(side, "8")
+        arrow = add(marks, "marker", id=f"arrow-{name}", viewBox="0 0 9 8", refX=8, refY=4, orient="auto")
+        arrow.set("markerWidth", "9")
+        arrow.set("markerHeight", "8")
         arrow.set("markerUnits", "userSpaceOnUse")
-        add(arrow, "path", d="M0 0.5L8 4L0 7.5z", css=f"arrow of-{name}")
+        add(arrow, "path", d="M0.5 0.7L8 4L0.5 7.3z", css=f"arrow of-{name}")
+    # Letters of other scripts may be wider than reckoned; they must not run into what stands beside them.
+    inside = add(marks, "clipPath", id="inside")
+    add(inside, "rect", x=0, y=0, width=box.width - 4, height=box.height)
 
 
 def _placed_keys(picture: Picture, width: float) -> Iterator[tuple[str, float, float]]:
@@ -171,6 +176,8 @@ def _draw_head(root: Element, picture: Picture, keys: Sequence[tuple[str, float,
         place = add(root, "g", transform=f"translate({number(MARGIN + x)} {number(top + y)})")
         if name in EDGE_WORDS:
             _line(place, "M0 10H34", name)
+            if name == VANISHED:
+                _draw_cross(place, (13.0, 10.0))
         else:
             group = add(place, "g", css=name)
             add(group, "rect", x=6, y=0, width=24, height=20, rx=4, css="frame")
@@ -186,7 +193,7 @@ def _line(parent: Element, way: str, kind: str) -> Element:
 
 def _kind(edge: Dependency, picture: Picture) -> str:
     if (edge.caller, edge.callee, edge.type) in picture.vanished:
-        return "vanished"
+        return VANISHED
     return LEARNED if edge.source == LEARNED else str(edge.type)
 
 
@@ -195,16 +202,28 @@ def _draw_edges(body: Element, picture: Picture, layout: Layout) -> None:
     between: dict[Edge, list[Dependency]] = {}
     for edge in picture.dependencies:
         between.setdefault((edge.caller, edge.callee), []).append(edge)
-    for ends in sorted(layout.routes):
-        edges = sorted(between[ends], key=lambda edge: _ORDER[_kind(edge, picture)])
-        kind = _kind(edges[0], picture)
+    shown = {ends: min(edges, key=lambda edge: _rank(edge, picture)) for ends, edges in between.items()}
+    # Lines that leave a component together share their way; what counts less lies below.
+    for ends in sorted(layout.routes, key=lambda ends: (-_rank(shown[ends], picture), ends)):
+        kind = _kind(shown[ends], picture)
         line = _line(body, smooth(layout.routes[ends]), kind)
-        add(line, "title", "; ".join(_said(edge) for edge in edges))
-        middle = _middle(layout.routes[ends])
-        if kind == "vanished":
-            _draw_cross(body, middle)
-        elif kind == LEARNED:
-            add(body, "text", f"{edges[0].confidence:.2f}", x=middle[0], y=middle[1] - 3, css="sure")
+        add(line, "title", "; ".join(_said(edge) for edge in sorted(between[ends], key=lambda e: _rank(e, picture))))
+    _draw_signs(body, shown, picture, layout)
+
+
+def _draw_signs(body: Element, shown: Mapping[Edge, Dependency], picture: Picture, layout: Layout) -> None:
+    """Cross out what vanished and write how sure suggestions are, above all lines."""
+    for ends, edge in sorted(shown.items()):
+        kind = _kind(edge, picture)
+        if kind == VANISHED and ends in layout.routes:
+            _draw_cross(body, _apart(layout.routes[ends]))
+        elif kind == LEARNED and ends in layout.routes:
+            x, y = _apart(layout.routes[ends])
+            add(body, "text", f"{edge.confidence:.2f}", x=x, y=y + 3.5, css="sure", text_anchor="middle")
+
+
+def _rank(edge: Dependency, picture: Picture) -> int:
+    return _ORDER[_kind(edge, picture)]
 
 
 def _said(edge: Dependency) -> str:
@@ -213,9 +232,9 @@ def _said(edge: Dependency) -> str:
     return f"{ends} ({edge.type}, {edge.source}, confidence {edge.confidence:.2g}{rate})"
 
 
-def _middle(points: Sequence[Point]) -> Point:
-    """Return where a line is half way between the two points in its middle."""
-    (x0, y0), (x1, y1) = points[(len(points) - 1) // 2], points[len(points) // 2]
+def _apart(points: Sequence[Point]) -> Point:
+    """Return a point of a line near its end, where no other that leaves the same component shares its way."""
+    (x0, y0), (x1, y1) = points[-2:]
     return (x0 + x1) / 2, (y0 + y1) / 2
 
 
@@ -231,18 +250,22 @@ def _draw_nodes(body: Element, picture: Picture, layout: Layout, box: Box) -> No
     for component in components:
         x, y = layout.centres[component.name]
         group = add(body, "g", css=f"{component.type}{' focus' if component.name == picture.focus else ''}")
+        group.set("transform", f"translate({number(x - box.width / 2)} {number(y - box.height / 2)})")
         add(group, "title", ", ".join(_facts(component)))
-        left, top = x - box.width / 2, y - box.height / 2
         round_ = 18 if component.type is ComponentType.QUEUE else 2 if component.type is ComponentType.HOST else 6
-        add(group, "rect", x=left, y=top, width=box.width, height=box.height, rx=round_, css="frame")
-        icon = f"translate({number(left + 8)} {number(y - ICON / 2)})"
-        add(group, "path", d=ICONS[component.type], css="icon", transform=icon)
-        # Most components are services; where one line says it all there is one.
-        kind = "" if component.type is ComponentType.SERVICE else str(component.type)
-        below = shorten(" · ".join(filter(None, (kind, component.owner))), int((box.width - 34) / SMALL_LETTER))
-        add(group, "text", shown[component.name], x=left + 29, y=y - 2 if below else y + 4, css="name")
-        if below:
-            add(group, "text", below, x=left + 29, y=y + 12, css="kind")
+        add(group, "rect", x=0, y=0, width=box.width, height=box.height, rx=round_, css="frame")
+        add(group, "path", d=ICONS[component.type], css="icon", transform=f"translate(8 {number((HEIGHT - ICON) / 2)})")
+        _draw_words(group, shown[component.name], component, box)
+
+
+def _draw_words(group: Element, name: str, component: Component, box: Box) -> None:
+    """Write the name and, unless it is a service that nobody owns, what it is below."""
+    kind = "" if component.type is ComponentType.SERVICE else str(component.type)
+    below = shorten(" · ".join(filter(None, (kind, component.owner))), int((box.width - 34) / SMALL_LETTER))
+    words = add(group, "g", clip_path="url(#inside)")
+    add(words, "text", name, x=29, y=17 if below else 23, css="name")
+    if below:
+        add(words, "text", below, x=29, y=31, css="kind")
 
 
 def _facts(component: Component) -> Iterable[str]:
