@@ -240,7 +240,7 @@ def test_pictures_are_written_and_show_what_vanished(history):
     code, _, err = history("as-of", "2026-01-02", "--until", "2026-03-02", "--svg", "then.svg")
     assert (code, err) == (0, "")
     then = ElementTree.parse("then.svg").getroot()
-    assert sum(e.get("class") == "cross" for e in then.iter()) == 1
+    assert sum(e.get("class") == "cross" for e in then.iter()) == 2  # the line and its entry in the legend
     assert history("show", "cart", "--as-of", "2026-03-02", "--svg", "cart.svg")[0] == 0
     assert "Around cart" in Path("cart.svg").read_text(encoding="utf-8")
     assert history("export", "--format", "svg", "--as-of", "2026-03-02", "--out", "all.svg")[0] == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hypocenter_graph.claims import SOURCES, Discovered, component_key, dependency_key, join_claims, precedence
@@ -59,7 +59,7 @@ def plan_import(
     the store that turns out to be another's other name is folded into that. Raises InputError for overrides that lead
     back to where they begin.
     """
-    names = _resolved(there, sources, gap, overrides)
+    names = _resolved(there, [_once(source, gap) for source in sources], gap, overrides)
     found = join_claims(names.said, {}, {}, gap)
     kept = _joined([_without(there, names.folded), names.moved])
     before = {component_key(c): c for c in kept.components}, {dependency_key(d): d for d in kept.dependencies}
@@ -69,6 +69,11 @@ def plan_import(
     extended = Counts(len(known), len(_ends(changed) & _ends(kept)))
     notes = tuple(dict.fromkeys((*names.notes, *names.said.notes)))
     return Plan(found, names.moved, names.folded, new, extended, notes)
+
+
+def _once(source: Discovered, gap: timedelta) -> Discovered:
+    """Return what a source found with one claim for each thing."""
+    return replace(join_claims(source, {}, {}, gap), notes=source.notes)
 
 
 @dataclass(frozen=True)

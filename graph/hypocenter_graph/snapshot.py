@@ -35,16 +35,16 @@ def _shows(claim: ComponentClaim, view: View) -> bool:
 
 
 def find_component(store: GraphStore, name: str) -> str:
-    """Return the component that goes by `name`, one of its other names included.
+    """Return the component that goes by `name`, or that alone has it as another name.
 
     Raises InputError that names the most similar ones when there is none.
     """
     if store.claims([name]).components:
         return name
+    owner = store.named([name]).get(name)
+    if owner is not None:
+        return owner
     components = store.claims().components
-    owners = sorted({claim.name for claim in components if name in claim.aliases})
-    if owners:
-        return owners[0]
     if not components:
         raise InputError("the graph is empty; fill it with: hypocenter graph import FILE")
     near = difflib.get_close_matches(name, sorted({claim.name for claim in components}), _MOST_NAMED, 0.5)

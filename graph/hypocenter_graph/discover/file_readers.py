@@ -5,7 +5,7 @@ Files of one kind that refer to each other, such as manifests of Kubernetes, are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 
     from hypocenter_graph.claims import Discovered
     from hypocenter_graph.discover.files import Input
-
-
-def _untold(_: str) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,12 @@ class Asked:
     at: datetime
     lookback: timedelta
     learn: bool = False
-    tell: Callable[[str], None] = _untold
+    tell: Callable[[str], None] | None = None
+
+    def telling(self, text: str) -> None:
+        """Tell what is being done, where somebody listens."""
+        if self.tell is not None:
+            self.tell(text)
 
 
 def discover(inputs: Sequence[Input], asked: Asked) -> Iterator[Discovered]:
@@ -56,7 +57,7 @@ def _read_declared(inputs: Sequence[Input], asked: Asked) -> Iterator[Discovered
     from hypocenter_graph.discover.declared import read_declared
 
     for each in inputs:
-        asked.tell(f"reading {each.path}")
+        asked.telling(f"reading {each.path}")
         yield read_declared(each.path, asked.at)
 
 
@@ -78,7 +79,7 @@ def _catalog(
     asked: Asked,
 ) -> Discovered:
     """Read the documents of all files as one; a file that is wrong by itself is named."""
-    asked.tell(f"reading {_together(inputs)}")
+    asked.telling(f"reading {_together(inputs)}")
     documents = [_documents(each) for each in inputs]
     for each, own in zip(inputs, documents, strict=True) if len(inputs) > 1 else ():
         read(own, str(each.path), asked.at)
@@ -88,7 +89,7 @@ def _catalog(
 def _read_otlp(inputs: Sequence[Input], asked: Asked) -> Iterator[Discovered]:
     from hypocenter.readers.otlp import read_otlp
 
-    yield _of_spans(inputs, (read_otlp(each.path) for each in inputs), asked)
+    yield _of_spans(inputs, ((read_otlp(each.path), ()) for each in inputs), asked)
 
 
 def _read_spans(inputs: Sequence[Input], asked: Asked) -> Iterator[Discovered]:
@@ -96,21 +97,24 @@ def _read_spans(inputs: Sequence[Input], asked: Asked) -> Iterator[Discovered]:
     from hypocenter.readers.records import SPANS, read_records
 
     limits = limits_from_settings()
-    yield _of_spans(inputs, (read_records(each.path, SPANS, limits)[0] for each in inputs), asked)
+    yield _of_spans(inputs, (read_records(each.path, SPANS, limits) for each in inputs), asked)
 
 
-def _of_spans(inputs: Sequence[Input], frames: Iterator[Any], asked: Asked) -> Discovered:
+def _of_spans(inputs: Sequence[Input], frames: Iterator[tuple[Any, Sequence[str]]], asked: Asked) -> Discovered:
     """A trace may begin in one file and end in the next."""
     import pandas as pd
 
     from hypocenter_graph.discover.spans import discover_spans
 
-    read = []
+    read, notes = [], list[str]()
     for each in inputs:
-        asked.tell(f"reading {each.path}")
-        read.append(next(frames))
-    asked.tell("looking who calls whom")
-    return discover_spans(read[0] if len(read) == 1 else pd.concat(read, ignore_index=True), _together(inputs))
+        asked.telling(f"reading {each.path}")
+        frame, bent = next(frames)
+        read.append(frame)
+        notes += bent
+    asked.telling("looking who calls whom")
+    found = discover_spans(read[0] if len(read) == 1 else pd.concat(read, ignore_index=True), _together(inputs))
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def _read_prometheus(inputs: Sequence[Input], asked: Asked) -> Iterator[Discovered]:
@@ -118,7 +122,7 @@ def _read_prometheus(inputs: Sequence[Input], asked: Asked) -> Iterator[Discover
     from hypocenter_graph.discover.cases import discover_counters
 
     for each in inputs:
-        asked.tell(f"reading {each.path}")
+        asked.telling(f"reading {each.path}")
         yield from discover_counters(read_exposition(each.path, asked.at), str(each.path))
 
 
@@ -126,7 +130,7 @@ def _read_jaeger(inputs: Sequence[Input], asked: Asked) -> Iterator[Discovered]:
     from hypocenter_graph.discover.jaeger import discover_jaeger
 
     for each in inputs:
-        asked.tell(f"reading {each.path}")
+        asked.telling(f"reading {each.path}")
         value = (_documents(each) or (None,))[0]
         yield discover_jaeger(value, str(each.path), asked.at, asked.lookback)
 
@@ -136,7 +140,7 @@ def _read_cases(inputs: Sequence[Input], asked: Asked) -> Iterator[Discovered]:
     from hypocenter_graph.discover.cases import discover_case
 
     for each in inputs:
-        asked.tell(f"reading {each.path}")
+        asked.telling(f"reading {each.path}")
         for case in read_cases(each.path):
             yield from discover_case(case, str(each.path), asked.at, learn=asked.learn)
 

@@ -70,7 +70,7 @@ text { fill: var(--ink); }
 .external .frame { fill: var(--paper); stroke-dasharray: 5 3; }
 .host .frame, .pod .frame, .instance .frame { fill: var(--paper); }
 .focus .frame { stroke: var(--ink); stroke-width: 3; }
-.edge { fill: none; stroke: var(--muted); stroke-width: 1.2; }
+.edge { fill: none; stroke: var(--line); stroke-width: 1.2; }
 .edge:hover { stroke: var(--ink); stroke-width: 3; }
 .PUBLISHES, .CONSUMES { stroke: var(--queue); stroke-width: 1.5; }
 .PUBLISHES { stroke-dasharray: 10 3 2 3; }
