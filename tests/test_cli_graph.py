@@ -90,7 +90,7 @@ def test_import_tells_what_was_found_and_what_is_new(graph):
     code, out, err = graph("import", "calls.csv")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "read      1 declared",
+        "read      declared (1)",
         "declared  7 components, 6 dependencies",
         "new       7 components, 6 dependencies",
         "extended  0 components, 0 dependencies",

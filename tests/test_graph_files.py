@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -91,6 +92,7 @@ FILES = {
     "spans.csv": ("spans", "time,trace,span,parent,service,operation,duration_us\n"),
     "wide.csv": ("case", "time,web|latency,cart|latency\n2026-03-01T00:00:00Z,1,2\n"),
     "one.csv": ("case", "timestamp,web|latency\n2026-03-01T00:00:00Z,1\n"),
+    "incidents.jsonl.gz": ("case", gzip.compress(b'{"case_id": "a"}\n')),
     "incidents.jsonl": ("case", '{"case_id": "a"}\n'),
 }
 
@@ -182,6 +184,14 @@ def test_a_case_tells_what_it_states_from_its_first_sample_on(tmp_path: Path) ->
     (edge,) = (claim for one in found for claim in one.dependencies)
     assert edge.seen[0].first == datetime(2026, 3, 1, tzinfo=UTC)
     assert edge.seen[0].last is None
+
+
+def test_an_incident_of_alerts_alone_states_its_graph_from_its_first_alert_on(tmp_path: Path) -> None:
+    events = [{"ts": f"2026-03-01T10:0{n}:00Z", "entity": "web", "name": "slow"} for n in (1, 0)]
+    incident = {"case_id": "a", "events": events, "edges": [["web", "cart"]]}
+    path = write(tmp_path / "incidents.jsonl", json.dumps(incident))
+    (edge,) = (claim for one in discover(find_inputs([path])[0], ASKED) for claim in one.dependencies)
+    assert (edge.caller, edge.callee, edge.seen[0].first) == ("web", "cart", datetime(2026, 3, 1, 10, tzinfo=UTC))
 
 
 def test_edges_are_suggested_only_where_none_is_told(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def _to_json(plan: Plan, counts: Mapping[str, int], ended: int) -> dict[str, Any
 def _to_text(plan: Plan, counts: Mapping[str, int], ended: int, place: str) -> list[str]:
     from hypocenter_graph.graph_text import aligned, short
 
-    rows = [("read", ", ".join(f"{count:,} {kind}" for kind, count in counts.items()))]
+    rows = [("read", ", ".join(f"{kind} ({count:,})" for kind, count in counts.items()))]
     told = {**plan.by_source(), "new": plan.new, "extended": plan.extended}
     rows += [
         (name, f"{each.components:,} components, {each.dependencies:,} dependencies") for name, each in told.items()

@@ -103,11 +103,11 @@ def _learned(signals: Signals | None, told: Collection[object], where: str) -> D
 
 
 def _window(case: Case) -> Interval | None:
-    """Return from when to when the case has metrics or spans, None without any."""
+    """Return from when to when the case has metrics, spans or alerts, None without any."""
     from hypocenter.readers.times import as_datetime
 
     times = [] if case.metrics is None or not len(case.metrics.times) else [*case.metrics.times[[0, -1]]]
-    found = [as_datetime(time) for time in times]
+    found = [*map(as_datetime, times), *(alert.at for alert in case.alerts if alert.at is not None)]
     if case.spans is not None and len(case.spans):
         found += [case.spans["time"].min().to_pydatetime(), case.spans["time"].max().to_pydatetime()]
     return Interval(min(found), max(found)) if found else None

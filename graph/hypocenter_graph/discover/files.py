@@ -94,10 +94,10 @@ def recognize(path: Path) -> Input:
     if is_table(path):
         return Input(path, _table_kind(path))
     head = _head(path)
+    if is_incidents(path) and not _OTLP.match(head or ""):
+        return Input(path, "case")
     if head is None or _OTLP.match(head):
         return Input(path, "otlp")
-    if is_incidents(path):
-        return Input(path, "case")
     if _SCRAPE.match(_first_sample(head)):
         return Input(path, "prometheus")
     return _document_kind(path)
