@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Neo4jStore", "check_url"]
 BATCH = 5_000
+PAGE = 2_000
 Row = dict[str, Any]
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
@@ -92,11 +93,9 @@ class Neo4jStore:
     def claims(self, names: Collection[str] | None = None, view: View | None = None) -> Discovered:
         """Return the claims on the named components and on dependencies between them, or all there are."""
         bounds = {"all": view is None, **_bounds(view or View())}
-        if names is None:
-            nodes = [[row["name"], row["claims"]] for row in self._rows(cypher.EVERY_COMPONENT)]
-            edges = [row["claim"] for row in self._rows(cypher.EVERY_DEPENDENCY, **bounds)]
-        else:
-            nodes, edges = self._ask(cypher.BETWEEN, names=_unique(names), **bounds)
+        nodes, edges = (
+            self._every(bounds) if names is None else self._ask(cypher.BETWEEN, names=_unique(names), **bounds)
+        )
         components = [claim for node in nodes for claim in _component_claims(node) or [ComponentClaim(node[0], "")]]
         return Discovered(
             tuple(sorted(components, key=component_key)),
@@ -210,8 +209,18 @@ class Neo4jStore:
     def _ask(self, query: str, **parameters: Any) -> Any:
         return self._read(lambda tx: self._answer(tx, query, **parameters))
 
-    def _rows(self, query: str, **parameters: Any) -> list[Row]:
-        return self._read(lambda tx: tx.run(query, q={"tenant": self._tenant, **parameters}).data())
+    def _every(self, bounds: Row) -> tuple[list[Any], list[Any]]:
+        """Return all components and the dependencies between them, in pages that each take a bounded time."""
+        nodes: list[Any] = []
+        edges: list[Any] = []
+        page: list[Any] = [[""]]
+        while page:
+            page = self._ask(cypher.PAGE_OF_COMPONENTS, after=page[-1][0], most=PAGE)
+            nodes += page
+            edges += self._ask(cypher.DEPENDENCIES_OF, names=[node[0] for node in page], **bounds)
+        known = {node[0] for node in nodes}
+        # What was written between two pages may lead to a component that no page held.
+        return nodes, [edge for edge in edges if edge[1] in known]
 
     def _read(self, work: Callable[[ManagedTransaction], Answer]) -> Answer:
         if not self._checked:

@@ -76,12 +76,13 @@ BETWEEN = (
     f"COLLECT {{ UNWIND all AS c MATCH (c)-[r]->(d) WHERE d IN all AND ($q.all OR {_SHOWN}) RETURN {_CLAIM} }}"
     "] AS answer"
 )
-EVERY_COMPONENT = (
-    "MATCH (c:Component {tenant: $q.tenant}) WHERE c.name IS NOT NULL RETURN c.name AS name, c.claims AS claims"
+PAGE_OF_COMPONENTS = (
+    "MATCH (c:Component {tenant: $q.tenant}) WHERE c.name > $q.after WITH c ORDER BY c.tenant, c.name LIMIT $q.most "
+    "RETURN collect([c.name, c.claims]) AS answer"
 )
-EVERY_DEPENDENCY = (
-    f"MATCH (c:Component {{tenant: $q.tenant}})-[r]->(d:Component) "
-    f"WHERE c.name IS NOT NULL AND ($q.all OR {_SHOWN}) RETURN {_CLAIM} AS claim"
+DEPENDENCIES_OF = (
+    "UNWIND $q.names AS name MATCH (c:Component {tenant: $q.tenant, name: name})-[r]->(d) "
+    f"WHERE $q.all OR {_SHOWN} RETURN collect({_CLAIM}) AS answer"
 )
 
 
