@@ -117,6 +117,10 @@ class Twin:
         shown = [d for d in edges if view is None or is_shown(d, view)]
         return Discovered(tuple(sorted(told, key=component_key)), tuple(sorted(shown, key=dependency_key)))
 
+    def named(self, names):
+        bearers = {name: {c.name for c in self.components.values() if name in c.aliases} for name in names}
+        return {name: min(found) for name, found in bearers.items() if len(found) == 1 and name not in self.ends}
+
     def passed(self, view):
         for claim in self.dependencies.values():
             if is_shown(claim, view) and claim.caller != claim.callee:
@@ -249,6 +253,7 @@ def answers(store, view, pool, most):
     near = [found_of(store.nearest([one], [other], [one], few, view)) for few in (0, most, 99)]
     return {
         "claims": [store.claims(), store.claims(view=view), store.claims(pool[::2], view), store.claims(pool[1:])],
+        "named": [dict(store.named(pool)), dict(store.named(pool[:1]))],
         "steps": [store.steps(pool, view), store.steps(pool, view, up=True), store.steps([], view)],
         "nearest": [*near, found_of(store.nearest(pool, pool, [], most, view))],
         "subgraph": [incident_subgraph(store, [one], view), incident_subgraph(store, [other, one], view, most)],
