@@ -247,6 +247,19 @@ def test_pictures_are_written_and_show_what_vanished(history):
     assert ElementTree.parse("all.svg").getroot().get("role") == "img"
 
 
+def test_a_picture_of_many_says_what_was_cut(graph):
+    star = [["hub", f"s{n:03}"] for n in range(229)]
+    Path("star.json").write_text(json.dumps(star), encoding="utf-8")
+    assert graph("import", "star.json")[0] == 0
+    assert graph("show", "--svg", "all.svg")[0] == 0
+    assert "200 of 230 components, the most connected; 30 are not drawn" in Path("all.svg").read_text(encoding="utf-8")
+    code, out, _ = graph("show", "s000", "--depth", 2, "--svg", "near.svg")
+    assert code == 0
+    said = "the 200 nearest components; at least 30 more are as near as the last"
+    assert out.splitlines()[-1] == said
+    assert said in Path("near.svg").read_text(encoding="utf-8")
+
+
 def test_a_picture_never_replaces_the_graph(shop):
     code, _, err = shop("show", "--svg", "hypocenter-graph.db")
     assert code == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -110,28 +110,25 @@ class Changes:
     vanished: tuple[Ends, ...] = ()
 
 
-def changes_between(claims: Discovered, then: View, now: View) -> Changes:
-    """Return what became of dependencies between two times that views state; whoever claims them counts alike."""
-    kept = (claim for claim in claims.dependencies if now.learned or claim.source != LEARNED)
+def changes_between(claims: Discovered, then: datetime, now: datetime, view: View) -> Changes:
+    """Return what became of dependencies from `then` to `now`; whoever claims them counts alike.
+
+    Of `view` count its expiry and whether it shows what is learned.
+    """
+    kept = (claim for claim in claims.dependencies if view.learned or claim.source != LEARNED)
     kinds: Mapping[str, list[Ends]] = {"appeared": [], "returned": [], "vanished": []}
     for ends, group in sorted(by_ends(kept).items()):
-        kind = _change(seen_by_any(group, now.expiry), then.at, now.at, now.expiry)
+        kind = _change(seen_by_any(group, view.expiry), then, now, view.expiry)
         if kind:
             kinds[kind].append(ends)
     return Changes(**{kind: tuple(found) for kind, found in kinds.items()})
 
 
-def _change(seen: Sequence[Interval], then: datetime | None, now: datetime | None, expiry: timedelta) -> str | None:
-    before = [n for n, interval in enumerate(seen) if is_active((interval,), then, expiry)]
-    after = [n for n, interval in enumerate(seen) if is_active((interval,), now, expiry)]
+def _change(seen: Sequence[Interval], then: datetime, now: datetime, expiry: timedelta) -> str | None:
+    before = [interval for interval in seen if is_active((interval,), then, expiry)]
+    after = [interval for interval in seen if is_active((interval,), now, expiry)]
     if not after:
         return "vanished" if before else None
-    if before:
-        return None if before[-1] == after[-1] else "returned"
-    return "returned" if after[-1] > 0 else "appeared"
-
-
-def count_types(claims: Discovered) -> tuple[Counter[str], Counter[str]]:
-    """Return how many dependencies there are of each type, and how many each source tells."""
-    types = Counter(str(type_) for _, _, type_ in by_ends(claims.dependencies))
-    return types, Counter(claim.source for claim in claims.dependencies)
+    if before == after:
+        return None
+    return "returned" if seen[0].first <= then else "appeared"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -183,7 +182,7 @@ def as_of(time: datetime, where: str | None, as_json: bool, until: datetime, svg
     with read(where) as store:
         claims = store.claims()
     was = snapshot(claims, then)
-    changes = changes_between(claims, then, replace(then, at=until))
+    changes = changes_between(claims, time, until, then)
     if svg is not None:
         write_picture(svg, picture(was, then, vanished=changes.vanished))
     told = {kind: [list(ends) for ends in getattr(changes, kind)] for kind in ("appeared", "returned", "vanished")}

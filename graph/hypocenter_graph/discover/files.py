@@ -72,16 +72,18 @@ def _members(path: Path) -> list[Path]:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and path.name.lower().endswith(_SUFFIXES)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    try:
+        files = [path for path in sorted(folder.rglob("*")) if _may_hold_a_graph(path, folder) and path.is_file()]
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({error.strerror}); see its permissions") from error
     if not files:
         raise InputError(f"{folder}: no file here that could hold a graph ({', '.join(_SUFFIXES)})")
     return files
+
+
+def _may_hold_a_graph(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.name.lower().endswith(_SUFFIXES) and not hidden
 
 
 def recognize(path: Path) -> Input:
