@@ -87,8 +87,12 @@ DEPENDENCIES_OF = (
 
 
 def read_dependencies(type_: DependencyType) -> str:
-    """Return the query for the claims of one type whose keys are in `$q.rows`."""
-    return f"{_ENDS} MATCH (c)-[r:{type_} {{source: row.source}}]->(d) RETURN collect({_CLAIM}) AS answer"
+    """Return the query for the claims of one type whose keys are in `$q.rows`.
+
+    The subquery has both ends found first: from one end alone, each row would look at all claims of a hub.
+    """
+    between = f"CALL (row, c, d) {{ MATCH (c)-[r:{type_} {{source: row.source}}]->(d) RETURN r }}"
+    return f"{_ENDS} {between} RETURN collect({_CLAIM}) AS answer"
 
 
 def write_dependencies(type_: DependencyType) -> str:
