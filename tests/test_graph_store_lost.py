@@ -16,7 +16,7 @@ from neo4j import GraphDatabase
 
 from hypocenter.errors import SourceError
 from hypocenter.model import DependencyType
-from hypocenter_graph.claims import DependencyClaim, Discovered, Interval
+from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered, Interval
 from hypocenter_graph.stores import neo4j_queries as cypher
 from hypocenter_graph.stores.contract import View
 from hypocenter_graph.stores.neo4j import BATCH, Connection, Neo4jStore
@@ -180,6 +180,21 @@ def test_the_schema_is_made_once_by_whoever_writes_first(bare, connection):
     found = bare.execute_query("MATCH (n) RETURN labels(n)[0] AS label, count(*) AS count").records
     assert {row["label"]: row["count"] for row in found} == {"Component": 6, "HypocenterSchema": 1, "Tenant": 3}
     assert [row["version"] for row in bare.execute_query(cypher.READ_VERSION).records] == [len(cypher.MIGRATIONS)]
+
+
+@pytest.mark.parametrize("query", [cypher.read_dependencies, cypher.write_dependencies])
+def test_in_an_empty_graph_too_claims_are_looked_for_between_both_ends(bare, connection, tenant, query):
+    """A plan that is made then is kept: from one end alone, a burst upon a hub would take time in its square."""
+    with closing(Neo4jStore(connection, tenant)) as store:
+        store.upsert(Discovered((ComponentClaim("web", ""),)))
+    plans = [bare.execute_query("EXPLAIN " + query(DependencyType.CALLS), q={}).summary.plan]
+    names = []
+    while plans:
+        plan = plans.pop()
+        names.append(plan["operatorType"].partition("@")[0])
+        plans += plan.get("children", [])
+    assert "Expand(Into)" in names
+    assert "Expand(All)" not in names
 
 
 def test_a_newer_schema_is_neither_read_nor_written(bare, connection, tenant):
