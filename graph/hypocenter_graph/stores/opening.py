@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 
 from hypocenter import settings
 from hypocenter.errors import InputError
+from hypocenter_graph.claims import is_text
 from hypocenter_graph.stores.contract import View
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from hypocenter_graph.stores.contract import GraphStore
+
+
+_LONGEST_TIMEOUT_S = 86_400.0
+_LONGEST_EXPIRY_DAYS = 36_500.0
 
 
 def open_graph(where: str | None = None, *, create: bool = True) -> GraphStore:
@@ -26,7 +31,7 @@ def open_graph(where: str | None = None, *, create: bool = True) -> GraphStore:
     named = where or settings.read("graph")
     if not named:
         raise InputError("no graph is named; give --graph FILE or bolt://HOST:7687, or set HYPOCENTER_GRAPH")
-    tenant = str(settings.read("tenant"))
+    tenant = _tenant()
     if "://" in str(named):
         return _open_server(str(named), tenant)
     if not create and not Path(str(named)).is_file():
@@ -49,7 +54,7 @@ def _open_server(url: str, tenant: str) -> GraphStore:
         user=str(settings.read("neo4j_user")),
         password=_password(),
         database=str(settings.read("neo4j_database")),
-        timeout_s=float(settings.read("neo4j_timeout") or 0.0),
+        timeout_s=_positive("neo4j_timeout", _LONGEST_TIMEOUT_S),
     )
     return Neo4jStore(connection, tenant, _expiry())
 
@@ -64,5 +69,19 @@ def _password() -> str:
         raise InputError(f"HYPOCENTER_NEO4J_PASSWORD_FILE: {path} cannot be read: {error}") from error
 
 
+def _tenant() -> str:
+    tenant = str(settings.read("tenant"))
+    if not is_text(tenant):
+        raise InputError(f"HYPOCENTER_TENANT={tenant!r} is not valid Unicode; write it in UTF-8")
+    return tenant
+
+
 def _expiry() -> timedelta:
-    return timedelta(days=float(settings.read("graph_expiry_days") or 0.0))
+    return timedelta(days=_positive("graph_expiry_days", _LONGEST_EXPIRY_DAYS))
+
+
+def _positive(name: str, most: float) -> float:
+    value = float(settings.read(name) or 0.0)
+    if not 0.0 < value <= most:
+        raise InputError(f"HYPOCENTER_{name.upper()}={value:g} must be more than 0 and at most {most:g}")
+    return value
