@@ -98,13 +98,13 @@ def edges(text: str) -> set[tuple[str, DependencyType, str]]:
 def test_workloads_services_and_what_they_lean_on_are_found_in_manifests() -> None:
     found = discovered(SHOP)
     assert edges(SHOP) == {
-        ("cart", DEPENDS_ON, "catalogue"),
-        ("cart", DEPENDS_ON, "db"),
-        ("cart", DEPENDS_ON, "old.example.com"),
-        ("catalogue-v1", INSTANCE_OF, "catalogue"),
-        ("catalogue-v2", INSTANCE_OF, "catalogue"),
-        ("ingress/shop", CALLS, "cart"),
-        ("ingress/shop", CALLS, "gone"),
+        ("shop/cart", DEPENDS_ON, "shop/catalogue"),
+        ("shop/cart", DEPENDS_ON, "shop/db"),
+        ("shop/cart", DEPENDS_ON, "old.example.com"),
+        ("shop/catalogue-v1", INSTANCE_OF, "shop/catalogue"),
+        ("shop/catalogue-v2", INSTANCE_OF, "shop/catalogue"),
+        ("shop/ingress/shop", CALLS, "shop/cart"),
+        ("shop/ingress/shop", CALLS, "shop/gone"),
     }
     assert {claim.confidence for claim in found.dependencies if claim.type is DEPENDS_ON} == {ENVIRONMENT_CONFIDENCE}
     assert all(claim.seen == (Interval(NOON, None),) for claim in (*found.components, *found.dependencies))
@@ -114,27 +114,27 @@ def test_workloads_services_and_what_they_lean_on_are_found_in_manifests() -> No
 
 def test_types_and_owners_are_found() -> None:
     found = components(SHOP)
-    assert found["cart"].owner == "payments"
-    assert (found["cart"].type, found["db"].type) == (None, ComponentType.DATABASE)
+    assert found["shop/cart"].owner == "payments"
+    assert (found["shop/cart"].type, found["shop/db"].type) == (None, ComponentType.DATABASE)
     assert found["old.example.com"].type is ComponentType.EXTERNAL
 
 
 @pytest.mark.parametrize(
     ("alias", "name"),
     [
-        ("basket", "cart"),
-        ("basket:80", "cart"),
-        ("basket.shop", "cart"),
-        ("basket.shop.svc", "cart"),
-        ("http://basket.shop.svc.cluster.local:80/items", "cart"),
-        ("10.96.0.7:80", "cart"),
-        ("203.0.113.9", "cart"),
-        ("CartService", "cart"),
-        ("carts", "cart"),
-        ("shop/cart", "cart"),
+        ("basket", "shop/cart"),
+        ("basket:80", "shop/cart"),
+        ("basket.shop", "shop/cart"),
+        ("basket.shop.svc", "shop/cart"),
+        ("http://basket.shop.svc.cluster.local:80/items", "shop/cart"),
+        ("10.96.0.7:80", "shop/cart"),
+        ("203.0.113.9", "shop/cart"),
+        ("CartService", "shop/cart"),
+        ("carts", "shop/cart"),
+        ("cart", "shop/cart"),
         ("legacy", "old.example.com"),
-        ("shop.example.com", "ingress/shop"),
-        ("catalogue.shop", "catalogue"),
+        ("shop.example.com", "shop/ingress/shop"),
+        ("catalogue.shop", "shop/catalogue"),
     ],
 )
 def test_a_cluster_proves_other_names(alias: str, name: str) -> None:
@@ -143,21 +143,27 @@ def test_a_cluster_proves_other_names(alias: str, name: str) -> None:
 
 def test_live_pods_are_instances_of_workloads_on_nodes_and_what_ended_is_not() -> None:
     assert edges(LIVE) == {
-        ("cart-7d4b9c6f5d-x2x7k", INSTANCE_OF, "cart"),
-        ("cart-7d4b9c6f5d-x2x7k", RUNS_ON, "node-1"),
-        ("kube-proxy-node-1", RUNS_ON, "node-1"),
+        ("shop/cart-7d4b9c6f5d-x2x7k", INSTANCE_OF, "shop/cart"),
+        ("shop/cart-7d4b9c6f5d-x2x7k", RUNS_ON, "node-1"),
+        ("kube-system/kube-proxy-node-1", RUNS_ON, "node-1"),
     }
     found = components(LIVE)
-    assert set(found) == {"cart", "report", "node-1", "cart-7d4b9c6f5d-x2x7k", "kube-proxy-node-1"}
+    assert set(found) == {
+        "shop/cart",
+        "shop/report",
+        "node-1",
+        "shop/cart-7d4b9c6f5d-x2x7k",
+        "kube-system/kube-proxy-node-1",
+    }
     assert found["node-1"].type is ComponentType.HOST
-    assert found["cart-7d4b9c6f5d-x2x7k"].type is ComponentType.POD
+    assert found["shop/cart-7d4b9c6f5d-x2x7k"].type is ComponentType.POD
     identity = find_identity([discovered(LIVE)])
-    assert identity.resolve("10.1.2.3:8080") == "cart-7d4b9c6f5d-x2x7k"
+    assert identity.resolve("10.1.2.3:8080") == "shop/cart-7d4b9c6f5d-x2x7k"
     assert identity.resolve("192.168.0.1") == "node-1"
 
 
 def test_manifests_and_live_objects_together_are_one_cluster() -> None:
-    assert ("cart-7d4b9c6f5d-x2x7k", INSTANCE_OF, "cart") in edges(SHOP + "---\n" + LIVE)
+    assert ("shop/cart-7d4b9c6f5d-x2x7k", INSTANCE_OF, "shop/cart") in edges(SHOP + "---\n" + LIVE)
     assert edges(SHOP) < edges(SHOP + "---\n" + LIVE)
 
 
@@ -182,7 +188,7 @@ def deployment(name: str, namespace: str, kind: str = "Deployment", image: str =
 
 def test_equal_names_in_two_namespaces_are_two_components() -> None:
     text = deployment("cart", "shop") + deployment("cart", "test") + deployment("web", "shop")
-    assert set(components(text)) == {"shop/cart", "test/cart", "web"}
+    assert set(components(text)) == {"shop/cart", "test/cart", "shop/web"}
     text += "---\n{kind: Service, metadata: {name: web, namespace: test}, spec: {selector: {a: b}}}\n"
     assert set(components(text)) == {"shop/cart", "test/cart", "shop/web", "test/web"}
     assert "1 Services select no workload here" in discovered(text).notes[0]
@@ -193,7 +199,7 @@ def test_equal_names_in_two_namespaces_are_two_components() -> None:
 def test_equal_names_in_one_namespace_are_told_apart_by_kind() -> None:
     pod = "---\n{kind: Pod, metadata: {name: cart, namespace: shop}}\n"
     text = deployment("cart", "shop") + deployment("cart", "shop", "StatefulSet") + pod
-    assert set(components(text)) == {"cart", "statefulset/cart", "pod/cart"}
+    assert set(components(text)) == {"shop/cart", "shop/statefulset/cart", "shop/pod/cart"}
 
 
 def test_a_label_on_many_workloads_names_none() -> None:
@@ -201,7 +207,7 @@ def test_a_label_on_many_workloads_names_none() -> None:
     both = deployment("cart", "shop", labels=labels) + deployment("web", "shop", labels=labels)
     assert "release" not in {alias for claim in components(both).values() for alias in claim.aliases}
     assert discovered(both).notes == ()
-    assert "release" in components(deployment("cart", "shop", labels=labels))["cart"].aliases
+    assert "release" in components(deployment("cart", "shop", labels=labels))["shop/cart"].aliases
 
 
 def test_a_name_that_two_workloads_claim_is_noted() -> None:
@@ -215,8 +221,8 @@ def test_a_service_in_front_of_one_and_its_canary_is_the_one_of_its_name() -> No
     labels = "{app: cart}"
     text = deployment("cart", "shop", labels=labels) + deployment("cart-canary", "shop", labels=labels)
     text += "---\n{kind: Service, metadata: {name: cart, namespace: shop}, spec: {selector: {app: cart}}}\n"
-    assert set(components(text)) == {"cart", "cart-canary"}
-    assert "cart.shop.svc" in components(text)["cart"].aliases
+    assert set(components(text)) == {"shop/cart", "shop/cart-canary"}
+    assert "cart.shop.svc" in components(text)["shop/cart"].aliases
 
 
 def test_an_address_that_services_share_is_theirs_with_its_port() -> None:
@@ -230,7 +236,7 @@ def test_gateway_routes_call_their_backends() -> None:
 {kind: HTTPRoute, metadata: {name: shop, namespace: web}, spec: {hostnames: [shop.example.com], rules: [
   {backendRefs: [{name: cart, namespace: shop, port: 80}, {name: bucket, kind: Bucket}]}]}}
 """
-    assert edges(text + deployment("other", "x")) == {("httproute/shop", CALLS, "cart")}
+    assert edges(text + deployment("other", "x")) == {("web/httproute/shop", CALLS, "shop/cart")}
 
 
 @pytest.mark.parametrize(
@@ -246,12 +252,12 @@ def test_gateway_routes_call_their_backends() -> None:
     ],
 )
 def test_well_known_images_tell_the_type(image: str, type_: ComponentType | None) -> None:
-    assert components(deployment("thing", "shop", image=image))["thing"].type is type_
+    assert components(deployment("thing", "shop", image=image))["shop/thing"].type is type_
 
 
 def test_a_component_label_tells_the_type() -> None:
     labels = "{app.kubernetes.io/component: database}"
-    assert components(deployment("thing", "shop", labels=labels))["thing"].type is ComponentType.DATABASE
+    assert components(deployment("thing", "shop", labels=labels))["shop/thing"].type is ComponentType.DATABASE
 
 
 def test_items_of_a_list_need_no_kind_of_their_own() -> None:
@@ -286,7 +292,7 @@ def test_what_is_wrong_is_named(text: str, words: str) -> None:
 def test_hostile_names_are_data() -> None:
     name = "x'}) DETACH DELETE n //\n🛒"
     document = {"kind": "Deployment", "metadata": {"name": name, "namespace": "a/b"}}
-    assert discover_kubernetes([document], "k.json", NOON).components[0].name == name
+    assert discover_kubernetes([document], "k.json", NOON).components[0].name == f"a/b/{name}"
 
 
 WORDS = st.sampled_from(["a", "b", "Pod", "Service", "Deployment", "Ingress", "List", "10.0.0.1", "a:80"])

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from hypocenter.errors import InputError
 from hypocenter.model import DependencyType
+from hypocenter.readers.yaml_documents import yaml_documents
 from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered, Interval
+from hypocenter_graph.discover.kubernetes import discover_kubernetes
 from hypocenter_graph.identity_overrides import NO_OVERRIDES, Overrides
 from hypocenter_graph.importing import Counts, plan_import, write_import
 from hypocenter_graph.stores.memory import MemoryStore
@@ -143,3 +145,48 @@ def test_whatever_is_imported_a_second_time_changes_nothing(rounds: list[list[Di
         plan, _ = add(store, *sources)
         assert (plan.new, plan.extended, plan.folded) == (Counts(0, 0), Counts(0, 0), {})
         assert store.claims() == once
+
+
+CLUSTER = """\
+{{kind: Deployment, metadata: {{name: cart, namespace: {0}}}, spec: {{template: {{metadata: {{labels: {{app: cart}}}},
+  spec: {{containers: [{{env: [{{name: DB_HOST, value: "{0}-db.{0}.svc.cluster.local"}}]}}]}}}}}}}}
+---
+{{kind: Service, metadata: {{name: cart, namespace: {0}}}, spec: {{selector: {{app: cart}}}}}}
+---
+{{kind: Service, metadata: {{name: {0}-db, namespace: {0}}}, spec: {{type: ExternalName, externalName: db.{0}.org}}}}
+"""
+
+
+def cluster(*namespaces: str) -> Discovered:
+    text = "---\n".join(CLUSTER.format(namespace) for namespace in namespaces)
+    return discover_kubernetes(yaml_documents(text, "k.yaml"), "k.yaml", NOON)
+
+
+@pytest.mark.parametrize("order", [("shop", "prod"), ("prod", "shop"), ("default", "shop"), ("shop", "default")])
+def test_namespaces_are_never_folded_and_one_after_the_other_is_both_at_once(order: tuple[str, str]) -> None:
+    apart, together = MemoryStore(), MemoryStore()
+    folded = [add(apart, cluster(namespace))[0].folded for namespace in order]
+    add(together, cluster(*order))
+    assert folded == [{}, {}]
+    assert edges(apart) == edges(together)
+    assert names(apart) == names(together)
+    assert {caller for caller, _ in edges(apart)} == {"cart" if n == "default" else f"{n}/cart" for n in order}
+
+
+def test_telemetry_that_says_no_namespace_means_the_only_one_and_none_of_two() -> None:
+    store = MemoryStore()
+    add(store, of(seen("web", "cart")))
+    add(store, cluster("shop"))
+    assert ("web", "shop/cart") in edges(store)
+    add(store, cluster("prod"))
+    plan, _ = add(store, of(seen("mobile", "cart")))
+    assert ("mobile", "cart") in edges(store)
+    assert any("'cart' is said to be 'prod/cart', 'shop/cart'" in note for note in plan.notes)
+
+
+def test_a_name_of_one_namespace_is_none_of_another() -> None:
+    store = MemoryStore()
+    add(store, cluster("prod"))
+    add(store, of(seen("web", "cart.shop.svc.cluster.local"), seen("web", "cart.prod.svc:80")))
+    assert ("web", "cart.shop.svc.cluster.local") in edges(store)
+    assert ("web", "prod/cart") in edges(store)

@@ -39,6 +39,7 @@ _PORT = re.compile(r"(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\]):\d{1,5}", re.IGNOREC
 _DNS = re.compile(
     r"(?:(?P<pod>[^.]+)\.)?(?P<service>[^.]+)\.(?P<namespace>[^.]+)\.svc(?:\.[a-z0-9.-]+)?", re.IGNORECASE
 )
+_PLACED = re.compile(r"(?P<namespace>[a-z0-9-]+)/(?P<service>[a-z0-9.-]+)(?P<pod>)", re.ASCII)
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+", re.IGNORECASE | re.ASCII)
 _ADDRESS = re.compile(r"[0-9.]+|\[?[0-9a-f]*:[0-9a-f:.]+\]?", re.IGNORECASE | re.ASCII)
 _ORDINAL = re.compile(r".*-\d+", re.DOTALL)
@@ -100,7 +101,7 @@ class Identity:
         if name not in self.types and _ORDINAL.fullmatch(name):
             return name
         found = workload_of(name)
-        return self.resolve(found) if found in self.known else name
+        return self.resolve(found) if found in self.known or found in self._proven else name
 
     def _steps(self, names: set[str]) -> dict[str, str]:
         stated = self.overrides.components_of(names)
@@ -171,8 +172,9 @@ def find_identity(sources: Iterable[Discovered], overrides: Overrides = NO_OVERR
     dependencies = [claim for one in found for claim in one.dependencies]
     aliases, notes = proven_aliases(claims, overrides)
     known = frozenset({claim.name for claim in claims} | {end for d in dependencies for end in (d.caller, d.callee)})
+    names = known.union(*(claim.aliases for claim in claims))
     types = {c.name: c.type for c in sorted(claims, key=_by_trust, reverse=True) if c.type}
-    identity = Identity(overrides, aliases, known, types, namespaces=_namespaces(known), notes=notes)
+    identity = Identity(overrides, aliases, known, types, namespaces=_namespaces(names), notes=notes)
     return replace(identity, workloads=_workloads(dependencies, identity))
 
 
@@ -181,10 +183,10 @@ def _by_trust(claim: ComponentClaim | DependencyClaim) -> tuple[int, str]:
 
 
 def _namespaces(names: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the namespaces in which names of Kubernetes' DNS place services and pods."""
+    """Return the namespaces in which `namespace/name` and names of Kubernetes' DNS place services and pods."""
     found: dict[str, frozenset[str]] = {}
     for name in names:
-        dns = _DNS.fullmatch(name.removesuffix("."))
+        dns = _DNS.fullmatch(name.removesuffix(".")) or _PLACED.fullmatch(name)
         if dns:
             for label in filter(None, (dns["pod"], dns["service"])):
                 found[label] = found.get(label, frozenset()) | {dns["namespace"]}

@@ -32,13 +32,24 @@ def proven_aliases(claims: Iterable[ComponentClaim], overrides: Overrides) -> tu
 
 
 def _claimed(claims: Iterable[ComponentClaim]) -> _Claimed:
-    """Return, for each alias, the components that it is claimed for and the best source that does."""
+    """Return, for each alias, the components that it is claimed for and the best source that does.
+
+    A component that is placed in a namespace by an alias, as `cart` by `default/cart`, claims its own name too: that
+    is no other name of a component in another namespace.
+    """
     claimed: _Claimed = {}
+    placed: list[tuple[str, tuple[int, str]]] = []
     for claim in claims:
+        by = precedence(claim.source)
         for alias in claim.aliases:
             if alias != claim.name:
                 owners = claimed.setdefault(alias, {})
-                owners[claim.name] = min(precedence(claim.source), owners.get(claim.name, precedence(claim.source)))
+                owners[claim.name] = min(by, owners.get(claim.name, by))
+            if alias.rpartition("/")[2] == claim.name:
+                placed.append((claim.name, by))
+    for name, by in placed:
+        if name in claimed:
+            claimed[name][name] = min(by, claimed[name].get(name, by))
     return claimed
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypocenter.model import ComponentType
 from hypocenter_graph.discover.counters import counted, pause_of
-from hypocenter_graph.discover.sightings import Link, Sighting, gathered
+from hypocenter_graph.discover.sightings import Link, Sighting, gathered, name_within
 from hypocenter_graph.discover.span_peers import is_inside
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def discover_istio(table: RawTable, where: str) -> Discovered:
     """Return what `istio_requests_total` and `istio_tcp_connections_opened_total` show.
 
     A link is counted by one reporter: `destination`, else `waypoint`, else `source`, as for what leaves the mesh. A
-    workload is named by its own name, or as `namespace/workload` where several namespaces have one of that name. What
-    has no sidecar is named by its service, what lies outside by its host and external. A series whose source or
+    workload is named `namespace/workload`, or by its own name alone in the namespace `default`. What has no sidecar is
+    named by its service in the same way, what lies outside by its host and external. A series whose source or
     destination is unknown shows nothing and is noted. The rate is of requests; connections have none. A rest of more
     than `counters.PAUSE_STEPS` steps ends an interval. Series of other metrics are passed over.
     """
@@ -125,15 +125,8 @@ def _names(series: Iterable[_Series], behind: Mapping[_Workload, _Workload]) -> 
             each.destination if each.knows_workload else behind.get(each.service, each.service),
         )
     }
-    namespaces: dict[str, set[str]] = {}
-    for workload in workloads:
-        namespaces.setdefault(workload.name, set()).update({workload.namespace} - {""})
-    names = {each: _name(each, namespaces[each.name]) for each in workloads}
+    names = {each: name_within(each.namespace, each.name) for each in workloads}
     return {service: names[workload] for service, workload in behind.items()} | names
-
-
-def _name(workload: _Workload, namespaces: set[str]) -> str:
-    return workload.name if len(namespaces) < 2 or not workload.namespace else "/".join(reversed(workload))
 
 
 def _by_best_reporter(series: list[_Series], names: Mapping[_Workload, str]) -> list[_Series]:
@@ -155,15 +148,20 @@ def _link(series: _Series, names: Mapping[_Workload, str]) -> Link:
 
 
 def _aliases(series: Iterable[_Series], names: Mapping[_Workload, str]) -> dict[str, tuple[str, ...]]:
-    """Return other names of components: `namespace/workload`, and the names of a service that is theirs alone."""
+    """Return other names of components: with and without namespace, and the names of a service that is theirs alone."""
     owners: dict[str, set[str]] = {}
+    bare: dict[str, set[str]] = {}
     for each in series:
         owner = names[each.destination]
         for workload, name in ((each.source, names[each.source]), (each.destination, owner), (each.service, owner)):
-            if all(workload):
+            if workload.namespace:
                 owners.setdefault("/".join(reversed(workload)), set()).add(name)
+            if name == name_within(*reversed(workload)):
+                bare.setdefault(workload.name, set()).add(name)
         for alias in {each.service.name, each.host} - {""}:
             owners.setdefault(alias, set()).add(owner)
+    # A workload's own name goes before that of a Service, which may stand in front of several.
+    owners |= bare
     taken = set(names.values())
     found: dict[str, list[str]] = {}
     for alias in sorted(owners):

@@ -1,8 +1,8 @@
 """Kubernetes manifests and live objects to claims: workloads, their pods and nodes, and what they lean on.
 
-A component is called by the name of its outermost workload (`cart` for a Deployment `cart`), by `namespace/name` where
-that name is in several namespaces, and by `kind/name` where one namespace has two kinds of it. A Service is another
-name of the workload that it selects; one that selects several is a component that they are instances of.
+A component is called by the name of its outermost workload within its namespace (`shop/cart` for a Deployment `cart`,
+`cart` in the namespace `default`), and by `kind/name` there where one namespace has two kinds of it. A Service is
+another name of the workload that it selects; one that selects several is a component that they are instances of.
 """
 
 from __future__ import annotations

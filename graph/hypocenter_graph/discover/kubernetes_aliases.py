@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from hypocenter_graph.discover.kubernetes_cluster import bare_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -50,14 +52,17 @@ def _owners(pairs: Iterable[tuple[str, Key]]) -> dict[str, set[Key]]:
 
 
 def _sure(cluster: Cluster) -> Iterator[tuple[str, Key]]:
-    spread = _spread([*cluster.services, *cluster.workloads.values()])
+    spread = _spread(cluster)
     shared = Counter(ip for service in cluster.services for ip in _outer_addresses(service))
     for service in cluster.services:
         key = cluster.meant_by(service.key)
         yield from ((alias, key) for alias in _dns_names(service, spread))
         yield from ((alias, key) for alias in _service_addresses(service, shared))
+    for key, name in cluster.names.items():
+        bare = bare_name(key, name)
+        if key[1]:
+            yield from ((alias, key) for alias in (f"{key[1]}/{bare}", *([] if bare in spread else [bare])))
     for workload in cluster.workloads.values():
-        yield f"{workload.namespace}/{workload.name}", workload.key
         yield from ((name, workload.key) for name in _telemetry_names(workload))
     for pod in cluster.pods:
         if not pod.spec.get("hostNetwork"):
@@ -69,9 +74,10 @@ def _sure(cluster: Cluster) -> Iterator[tuple[str, Key]]:
         yield from ((host, route.key) for host in _texts(hosts) if "*" not in host)
 
 
-def _spread(objects: Iterable[Resource | Workload]) -> frozenset[str]:
+def _spread(cluster: Cluster) -> frozenset[str]:
     """Return the names that are in several namespaces."""
-    counts = Counter(name for _, name in {(thing.namespace, thing.name) for thing in objects})
+    named = {(key[1], bare_name(key, name)) for key, name in cluster.names.items()}
+    counts = Counter(name for _, name in named | {(service.namespace, service.name) for service in cluster.services})
     return frozenset(name for name, count in counts.items() if count > 1)
 
 

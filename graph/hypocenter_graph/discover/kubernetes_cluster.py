@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hypocenter.readers.statements import as_record
 from hypocenter_graph.discover.kubernetes_objects import KINDS, ROUTES, find_workloads, texts, top_of
+from hypocenter_graph.discover.sightings import name_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -61,7 +62,7 @@ def cluster_of(resources: Iterable[Resource]) -> Cluster:
         routes,
         tops,
         behind,
-        component_names(named, behind),
+        component_names(named),
     )
 
 
@@ -111,35 +112,31 @@ def _lone(behind: Mapping[Key, tuple[Key, ...]]) -> Iterator[Key]:
             yield keys[0]
 
 
-def component_names(components: Iterable[Key], others: Iterable[Key] = ()) -> dict[Key, str]:
-    """Return what each component is called: its name where that is in one namespace, else `namespace/name`.
+def component_names(components: Iterable[Key]) -> dict[Key, str]:
+    """Return what each component is called: `namespace/name`, or its name alone in the namespace `default`.
 
-    Names of `others` count too. What is called alike in one namespace is told apart by its kind, as `cronjob/cart`;
-    routes are always called so.
+    So no other object changes what one is called. What is called alike in one namespace is told apart by its kind, as
+    `shop/cronjob/cart`; routes are always called so.
 
-    >>> keys = [("Deployment", "shop", "cart"), ("Deployment", "shop", "db"), ("Deployment", "test", "db")]
+    >>> keys = [("Deployment", "default", "cart"), ("Deployment", "shop", "cart"), ("Job", "shop", "cart")]
     >>> list(component_names([*keys, ("Ingress", "shop", "cart")]).values())
-    ['cart', 'shop/db', 'test/db', 'ingress/cart']
+    ['cart', 'shop/cart', 'shop/job/cart', 'shop/ingress/cart']
     """
-    keys = sorted(set(components), key=lambda key: (_rank(key[0]), key))
-    places: dict[str, set[str]] = {}
-    for key in {*keys, *others}:
-        if key[1]:
-            places.setdefault(_bare(key), set()).add(key[1])
     names: dict[Key, str] = {}
     taken: set[str] = set()
-    for key in keys:
-        several = len(places.get(_bare(key), ())) > 1
-        name = f"{key[1]}/{_bare(key)}" if several else _bare(key)
-        while name in taken:
-            name = f"{key[0].lower()}/{name}"
-        names[key] = name
-        taken.add(name)
+    for key in sorted(set(components), key=lambda key: (_rank(key[0]), key)):
+        kind, namespace, name = key
+        bare = f"{kind.lower()}/{name}" if kind in ROUTES else name
+        while name_within(namespace, bare) in taken:
+            bare = f"{kind.lower()}/{bare}"
+        names[key] = name_within(namespace, bare)
+        taken.add(names[key])
     return names
 
 
-def _bare(key: Key) -> str:
-    return f"{key[0].lower()}/{key[2]}" if key[0] in ROUTES else key[2]
+def bare_name(key: Key, name: str) -> str:
+    """Return the name of a component within its namespace, `name` being what it is called."""
+    return name.removeprefix(f"{key[1]}/") if key[1] else name
 
 
 def _rank(kind: str) -> int:

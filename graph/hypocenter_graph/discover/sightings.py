@@ -31,6 +31,17 @@ ONE_END_CONFIDENCE = 0.9
 _TYPE_ORDER = {type_: place for place, type_ in enumerate(ComponentType)}
 
 
+def name_within(namespace: str, name: str) -> str:
+    """Return what something is called that is told apart by its namespace: the same whatever else is known.
+
+    What is in Kubernetes' namespace `default`, or in none, is called by its name alone.
+
+    >>> name_within("shop", "cart"), name_within("default", "cart"), name_within("", "cart")
+    ('shop/cart', 'cart', 'cart')
+    """
+    return name if namespace in ("", "default") else f"{namespace}/{name}"
+
+
 class Link(NamedTuple):
     """A dependency that a source shows, what its ends are where the source says so, and whether both recorded it."""
 
