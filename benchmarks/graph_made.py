@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VIEW = View(NOW)
 TAIL_FROM = 10
+ENTRY = "USER"
 # Shares of all components, from the top down; what lies lower is called by all above it.
 LAYERS = (
     ("entry", ComponentType.SERVICE, 0.02),
