@@ -130,6 +130,7 @@ def test_types_and_owners_are_found() -> None:
         ("10.96.0.7:80", "shop/cart"),
         ("203.0.113.9", "shop/cart"),
         ("CartService", "shop/cart"),
+        ("shop/CartService", "shop/cart"),
         ("carts", "shop/cart"),
         ("cart", "shop/cart"),
         ("legacy", "old.example.com"),

@@ -254,6 +254,19 @@ def test_any_damage_to_protobuf_is_read_or_refused(at: int, noise: bytes, cut: b
     assert said is None or said.startswith("x: ")
 
 
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ({"k8s_namespace_name": "shop", "service_namespace": "x"}, "shop/cart"),
+        ({"service_namespace": "x"}, "x/cart"),
+        ({"k8s_namespace_name": "default"}, "cart"),
+    ],
+)
+def test_resources_tell_the_namespace(told: dict[str, str], name: str) -> None:
+    frame = decode_json(as_json({"resourceSpans": [resource("cart", [span(1, 0, "server")], **told)]}), "x")
+    assert [claim.name for claim in discover_spans(frame, "x").components] == [name]
+
+
 def test_otlp_tells_of_queues_databases_outsiders_pods_and_hosts() -> None:
     shop = {
         "resourceSpans": [

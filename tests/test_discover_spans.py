@@ -296,3 +296,33 @@ def test_nezha_shows_no_call_that_is_not_declared_and_finds_most(
         found, wanted, ever = found + len(seen), wanted + len(declared), ever | seen
     assert found / wanted >= least_recall
     assert declared - ever == unseen
+
+
+def placed(*rows: tuple[float, str, str, str, str]) -> pd.DataFrame:
+    """Rows of (second, span, parent, service, namespace), each in the pod `SERVICE-0`."""
+    frame = spans(*(row[:4] for row in rows))
+    return frame.assign(namespace=[row[4] for row in rows], pod=frame["service"] + "-0")
+
+
+def test_equal_names_in_two_namespaces_are_two_services_and_two_pods() -> None:
+    both = placed((0, "a", "", "web", "shop"), (1, "b", "a", "cart", "shop"), (2, "c", "a", "cart", "prod"))
+    found = discover_spans(both, "spans")
+    assert calls(found) == {("shop/web", "shop/cart"), ("shop/web", "prod/cart")}
+    assert ("prod/cart-0", "INSTANCE_OF", "prod/cart") in links(found)
+    assert {c.name: c.aliases for c in found.components}["shop/web"] == ("web",)
+    assert not {"cart", "cart-0"} & {alias for claim in found.components for alias in claim.aliases}
+
+
+def test_what_a_service_is_called_does_not_hang_on_what_else_was_recorded() -> None:
+    shop, prod = placed((0, "a", "", "cart", "shop")), placed((0, "b", "", "cart", "prod"))
+    apart = {c.name for frame in (shop, prod) for c in discover_spans(frame, "spans").components}
+    assert apart == {c.name for c in discover_spans(pd.concat([shop, prod]), "spans").components}
+    assert {c.name: c.aliases for c in discover_spans(shop, "spans").components} == {
+        "shop/cart": ("cart",),
+        "shop/cart-0": ("cart-0",),
+    }
+
+
+def test_the_namespace_default_and_none_leave_names_as_they_are() -> None:
+    found = discover_spans(placed((0, "a", "", "web", "default"), (1, "b", "a", "cart", "")), "spans")
+    assert {c.name: c.aliases for c in found.components} == {"web": (), "web-0": (), "cart": (), "cart-0": ()}

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from hypocenter_graph.discover.kubernetes_cluster import bare_name
+from hypocenter_graph.discover.sightings import name_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -63,7 +64,7 @@ def _sure(cluster: Cluster) -> Iterator[tuple[str, Key]]:
         if key[1]:
             yield from ((alias, key) for alias in (f"{key[1]}/{bare}", *([] if bare in spread else [bare])))
     for workload in cluster.workloads.values():
-        yield from ((name, workload.key) for name in _telemetry_names(workload))
+        yield from _both_ways(_telemetry_names(workload), workload)
     for pod in cluster.pods:
         if not pod.spec.get("hostNetwork"):
             yield from ((ip, pod.key) for ip in _texts([pod.status.get("podIP")]))
@@ -118,8 +119,14 @@ def _telemetry_names(workload: Workload) -> Iterator[str]:
 
 
 def _labelled(workloads: Mapping[Key, Workload]) -> Iterator[tuple[str, Key]]:
-    for key, workload in workloads.items():
-        yield from ((name, key) for name in _texts([workload.labels.get(label) for label in _LABELS]))
+    for workload in workloads.values():
+        yield from _both_ways(_texts([workload.labels.get(label) for label in _LABELS]), workload)
+
+
+def _both_ways(names: Iterable[str], workload: Workload) -> Iterator[tuple[str, Key]]:
+    """Yield names with and without the workload's namespace: spans may tell that, other telemetry does not."""
+    for name in names:
+        yield from ((each, workload.key) for each in {name, name_within(workload.namespace, name)})
 
 
 def _texts(values: Iterable[Any]) -> list[str]:

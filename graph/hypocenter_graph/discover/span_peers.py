@@ -110,13 +110,18 @@ def services_behind(sorts: Iterable[tuple[SpanFacts, str]], services: Iterable[s
     return found | {service: service for service in services}
 
 
-def aliases_of(known: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return each service's other names; numeric addresses, which pass from one to the next, are none."""
+def other_names(known: Mapping[str, str], meant: Mapping[str, set[str]]) -> dict[str, tuple[str, ...]]:
+    """Return the other names of services and pods: where they answer, and without namespace where one alone has that.
+
+    `known` are services by where they answer, `meant` all that go by a bare name. Numeric addresses, which pass from
+    one to the next, are no names.
+    """
+    owners = {name: {service} for name, service in known.items()}
     found: dict[str, list[str]] = {}
-    for name, service in sorted(known.items()):
-        if name != service and not _is_number(name):
-            found.setdefault(service, []).append(name)
-    return {service: tuple(names) for service, names in found.items()}
+    for name, components in sorted((owners | dict(meant)).items()):
+        if len(components) == 1 and name not in components and not _is_number(name):
+            found.setdefault(next(iter(components)), []).append(name)
+    return {component: tuple(names) for component, names in found.items()}
 
 
 def _is_number(host: str) -> bool:

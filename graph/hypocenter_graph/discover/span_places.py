@@ -5,13 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hypocenter.model import ComponentType, DependencyType
-from hypocenter_graph.discover.sightings import Link
+from hypocenter_graph.discover.sightings import Link, is_name, name_within
 from hypocenter_graph.discover.span_facts import codes_of, distinct, texts_of
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+
+def within_namespaces(spans: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, set[str]]]:
+    """Return spans whose services and pods are called as in their namespace, and all that go by each bare name."""
+    meant: dict[str, set[str]] = {}
+    if "namespace" not in spans:
+        return spans, meant
+    namespaces = codes_of(texts_of(spans, "namespace"))
+    for column in ("service", "pod"):
+        names = codes_of(texts_of(spans, column))
+        group, first = distinct([namespaces[0], names[0]])
+        pairs = [(namespaces[1][namespaces[0][row]], names[1][names[0][row]]) for row in first.tolist()]
+        full = [_within(*pair) for pair in pairs]
+        for (_, name), whole in zip(pairs, full, strict=True):
+            meant.setdefault(name, set()).add(whole)
+        spans = spans.assign(**{column: [full[place] for place in group.tolist()]})
+    return spans, meant
+
+
+def _within(namespace: str, name: str) -> str:
+    whole = name_within(namespace, name)
+    return whole if name and is_name(whole) else name
 
 
 class Place(NamedTuple):

@@ -10,8 +10,8 @@ import numpy as np
 from hypocenter_graph.claims import Discovered
 from hypocenter_graph.discover.sightings import Sighting, gathered, intervals_of, is_name
 from hypocenter_graph.discover.span_facts import distinct, sorts_of
-from hypocenter_graph.discover.span_peers import aliases_of, links_of, services_behind
-from hypocenter_graph.discover.span_places import place_links, places_of
+from hypocenter_graph.discover.span_peers import links_of, other_names, services_behind
+from hypocenter_graph.discover.span_places import place_links, places_of, within_namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,8 @@ LEAST_WINDOW_S = 1.0
 def discover_spans(frame: pd.DataFrame, where: str) -> Discovered:
     """Return what a frame of spans (the columns of `telemetry.Case.spans`) shows: components, calls, and notes.
 
-    A call is a span whose parent belongs to another service. Its rate is the number of such spans over the seconds
+    Services and pods are called `namespace/name` where the column `namespace` has one other than `default`. A call is a
+    span whose parent belongs to another service. Its rate is the number of such spans over the seconds
     between the first and the last span of the caller: unknown when that is under one second, and of what was sampled
     when traces were sampled. Order of rows does not matter. Raises InputError when a column is missing.
     """
@@ -44,10 +45,12 @@ def discover_spans(frame: pd.DataFrame, where: str) -> Discovered:
     spans, notes = _usable(frame, where)
     if spans.empty:
         return Discovered(notes=tuple(notes))
+    spans, meant = within_namespaces(spans)
     # Operations show no dependency, and masking a million of them takes a second.
     tree = read_tree(spans.assign(operation=""))
     notes += _tree_notes(spans, tree, where)
-    calls, aliases = _calls(spans, tree)
+    calls, answering = _calls(spans, tree)
+    aliases = other_names(answering, meant)
     seen = intervals_of(tree.service, tree.at_ns)
     alone = {name: seen[place] for place, name in enumerate(tree.names)}
     found = gathered(SOURCE, where, [*calls, *_places(spans, tree)], alone, aliases)
@@ -115,15 +118,15 @@ def _in_cycle(parent_row: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray(above >= 0)
 
 
-def _calls(spans: pd.DataFrame, tree: SpanTree) -> tuple[list[Sighting], dict[str, tuple[str, ...]]]:
-    """Return when which call was seen, and other names of the services that answer."""
+def _calls(spans: pd.DataFrame, tree: SpanTree) -> tuple[list[Sighting], dict[str, str]]:
+    """Return when which call was seen, and the service that answers at each address or peer name."""
     sorts, sort = sorts_of(spans, tree)
     above = np.where(tree.parent_row >= 0, sort[tree.parent_row], -1)
     known = services_behind(_answers(tree, sorts, above), tree.names)
     taking = np.array([facts.kind == "consumer" for facts in sorts])
     group, rows = distinct([sort, np.where(taking[sort], above, -1)])
     links = [links_of(sorts[sort[row]], sorts[above[row]] if above[row] >= 0 else None, known) for row in rows]
-    return list(_sightings(group, tree, links)), aliases_of(known)
+    return list(_sightings(group, tree, links)), known
 
 
 def _answers(tree: SpanTree, sorts: list[SpanFacts], above: NDArray[np.int64]) -> Iterator[tuple[SpanFacts, str]]:

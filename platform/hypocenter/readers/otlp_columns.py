@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Each column's attributes in the OpenTelemetry semantic conventions: the present name before former ones.
 RESOURCE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "service": ("service.name",),
+    "namespace": ("k8s.namespace.name", "service.namespace"),
     "pod": ("k8s.pod.name",),
     "node": ("k8s.node.name",),
     "host": ("host.name",),
