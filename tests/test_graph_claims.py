@@ -22,6 +22,7 @@ from hypocenter_graph.claims import (
     Interval,
     check_name,
     is_active,
+    is_held,
     join_claims,
     joined_component,
     joined_dependency,
@@ -172,3 +173,30 @@ def test_any_text_of_some_letters_is_a_name(name):
 def test_what_is_no_name_is_refused_where_it_is(name):
     with pytest.raises(InputError, match=r"^a\.csv: row 2: "):
         check_name(name, "a.csv: row 2")
+
+
+def test_a_declaration_ends_when_it_is_retracted_and_holds_anew_when_it_is_made_again():
+    declared = DependencyClaim("web", "db", DependencyType.CALLS, "declared", (hours(0, None),))
+    (ended,) = retracted_claims((), (declared,), "declared", START + 2 * HOUR, Discovered()).dependencies
+    assert is_held(ended, START + 2 * HOUR, 99 * HOUR)
+    assert not is_held(ended, START + 3 * HOUR, 99 * HOUR)
+    again = joined_dependency(ended, replace(declared, seen=(hours(5, None),)), 99 * HOUR)
+    assert again.seen == (hours(0, 2), hours(5, None))
+    observed = replace(ended, source="spans")
+    assert is_held(observed, START + 3 * HOUR, 99 * HOUR)
+
+
+def test_of_two_declarations_that_hold_the_one_made_later_counts_whatever_comes_first():
+    old = DependencyClaim("web", "db", DependencyType.CALLS, "declared", (hours(0, None),), confidence=0.2)
+    new = replace(old, seen=(hours(5, None),), confidence=0.8)
+    assert joined_dependency(old, new, HOUR).confidence == 0.8
+    assert joined_dependency(new, old, HOUR).confidence == 0.8
+
+
+def test_many_claims_on_one_thing_are_joined_in_one_go():
+    many = tuple(replace(CALL, seen=(hours(2 * n, 2 * n),)) for n in range(20_000))
+    (joined,) = join_claims(Discovered(dependencies=many), {}, {}, HOUR / 2).dependencies
+    assert len(joined.seen) == 20_000
+    names = tuple(replace(CART, aliases=(f"cart-{n}",)) for n in range(20_000))
+    (named,) = join_claims(Discovered(components=names), {}, {}, HOUR).components
+    assert len(named.aliases) == 20_000

@@ -60,8 +60,21 @@ def test_each_component_and_dependency_is_there_once(components, dependencies):
     ends = [(edge.caller, edge.callee, edge.type) for edge in edges]
     assert ends == sorted(set(ends))
     claimed = {(claim.caller, claim.callee, claim.type) for claim in dependencies}
-    left_out = claimed - set(ends)
-    assert all(type_ is DEPENDS_ON and (caller, callee, CALLS) in claimed for caller, callee, type_ in left_out)
+    known = {(claim.caller, claim.callee) for claim in dependencies if claim.source != LEARNED}
+    told = {(caller, callee) for caller, callee, _ in ends}
+    assert told == {(caller, callee) for caller, callee, _ in claimed}
+    for caller, callee, type_ in claimed - set(ends):
+        others = {c.type for c in dependencies if (c.caller, c.callee) == (caller, callee) and c.type is not type_}
+        assert others
+        assert type_ is DEPENDS_ON or (caller, callee) in known
+
+
+def test_a_suggestion_counts_only_where_nobody_knows_better():
+    guess = call("learned", confidence=0.9)
+    assert dependencies_of([guess, call("backstage", confidence=0.1)])[0].confidence == 0.1
+    stated = call("backstage", type_=DEPENDS_ON)
+    assert [(edge.type, edge.source) for edge in dependencies_of([guess, stated])] == [(DEPENDS_ON, "backstage")]
+    assert [edge.source for edge in dependencies_of([guess])] == ["learned"]
 
 
 def test_the_most_trusted_source_that_says_something_is_believed():

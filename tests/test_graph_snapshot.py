@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypocenter.errors import InputError
 from hypocenter.model import DependencyType
 from hypocenter_graph.claims import LEARNED, ComponentClaim, DependencyClaim, Discovered, Interval
-from hypocenter_graph.snapshot import Changes, changes_between, find_component, most_connected, neighbourhood, snapshot
+from hypocenter_graph.snapshot import Changes, changes_between, find_component, most_connected, neighbourhood
 from hypocenter_graph.stores.contract import View
 from hypocenter_graph.stores.memory import MemoryStore
 
@@ -50,21 +50,21 @@ def at(hour: int, *, learned: bool = False) -> View:
 
 
 def shown(store: MemoryStore, view: View) -> set[tuple[str, str, DependencyType]]:
-    return {(d.caller, d.callee, d.type) for d in snapshot(store.claims(), view).dependencies}
+    return {(d.caller, d.callee, d.type) for d in view.told(store.claims()).dependencies}
 
 
 @given(GRAPHS, HOURS, st.booleans())
 @settings(max_examples=60)
 def test_a_snapshot_has_the_dependencies_that_the_store_shows_and_their_ends(store, hour, learned):
     view = at(hour, learned=learned)
-    found = snapshot(store.claims(), view)
+    found = view.told(store.claims())
     assert found.dependencies == store.claims(None, view).dependencies
     assert {c.name for c in found.components} == {end for d in found.dependencies for end in (d.caller, d.callee)}
 
 
 def test_a_component_by_itself_is_there_while_a_source_says_so():
     store = kept(components=(ComponentClaim("job", "spans", (Interval(START, START + HOUR),)),))
-    assert [len(snapshot(store.claims(), at(hour)).components) for hour in (-1, 0, 4, 5)] == [0, 1, 1, 0]
+    assert [len(at(hour).told(store.claims()).components) for hour in (-1, 0, 4, 5)] == [0, 1, 1, 0]
 
 
 @given(GRAPHS, HOURS, HOURS, st.booleans())

@@ -64,6 +64,9 @@ HOSTILE = (
 )
 
 
+DECLARING = ("declared", "kubernetes", "backstage")
+
+
 class Twin:
     """A graph store that is slow and obvious: a list of claims, looked through from end to end."""
 
@@ -84,7 +87,7 @@ class Twin:
     def joined(self, old, new):
         """What was seen last holds, and where it says nothing what was seen before; intervals are united."""
         late, early = (old, new) if last_seen(old) > last_seen(new) else (new, old)
-        both = {"seen": united(old.seen + new.seen)}
+        both = {"seen": united(old.seen + new.seen, timedelta(0) if old.source in DECLARING else WEEK)}
         for field in ("type", "owner", "links", "calls_per_s"):
             if hasattr(late, field):
                 said = getattr(late, field)
@@ -153,21 +156,23 @@ def ranked(names, found):
 
 
 def last_seen(claim):
-    return max(
-        (interval.last or datetime.max.replace(tzinfo=UTC) for interval in claim.seen), default=START - 99 * WEEK
-    )
+    """When it was last seen; what holds is later than all, and then the later it was declared."""
+    holding = [interval.first for interval in claim.seen if interval.last is None]
+    if holding:
+        return True, max(holding)
+    return False, max((interval.last for interval in claim.seen), default=START - 99 * WEEK)
 
 
-def united(seen):
-    """Join two intervals that are at most a week apart, until no two are left."""
+def united(seen, gap):
+    """Join two intervals that are at most `gap` apart, until no two are left."""
     seen = list(dict.fromkeys(seen))
     for one in seen:
         for other in seen:
-            ends = one.last is None or other.first - one.last <= WEEK
+            ends = one.last is None or other.first - one.last <= gap
             if one is not other and one.first <= other.first and ends:
                 last = None if None in (one.last, other.last) else max(one.last, other.last)
                 rest = [interval for interval in seen if interval not in (one, other)]
-                return united([*rest, Interval(one.first, last)])
+                return united([*rest, Interval(one.first, last)], gap)
     return tuple(sorted(seen))
 
 
@@ -176,7 +181,8 @@ def is_shown(claim, view):
         return False
     if view.at is None:
         return claim.seen != ()
-    return any(i.first <= view.at and (i.last is None or view.at <= i.last + view.expiry) for i in claim.seen)
+    more = timedelta(0) if claim.source in DECLARING else view.expiry
+    return any(i.first <= view.at and (i.last is None or view.at <= i.last + more) for i in claim.seen)
 
 
 @pytest.fixture(scope="module")

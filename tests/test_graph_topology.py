@@ -20,6 +20,7 @@ HOSTILE = st.sampled_from(
 )
 COMPONENTS = st.lists(st.builds(Component, HOSTILE, st.sampled_from(ComponentType)), max_size=6)
 HOSTILE_GRAPHS = st.lists(st.builds(Dependency, HOSTILE, HOSTILE, st.sampled_from(DependencyType)), max_size=16)
+BELOW = (DependencyType.RUNS_ON, DependencyType.INSTANCE_OF)
 SHOP = [
     Dependency("front", "cart"),
     Dependency("cart", "cart-db"),
@@ -34,8 +35,23 @@ def arrows(dependencies, *, down=True):
         (d.callee, d.caller) if d.type is DependencyType.INSTANCE_OF else (d.caller, d.callee) for d in dependencies
     }
     if down:
-        found |= {(d.callee, d.caller) for d in dependencies if d.type is DependencyType.CONSUMES}
+        found |= {(queue, who) for queue in queues(dependencies) for who in drains(queue, dependencies)}
     return sorted((above, below) for above, below in found if above != below)
+
+
+def queues(dependencies):
+    """What somebody publishes to or consumes from."""
+    roles = (DependencyType.PUBLISHES, DependencyType.CONSUMES)
+    return {d.callee for d in dependencies if d.type in roles and d.caller != d.callee}
+
+
+def drains(queue, dependencies):
+    """Who drains a queue: who is said to, else those that call it, publish not, and that nobody calls."""
+    beside = [d for d in dependencies if d.caller != d.callee and d.type not in BELOW]
+    stated = {d.caller for d in beside if d.callee == queue and d.type is DependencyType.CONSUMES}
+    publishing = {d.caller for d in beside if d.callee == queue and d.type is DependencyType.PUBLISHES}
+    leaned_on = {d.callee for d in beside}
+    return stated or {d.caller for d in beside if d.callee == queue} - publishing - leaned_on
 
 
 def drawn(dependencies, *, down=True):
@@ -94,9 +110,8 @@ def test_joined_is_the_weakly_connected_part(dependencies, start):
 
 @given(GRAPHS)
 def test_entries_call_somebody_and_nobody_calls_them(dependencies):
-    below = (DependencyType.RUNS_ON, DependencyType.INSTANCE_OF)
-    calls = drawn([d for d in dependencies if d.type not in below], down=False)
-    draining = {d.caller for d in dependencies if d.type is DependencyType.CONSUMES and d.caller != d.callee}
+    calls = drawn([d for d in dependencies if d.type not in BELOW], down=False)
+    draining = {who for queue in queues(dependencies) for who in drains(queue, dependencies)}
     assert set(build_topology([], dependencies).entries()) == {
         name for name in calls if calls.out_degree(name) and not calls.in_degree(name) and name not in draining
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from hypocenter_graph.stores.file import FileStore
 from hypocenter_graph.stores.memory import MemoryStore
 from hypocenter_graph.stores.neo4j import Connection, Neo4jStore
 from hypocenter_workers.investigate import Options, investigate
-from hypocenter_workers.known_graph import KnownGraph
+from hypocenter_workers.known_graph import KnownGraph, opened, topology_around
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 SCENARIOS = Path(__file__).parents[1] / "fixtures" / "scenarios"
@@ -104,14 +105,58 @@ def test_every_labelled_case_has_one_verdict_whatever_the_store(data_folder, neo
 
 
 def test_the_graph_is_the_one_of_the_onset(shop):
-    began = shop.started_at
-    later = claims_of(shop, since=began + timedelta(days=1))
-    graph = in_memory(later)
-    assert told(investigate(without_graph(shop), Options(at=began), graph)) == told(
-        investigate(without_graph(shop), Options(at=began))
+    began, bare, options = shop.started_at, without_graph(shop), Options(at=shop.started_at)
+    known = claims_of(shop, since=began - timedelta(days=1))
+    gone = (Interval(LONG_AGO, began - timedelta(days=2)),)
+    later = (Interval(began + timedelta(days=1), None),)
+    caller = shop.dependencies[0].caller
+    others = tuple(
+        DependencyClaim(caller, name, DependencyType.CALLS, "declared", seen)
+        for name, seen in (("retracted", gone), ("future", later))
     )
-    earlier = in_memory(claims_of(shop, since=began - timedelta(days=1)))
-    assert investigate(without_graph(shop), Options(at=began), earlier).verdict.graph.edges
+    graph = in_memory(Discovered(known.components, (*known.dependencies, *others)))
+    assert told(investigate(bare, options, graph)) == told(investigate(bare, options, in_memory(known)))
+
+
+def test_a_graph_of_other_times_is_used_where_none_was_known_then_and_that_is_told(shop):
+    bare, options = without_graph(shop), Options(at=shop.started_at)
+    known = claims_of(shop, since=shop.started_at + timedelta(days=1))
+    found = investigate(bare, options, in_memory(known))
+    assert any("knew nothing of this when it began" in spot for spot in found.verdict.blind_spots)
+    assert told(found) == told(investigate(bare, options, in_memory(claims_of(shop))))
+
+
+def test_a_graph_file_that_cannot_be_opened_costs_the_kept_graph_and_not_the_verdict(shop, tmp_path):
+    FileStore(tmp_path / "graph.db").close()
+    with closing(sqlite3.connect(tmp_path / "graph.db")) as other:
+        other.execute("UPDATE components SET claim = ''")
+        other.execute("INSERT INTO components VALUES ('default', 'cart', 'declared', '{}')")
+        other.commit()
+    with opened(str(tmp_path / "graph.db")) as graph:
+        verdict = investigate(shop, Options(at=shop.started_at), graph).verdict
+    assert any(spot.startswith("the kept graph could not be asked") for spot in verdict.blind_spots)
+    assert verdict.suspects[0].score > 0
+
+
+def test_an_owner_is_kept_where_only_the_telemetry_knows_the_type(shop):
+    resolved = signals.resolve(shop)
+    seen = (Interval(LONG_AGO, None),)
+    graph = in_memory(Discovered((ComponentClaim("account", "declared", seen, owner="team-a"),)))
+    topology, _ = topology_around(resolved, ["account"], shop.started_at, graph)
+    known = next(component for component in resolved.components if component.name == "account")
+    assert (topology.components["account"].owner, topology.components["account"].type) == ("team-a", known.type)
+
+
+def test_two_names_of_one_component_are_told_and_the_first_stands_for_it(shop):
+    resolved = signals.resolve(shop)
+    seen = (Interval(LONG_AGO, None),)
+    canon = ComponentClaim("canon", "declared", seen, aliases=("account", "cart"))
+    vault = DependencyClaim("canon", "vault", DependencyType.CALLS, "declared", seen)
+    graph = in_memory(Discovered((canon,), (vault,)))
+    topology, spots = topology_around(resolved, ["cart", "account"], shop.started_at, graph)
+    assert "vault" in topology.callees["cart"]
+    assert "canon" not in topology.components
+    assert spots == ("the kept graph knows these by other names that are in the telemetry too: account",)
 
 
 def test_what_the_kept_graph_knows_is_joined_with_what_the_telemetry_shows(shop):

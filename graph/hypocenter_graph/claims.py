@@ -6,15 +6,17 @@ what several sources say of it is resolved where it is read, by the order of `SO
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from hypocenter.errors import InputError
 from hypocenter.model import ComponentType, DependencyType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import datetime, timedelta
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
 LONGEST_NAME = 512
 LEARNED = "learned"
@@ -96,6 +98,7 @@ class Discovered:
 ComponentKey = tuple[str, str]
 DependencyKey = tuple[str, str, DependencyType, str]
 Claim = TypeVar("Claim", ComponentClaim, DependencyClaim)
+Key = TypeVar("Key", bound=Hashable)
 
 
 def precedence(source: str) -> tuple[int, str]:
@@ -156,37 +159,80 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return None if one is None or other is None else max(one, other)
 
 
+def lasting(source: str, expiry: timedelta) -> timedelta:
+    """Return for how long what a source saw is held to exist after it was last seen: declarations end when they end."""
+    return timedelta(0) if source in SOURCES and not SOURCES[source].observed else expiry
+
+
 def joined_component(old: ComponentClaim, new: ComponentClaim, gap: timedelta) -> ComponentClaim:
     """Join two claims of one source on one component: intervals and aliases are united, what was seen last holds.
 
     Of two that were last seen at the same time the one that arrives later holds. Joining a claim twice changes nothing.
+    Intervals of what is observed are one when at most `gap` lies between them.
     """
-    late, early = _by_recency(old, new)
-    return replace(
-        late,
-        seen=merge_intervals((*old.seen, *new.seen), gap),
-        type=late.type or early.type,
-        owner=late.owner or early.owner,
-        links=late.links or early.links,
-        aliases=tuple(sorted({*old.aliases, *new.aliases})),
-    )
+    return _joined_components([old, new], gap)
 
 
 def joined_dependency(old: DependencyClaim, new: DependencyClaim, gap: timedelta) -> DependencyClaim:
     """Join two claims of one source on one dependency, as `joined_component` does."""
-    late, early = _by_recency(old, new)
-    rate = early.calls_per_s if late.calls_per_s is None else late.calls_per_s
-    return replace(late, seen=merge_intervals((*old.seen, *new.seen), gap), calls_per_s=rate)
+    return _joined_dependencies([old, new], gap)
 
 
-def _by_recency(old: Claim, new: Claim) -> tuple[Claim, Claim]:
-    return (old, new) if _recency(old.seen) > _recency(new.seen) else (new, old)
+def _joined_components(claims: Sequence[ComponentClaim], gap: timedelta) -> ComponentClaim:
+    aliases = {alias for claim in claims for alias in claim.aliases}
+    return replace(_latest(claims, _filled_component), seen=_united(claims, gap), aliases=tuple(sorted(aliases)))
+
+
+def _joined_dependencies(claims: Sequence[DependencyClaim], gap: timedelta) -> DependencyClaim:
+    return replace(_latest(claims, _filled_dependency), seen=_united(claims, gap))
+
+
+def _latest(claims: Sequence[Claim], filled: Callable[[Claim, Claim], Claim]) -> Claim:
+    """Return what was seen last, and of equals what came last; what it leaves open is `filled` from the others."""
+    latest, last = claims[0], _recency(claims[0].seen)
+    for claim in claims[1:]:
+        mine = _recency(claim.seen)
+        latest = filled(latest, claim) if last > mine else filled(claim, latest)
+        last = max(last, mine)
+    return latest
+
+
+def _filled_component(late: ComponentClaim, early: ComponentClaim) -> ComponentClaim:
+    return replace(late, type=late.type or early.type, owner=late.owner or early.owner, links=late.links or early.links)
+
+
+def _filled_dependency(late: DependencyClaim, early: DependencyClaim) -> DependencyClaim:
+    return replace(late, calls_per_s=early.calls_per_s if late.calls_per_s is None else late.calls_per_s)
+
+
+def _united(claims: Sequence[Claim], gap: timedelta) -> tuple[Interval, ...]:
+    return merge_intervals((i for claim in claims for i in claim.seen), lasting(claims[0].source, gap))
 
 
 def _recency(seen: tuple[Interval, ...]) -> tuple[bool, float]:
-    if any(interval.last is None for interval in seen):
-        return True, 0.0
+    """Return what is later for what was seen later; of declarations that hold, the one that was made later."""
+    holding = [interval.first for interval in seen if interval.last is None]
+    if holding:
+        return True, max(holding).timestamp()
     return False, max((i.last.timestamp() for i in seen if i.last is not None), default=float("-inf"))
+
+
+def is_held(claim: ComponentClaim | DependencyClaim, at: datetime | None, expiry: timedelta) -> bool:
+    """Whether what is claimed is held to exist at `at`; None asks whether it ever was."""
+    return is_active(claim.seen, at, lasting(claim.source, expiry))
+
+
+def is_plain(claim: DependencyClaim) -> bool:
+    """Whether the outer bounds of its intervals say all: seen once, not learned, and not a declaration that ended."""
+    if len(claim.seen) != 1 or claim.source == LEARNED:
+        return False
+    return claim.seen[0].last is None or claim.source not in SOURCES or SOURCES[claim.source].observed
+
+
+def held(claim: ComponentClaim | DependencyClaim, expiry: timedelta) -> tuple[Interval, ...]:
+    """Return the intervals in which what is claimed is held to exist, what is observed to its expiry."""
+    more = lasting(claim.source, expiry)
+    return tuple(Interval(i.first, None if i.last is None else i.last + more) for i in claim.seen)
 
 
 def is_active(seen: tuple[Interval, ...], at: datetime | None, expiry: timedelta) -> bool:
@@ -207,19 +253,27 @@ def join_claims(
     gap: timedelta,
 ) -> Discovered:
     """Return the claims that change when `found` is joined with those that are there, as they are after it."""
-    ours, theirs = dict[ComponentKey, ComponentClaim](), dict[DependencyKey, DependencyClaim]()
-    for component in found.components:
-        name = component_key(component)
-        there = ours.get(name) or components.get(name)
-        ours[name] = joined_component(there or component, component, gap)
-    for dependency in found.dependencies:
-        ends = dependency_key(dependency)
-        known = theirs.get(ends) or dependencies.get(ends)
-        theirs[ends] = joined_dependency(known or dependency, dependency, gap)
+    ours = _gathered(found.components, component_key, components)
+    theirs = _gathered(found.dependencies, dependency_key, dependencies)
+    named = {key: _joined_components(claims, gap) for key, claims in ours.items()}
+    linked = {key: _joined_dependencies(claims, gap) for key, claims in theirs.items()}
     return Discovered(
-        tuple(claim for key, claim in ours.items() if components.get(key) != claim),
-        tuple(claim for key, claim in theirs.items() if dependencies.get(key) != claim),
+        tuple(claim for key, claim in named.items() if components.get(key) != claim),
+        tuple(claim for key, claim in linked.items() if dependencies.get(key) != claim),
     )
+
+
+def _gathered(
+    claims: Iterable[Claim], key_of: Callable[[Claim], Key], there: Mapping[Key, Claim]
+) -> dict[Key, list[Claim]]:
+    """Return new claims by key, after the one that is there."""
+    found: dict[Key, list[Claim]] = {}
+    for claim in claims:
+        key = key_of(claim)
+        if key not in found:
+            found[key] = [there[key]] if key in there else []
+        found[key].append(claim)
+    return found
 
 
 def retracted_claims(

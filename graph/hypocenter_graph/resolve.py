@@ -1,7 +1,8 @@
 """What the claims of several sources come to: one component, one dependency, one topology as of a time.
 
 The most trusted source that says something is believed, by the order of `claims.SOURCES`; of a dependency, the surest
-claim gives the confidence. `CALLS` says more than `DEPENDS_ON`, which is left out beside it.
+claim gives the confidence. `DEPENDS_ON` is left out beside a dependency that says more, and what was learned beside
+anything else: a suggestion counts only where nobody knows better.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from hypocenter.model import Component, ComponentType, Dependency, DependencyType
 from hypocenter.signals.components import type_of
-from hypocenter_graph.claims import precedence
-from hypocenter_graph.topology import Topology, build_topology
+from hypocenter_graph.claims import LEARNED, precedence
+from hypocenter_graph.topology import CALLEE_TYPES, Topology, build_topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
     from hypocenter_graph.claims import ComponentClaim, DependencyClaim
 
 _CALLER_TYPES = {DependencyType.INSTANCE_OF: ComponentType.INSTANCE}
-_CALLEE_TYPES = {
-    DependencyType.RUNS_ON: ComponentType.HOST,
-    DependencyType.PUBLISHES: ComponentType.QUEUE,
-    DependencyType.CONSUMES: ComponentType.QUEUE,
-}
 
 
 def component_of(claims: Sequence[ComponentClaim], role: ComponentType | None = None) -> Component:
@@ -56,9 +52,11 @@ def dependency_of(claims: Sequence[DependencyClaim]) -> Dependency:
 def dependencies_of(claims: Iterable[DependencyClaim]) -> tuple[Dependency, ...]:
     """Return what claims on dependencies come to, in order of caller, callee and type."""
     ordered = sorted(claims, key=_ends)
-    found = [dependency_of(list(group)) for _, group in groupby(ordered, key=_ends)]
-    called = {(d.caller, d.callee) for d in found if d.type is DependencyType.CALLS}
-    return tuple(d for d in found if d.type is not DependencyType.DEPENDS_ON or (d.caller, d.callee) not in called)
+    known = {(claim.caller, claim.callee) for claim in ordered if claim.source != LEARNED}
+    believed = (c for c in ordered if c.source != LEARNED or (c.caller, c.callee) not in known)
+    found = [dependency_of(list(group)) for _, group in groupby(believed, key=_ends)]
+    said = {(d.caller, d.callee) for d in found if d.type is not DependencyType.DEPENDS_ON}
+    return tuple(d for d in found if d.type is not DependencyType.DEPENDS_ON or (d.caller, d.callee) not in said)
 
 
 def components_of(claims: Iterable[ComponentClaim], dependencies: Iterable[Dependency]) -> tuple[Component, ...]:
@@ -81,8 +79,8 @@ def _ends(claim: DependencyClaim) -> tuple[str, str, DependencyType]:
 def _roles(dependencies: Iterable[Dependency]) -> Mapping[str, ComponentType]:
     roles: dict[str, ComponentType] = {}
     for dependency in dependencies:
-        if dependency.type in _CALLEE_TYPES:
-            roles[dependency.callee] = _CALLEE_TYPES[dependency.type]
+        if dependency.type in CALLEE_TYPES:
+            roles[dependency.callee] = CALLEE_TYPES[dependency.type]
         if dependency.type in _CALLER_TYPES:
             roles.setdefault(dependency.caller, _CALLER_TYPES[dependency.type])
     return roles

@@ -5,33 +5,22 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
-from hypocenter_graph.claims import LEARNED, Discovered, is_active, merge_intervals
+from hypocenter_graph.claims import LEARNED, Discovered, held, is_active, merge_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from hypocenter.model import DependencyType
-    from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Interval
+    from hypocenter_graph.claims import DependencyClaim, Interval
     from hypocenter_graph.stores.contract import GraphStore, View
 
 Ends = tuple[str, str, "DependencyType"]
 _MOST_NAMED = 5
-
-
-def snapshot(claims: Discovered, view: View) -> Discovered:
-    """Return the claims that a view shows: its dependencies, their ends, and components that are said to be there."""
-    dependencies = tuple(claim for claim in claims.dependencies if view.shows(claim))
-    ends = {end for claim in dependencies for end in (claim.caller, claim.callee)}
-    there = ends | {claim.name for claim in claims.components if _shows(claim, view)}
-    return Discovered(tuple(claim for claim in claims.components if claim.name in there), dependencies)
-
-
-def _shows(claim: ComponentClaim, view: View) -> bool:
-    return (view.learned or claim.source != LEARNED) and is_active(claim.seen, view.at, view.expiry)
 
 
 def find_component(store: GraphStore, name: str) -> str:
@@ -94,8 +83,13 @@ def by_ends(claims: Iterable[DependencyClaim]) -> dict[Ends, list[DependencyClai
 
 
 def seen_by_any(claims: Sequence[DependencyClaim], gap: timedelta) -> tuple[Interval, ...]:
-    """Return the intervals in which any of several claims holds; those at most `gap` apart are one."""
+    """Return the intervals in which any of several claims was seen; those at most `gap` apart are one."""
     return merge_intervals((interval for claim in claims for interval in claim.seen), gap)
+
+
+def held_by_any(claims: Sequence[DependencyClaim], expiry: timedelta) -> tuple[Interval, ...]:
+    """Return the intervals in which any of several claims is held to exist."""
+    return merge_intervals((interval for claim in claims for interval in held(claim, expiry)), timedelta(0))
 
 
 @dataclass(frozen=True)
@@ -118,17 +112,16 @@ def changes_between(claims: Discovered, then: datetime, now: datetime, view: Vie
     kept = (claim for claim in claims.dependencies if view.learned or claim.source != LEARNED)
     kinds: Mapping[str, list[Ends]] = {"appeared": [], "returned": [], "vanished": []}
     for ends, group in sorted(by_ends(kept).items()):
-        kind = _change(seen_by_any(group, view.expiry), then, now, view.expiry)
+        kind = _change(held_by_any(group, view.expiry), then, now)
         if kind:
             kinds[kind].append(ends)
     return Changes(**{kind: tuple(found) for kind, found in kinds.items()})
 
 
-def _change(seen: Sequence[Interval], then: datetime, now: datetime, expiry: timedelta) -> str | None:
-    before = [interval for interval in seen if is_active((interval,), then, expiry)]
-    after = [interval for interval in seen if is_active((interval,), now, expiry)]
+def _change(there: Sequence[Interval], then: datetime, now: datetime) -> str | None:
+    before, after = ([i for i in there if is_active((i,), time, timedelta(0))] for time in (then, now))
     if not after:
         return "vanished" if before else None
     if before == after:
         return None
-    return "returned" if seen[0].first <= then else "appeared"
+    return "returned" if there[0].first <= then else "appeared"

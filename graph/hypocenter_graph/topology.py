@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from hypocenter.model import Component, ComponentType, Dependency, DependencyType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _TOKEN = re.compile(r"[a-z]+", re.IGNORECASE)
 _HOST_NAME = re.compile(r"^[a-z0-9-]+(\.[a-z0-9-]+){2,}", re.IGNORECASE)
 _LEAST_ALIAS_TOKEN = 5
 _BELOW = frozenset({DependencyType.RUNS_ON, DependencyType.INSTANCE_OF})
-_CALLEE_TYPES = {
+CALLEE_TYPES = {
     DependencyType.RUNS_ON: ComponentType.HOST,
     DependencyType.PUBLISHES: ComponentType.QUEUE,
     DependencyType.CONSUMES: ComponentType.QUEUE,
@@ -28,8 +28,8 @@ class Topology:
     """Components and dependencies, looked up by name in either direction.
 
     `callees[c]` and `callers[c]` follow what is leaned on from beside: `CALLS`, `PUBLISHES`, `CONSUMES`, `DEPENDS_ON`;
-    `hosts[c]` are what it runs on and its own instances, `guests[h]` the way back. `draining[q]` are the consumers that
-    are stated of a queue. `aliases[x]` is the instrumented component that `x` is another name of.
+    `hosts[c]` are what it runs on and its own instances, `guests[h]` the way back. `draining[q]` are the consumers of
+    a queue. `aliases[x]` is the instrumented component that `x` is another name of.
     """
 
     components: Mapping[str, Component]
@@ -61,11 +61,7 @@ class Topology:
 
     def consumers(self, component: str) -> tuple[str, ...]:
         """Return those that drain a queue, which backs up when they stall: as stated, or callers that nobody calls."""
-        if component in self.draining:
-            return self.draining[component]
-        if component not in self.components or self.components[component].type is not ComponentType.QUEUE:
-            return ()
-        return tuple(c for c in self.callers.get(component, ()) if not self.callers.get(c))
+        return self.draining.get(component, ())
 
     def leaning(self, component: str) -> tuple[str, ...]:
         """Return what leans on `component` directly: callers and guests."""
@@ -125,33 +121,36 @@ def build_topology(components: Iterable[Component], dependencies: Iterable[Depen
     kept = {(d.caller, d.callee, d.type): d for d in dependencies if d.caller != d.callee}
     edges = tuple(kept[key] for key in sorted(kept))
     nodes = {component.name: component for component in components}
-    for edge in edges:
-        nodes.setdefault(edge.caller, Component(edge.caller))
-        nodes.setdefault(edge.callee, Component(edge.callee, _CALLEE_TYPES.get(edge.type, ComponentType.SERVICE)))
+    roles = {edge.callee: CALLEE_TYPES[type_] for type_ in CALLEE_TYPES for edge in edges if edge.type is type_}
+    for name in (end for edge in edges for end in (edge.caller, edge.callee)):
+        nodes.setdefault(name, Component(name, roles.get(name, ComponentType.SERVICE)))
     names = {name: nodes[name] for name in sorted(nodes)}
     beside = dict.fromkeys((e.caller, e.callee) for e in edges if e.type not in _BELOW)
     below = dict.fromkeys(_standing(e) for e in edges if e.type in _BELOW)
-    callees = _adjacency(beside)
+    callees, callers = _adjacency(beside), _adjacency((callee, caller) for caller, callee in beside)
     return Topology(
         components=names,
         dependencies=edges,
         callees=callees,
-        callers=_adjacency((callee, caller) for caller, callee in beside),
+        callers=callers,
         hosts=_adjacency(below),
         guests=_adjacency((host, guest) for guest, host in below),
-        draining=_draining(edges),
+        draining=_draining(names, edges, callers),
         aliases=find_aliases(names, callees),
     )
 
 
-def _draining(edges: Iterable[Dependency]) -> dict[str, tuple[str, ...]]:
-    """Return the consumers of each queue of which it is stated who publishes or who consumes."""
-    found: dict[str, list[str]] = {}
-    for edge in edges:
-        if edge.type in (DependencyType.PUBLISHES, DependencyType.CONSUMES):
-            consumers = found.setdefault(edge.callee, [])
-            consumers += [edge.caller] if edge.type is DependencyType.CONSUMES else []
-    return {queue: tuple(consumers) for queue, consumers in found.items()}
+def _draining(
+    nodes: Mapping[str, Component], edges: Sequence[Dependency], callers: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Return the consumers of each queue: as stated, else callers that nobody calls and that do not publish."""
+    publishing = {(e.caller, e.callee) for e in edges if e.type is DependencyType.PUBLISHES}
+    stated = _adjacency((e.callee, e.caller) for e in edges if e.type is DependencyType.CONSUMES)
+    queues = [name for name, node in nodes.items() if node.type is ComponentType.QUEUE and name not in stated]
+    guessed = {
+        q: tuple(c for c in callers.get(q, ()) if not callers.get(c) and (c, q) not in publishing) for q in queues
+    }
+    return {**stated, **{queue: consumers for queue, consumers in guessed.items() if consumers}}
 
 
 def _standing(edge: Dependency) -> tuple[str, str]:

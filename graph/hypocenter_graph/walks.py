@@ -45,15 +45,10 @@ def incident_subgraph(store: GraphStore, seeds: Iterable[str], view: View, most:
         costs.update(dict.fromkeys(found.names, len(levels)))
         levels.append(found.names)
     claims = store.claims(costs.keys(), view)
-    joined = {end for claim in claims.dependencies for end in (claim.caller, claim.callee)}
-    components = tuple(claim for claim in claims.components if claim.name in joined or view.knows(claim))
+    components = view.told_of_components(claims)
     there = {claim.name for claim in components}
-    return Subgraph(
-        components,
-        claims.dependencies,
-        {name: cost for name, cost in costs.items() if name in there},
-        left_out,
-    )
+    kept = {name: cost for name, cost in costs.items() if name in there}
+    return Subgraph(components, claims.dependencies, kept, left_out)
 
 
 def blame_path(store: GraphStore, start: str, end: str, view: View) -> tuple[str, ...]:

@@ -50,13 +50,13 @@ def _print(value: dict[str, Any], lines: Sequence[str], as_json: bool) -> None:
 def show(component: str | None, where: str | None, as_json: bool, depth: int, svg: Path | None, **given: Any) -> None:
     """Show the graph, or what is known of a COMPONENT and of what lies around it."""
     from hypocenter_graph.graph_text import around_text, graph_text
-    from hypocenter_graph.snapshot import find_component, neighbourhood, snapshot
+    from hypocenter_graph.snapshot import find_component, neighbourhood
 
     check_picture(svg, graph_file(where))
     view = view_asked(given)
     with read(where) as store:
         if component is None:
-            name, distances, left_out, claims = "", dict[str, int](), 0, snapshot(store.claims(), view)
+            name, distances, left_out, claims = "", dict[str, int](), 0, view.told(store.claims())
         else:
             name = find_component(store, component)
             distances, left_out = neighbourhood(store, name, view, depth, MOST_DRAWN)
@@ -101,14 +101,13 @@ def export(where: str | None, form: str, out: Path | None, **given: Any) -> None
 
 def _exported(where: str | None, form: str, given: dict[str, Any]) -> str:
     from hypocenter_graph import exchange
-    from hypocenter_graph.snapshot import snapshot
 
     view = view_asked(given)
     with read(where) as store:
         claims = store.claims()
     if form == "json" and given["as_of"] is None:
         return exchange.to_json(claims)
-    shown = snapshot(claims, view)
+    shown = view.told(claims)
     if form == "svg":
         return picture(shown, view)
     return {"json": exchange.to_json, "csv": exchange.to_csv, "dot": exchange.to_dot, "graphml": exchange.to_graphml}[
@@ -175,13 +174,13 @@ def impact(component: str, where: str | None, as_json: bool, most: int, **given:
 def as_of(time: datetime, where: str | None, as_json: bool, until: datetime, svg: Path | None, learned: bool) -> None:
     """Show the graph as it was at TIME, and which dependencies appeared, came back or vanished since."""
     from hypocenter_graph.graph_text import changes_text, graph_text
-    from hypocenter_graph.snapshot import changes_between, snapshot
+    from hypocenter_graph.snapshot import changes_between
 
     check_picture(svg, graph_file(where))
     then = view_asked({"as_of": time, "learned": learned})
     with read(where) as store:
         claims = store.claims()
-    was = snapshot(claims, then)
+    was = then.told(claims)
     changes = changes_between(claims, time, until, then)
     if svg is not None:
         write_picture(svg, picture(was, then, vanished=changes.vanished))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,25 +11,28 @@ from hypocenter.settings import read
 from hypocenter_graph.claims import LEARNED, DependencyClaim
 from hypocenter_graph.resolve import components_of, dependencies_of
 from hypocenter_graph.topology import Topology, build_topology
-from hypocenter_graph.walks import incident_subgraph
+from hypocenter_graph.walks import MOST_COMPONENTS, incident_subgraph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from hypocenter.model import Component
     from hypocenter.telemetry import Signals
     from hypocenter_graph.stores.contract import GraphStore, View
     from hypocenter_graph.walks import Subgraph
 
 MOST_NAMED = 5
+_BEFORE_IT_KNEW = ("the kept graph knew nothing of this when it began; what it knew at other times is used",)
 
 
 @dataclass(frozen=True)
 class KnownGraph:
-    """A graph that is kept, and how it is looked at; `view.at` is set to each incident's onset."""
+    """A graph that is kept, and how it is looked at; `view.at` is set to each incident's onset.
 
-    store: GraphStore
+    The store is an error where the graph could not be opened.
+    """
+
+    store: GraphStore | SourceError
     view: View
 
 
@@ -45,8 +47,14 @@ def opened(where: str | None = None, *, learned: bool = False) -> Iterator[Known
         return
     from hypocenter_graph.stores.opening import open_graph, view_as_of
 
-    with closing(open_graph(where, create=False)) as store:
-        yield KnownGraph(store, view_as_of(None, learned=learned))
+    view = view_as_of(None, learned=learned)
+    try:
+        store = open_graph(where, create=False)
+    except SourceError as error:
+        yield KnownGraph(error, view)
+        return
+    with closing(store):
+        yield KnownGraph(store, view)
 
 
 def topology_around(
@@ -54,26 +62,41 @@ def topology_around(
 ) -> tuple[Topology, tuple[str, ...]]:
     """Return the topology of an incident, and what of the kept graph could not be used, one sentence each.
 
-    It joins what the telemetry shows with the kept graph around `seeds`, most relevant first, as it was `at` then. A
-    graph that cannot be asked leaves what the telemetry shows: an incident is never without a verdict for it.
+    It joins what the telemetry shows with the kept graph around `seeds`, most relevant first, as it was `at` then, or
+    where it knew nothing of them then, as it ever was. A graph that cannot be asked leaves what the telemetry shows:
+    an incident is never without a verdict for it.
     """
     own = build_topology(resolved.components, resolved.dependencies)
     if graph is None:
         return own, ()
     wanted = list(dict.fromkeys(seeds))
     try:
+        if isinstance(graph.store, SourceError):
+            raise graph.store
         known_as = graph.store.named(wanted)
-        found = incident_subgraph(graph.store, (known_as.get(n, n) for n in wanted), replace(graph.view, at=at))
+        asked = list(dict.fromkeys(known_as.get(name, name) for name in wanted))
+        found = incident_subgraph(graph.store, asked, replace(graph.view, at=at))
+        then = bool(found.components)
+        found = found if then else incident_subgraph(graph.store, asked, replace(graph.view, at=None))
     except SourceError as error:
         return own, (f"the kept graph could not be asked, only what the telemetry shows is used: {error}",)
-    found = _in_words_of_the_telemetry(found, {n: c for n, c in known_as.items() if c not in wanted})
-    return _joined(resolved, found), _left_open(wanted, found)
+    names = _names_of_the_telemetry(wanted, known_as)
+    unknown = [name for name in asked[:MOST_COMPONENTS] if name not in found.costs]
+    doubles = sorted(name for name, component in known_as.items() if names.get(component) != name)
+    spots = _left_open(found, unknown, doubles)
+    return _joined(resolved, _renamed(found, names)), spots if then else (*_BEFORE_IT_KNEW, *spots)
 
 
-def _in_words_of_the_telemetry(found: Subgraph, known_as: Mapping[str, str]) -> Subgraph:
-    """Call components as the telemetry does, where it calls one by one other name and never by its own."""
-    times = Counter(known_as.values())
-    names = {component: name for name, component in known_as.items() if times[component] == 1}
+def _names_of_the_telemetry(wanted: Sequence[str], known_as: Mapping[str, str]) -> dict[str, str]:
+    """Return what the telemetry calls components of the graph that it does not call by their own names."""
+    names: dict[str, str] = {}
+    for name in wanted:
+        if name in known_as and known_as[name] not in wanted:
+            names.setdefault(known_as[name], name)
+    return names
+
+
+def _renamed(found: Subgraph, names: Mapping[str, str]) -> Subgraph:
     return replace(
         found,
         components=tuple(replace(c, name=names.get(c.name, c.name)) for c in found.components),
@@ -81,26 +104,28 @@ def _in_words_of_the_telemetry(found: Subgraph, known_as: Mapping[str, str]) -> 
             replace(d, caller=names.get(d.caller, d.caller), callee=names.get(d.callee, d.callee))
             for d in found.dependencies
         ),
-        costs={names.get(name, name): cost for name, cost in found.costs.items()},
     )
 
 
 def _joined(resolved: Signals, found: Subgraph) -> Topology:
+    """Join both; a component's type is that which the graph was told, else what the telemetry knows or shows."""
     shown = (DependencyClaim(d.caller, d.callee, d.type, d.source) for d in resolved.dependencies)
     dependencies = dependencies_of([*found.dependencies, *shown])
     typed = {claim.name for claim in found.components if claim.type}
-    components: dict[str, Component] = {c.name: c for c in components_of(found.components, dependencies)}
-    components.update({c.name: c for c in resolved.components if c.name not in typed})
-    return build_topology(components.values(), dependencies)
+    kept = {component.name: component for component in components_of(found.components, dependencies)}
+    for component in resolved.components:
+        if component.name not in typed:
+            kept[component.name] = replace(kept.get(component.name, component), type=component.type)
+    return build_topology(kept.values(), dependencies)
 
 
-def _left_open(wanted: list[str], found: Subgraph) -> tuple[str, ...]:
-    unknown = [name for name in wanted if name not in found.costs]
+def _left_open(found: Subgraph, unknown: list[str], doubles: list[str]) -> tuple[str, ...]:
     learned = sum(claim.source == LEARNED for claim in found.dependencies)
     said = (
         (found.left_out, f"the kept graph was cut at {len(found.costs)} components: {found.left_out} more lie as near"),
         (learned, f"{learned} of the dependencies are suggestions learned from metrics, not observed"),
         (len(unknown), f"the kept graph does not know: {_some(unknown)}"),
+        (len(doubles), f"the kept graph knows these by other names that are in the telemetry too: {_some(doubles)}"),
     )
     return tuple(text for count, text in said if count)
 

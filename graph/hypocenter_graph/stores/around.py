@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter_graph.claims import LEARNED
+from hypocenter_graph.claims import is_plain
 from hypocenter_graph.stores.records import FOREVER, micros
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _FORWARD, _BACK, _SELF = range(3)
 class Around:
     """Steps in the order of `claims`: one row each of where it leads (an id), its outer bounds, its worth, its way.
 
-    A step is simple when it was seen in one interval and is not learned: then its bounds say whether a view shows it.
+    A step is simple when its outer bounds say whether a view shows it.
     A step back passes a dependency that blame passes both ways; a call to oneself leads nowhere.
     """
 
@@ -73,7 +73,7 @@ def _row(name: str, other: str, claim: DependencyClaim) -> tuple[float, ...]:
 def _bounds(claim: DependencyClaim) -> tuple[int, int, bool]:
     first = min((micros(i.first) for i in claim.seen), default=FOREVER)
     last = max((micros(i.last) for i in claim.seen), default=-FOREVER)
-    return first, last, len(claim.seen) == 1 and claim.source != LEARNED
+    return first, last, is_plain(claim)
 
 
 def joined(parts: Sequence[Around]) -> Around:

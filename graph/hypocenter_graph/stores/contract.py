@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from hypocenter.model import DependencyType
-from hypocenter_graph.claims import LEARNED, is_active
+from hypocenter_graph.claims import LEARNED, Discovered, component_key, is_held
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered
+    from hypocenter_graph.claims import ComponentClaim, DependencyClaim
 
 EXPIRY = timedelta(days=7)
 HUB = 1000
@@ -35,13 +35,24 @@ class View:
     expiry: timedelta = EXPIRY
     learned: bool = False
 
-    def shows(self, claim: DependencyClaim) -> bool:
-        """Whether a dependency is part of this view."""
-        return (self.learned or claim.source != LEARNED) and is_active(claim.seen, self.at, self.expiry)
+    def shows(self, claim: ComponentClaim | DependencyClaim) -> bool:
+        """Whether what is claimed is part of this view."""
+        return (self.learned or claim.source != LEARNED) and is_held(claim, self.at, self.expiry)
 
-    def knows(self, claim: ComponentClaim) -> bool:
-        """Whether a component by itself is part of this view; one that only dependencies name is not."""
-        return is_active(claim.seen, self.at, self.expiry)
+    def told(self, claims: Discovered) -> Discovered:
+        """Return what this view shows of claims: dependencies, and components by themselves or as ends of those."""
+        shown = Discovered(claims.components, tuple(claim for claim in claims.dependencies if self.shows(claim)))
+        return Discovered(self.told_of_components(shown), shown.dependencies)
+
+    def told_of_components(self, claims: Discovered) -> tuple[ComponentClaim, ...]:
+        """Return the claims on components that count beside dependencies of this view.
+
+        Of an end of which nothing is claimed as of then, what was claimed at other times is told.
+        """
+        shown = {component_key(claim) for claim in claims.components if self.shows(claim)}
+        ends = {end for claim in claims.dependencies for end in (claim.caller, claim.callee)}
+        bare = ends - {name for name, _ in shown}
+        return tuple(c for c in claims.components if c.name in bare or component_key(c) in shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +71,10 @@ class GraphStore(Protocol):
     """
 
     def upsert(self, found: Discovered) -> None:
-        """Join claims with those that are there; all of them or none. Writing the same again changes nothing.
+        """Join claims with those that are there. Writing the same again changes nothing.
 
-        Both ends of a dependency become components.
+        All of them are written or none; a server may write several batches, each of them whole. Both ends of a
+        dependency become components.
         """
 
     def retract(self, source: str, at: datetime, but: Discovered) -> int:
@@ -93,8 +105,7 @@ class GraphStore(Protocol):
         """Return the `most` best components one step down from `above` or one step up from `below`, without `known`.
 
         Best is the highest confidence, then the highest rate of calls, then the name; what comes back is in no order.
-        Steps up from a component
-        with more than `HUB` claims upon it are not taken: everything leans on it.
+        Steps up from a component with more than `HUB` claims upon it are not taken: everything leans on it.
         """
 
     def close(self) -> None:

@@ -12,7 +12,13 @@ from hypocenter.errors import InputError, SourceError
 from hypocenter_graph.claims import ComponentClaim, Discovered, is_text
 from hypocenter_graph.stores.contract import EXPIRY
 from hypocenter_graph.stores.memory import MemoryStore
-from hypocenter_graph.stores.records import component_claim, component_record, dependency_claim, dependency_record
+from hypocenter_graph.stores.records import (
+    component_claim,
+    component_record,
+    dependency_claim,
+    dependency_record,
+    told_if_damaged,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -161,12 +167,12 @@ class FileStore:
         components = self._file.execute("SELECT claim FROM components WHERE tenant = ?", mine)
         dependencies = self._file.execute("SELECT claim FROM dependencies WHERE tenant = ?", mine)
         memory = MemoryStore(self._gap)
-        memory.keep(
-            Discovered(
+        with told_if_damaged():
+            kept = Discovered(
                 tuple(component_claim(json.loads(row[0])) for row in components),
                 tuple(dependency_claim(*json.loads(row[0]).values()) for row in dependencies),
             )
-        )
+        memory.keep(kept)
         self._memory, self._seen = memory, version
 
     def _keep_neighbours(self, names: Collection[str]) -> None:

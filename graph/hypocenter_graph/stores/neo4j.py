@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypocenter.errors import SourceError
 from hypocenter_graph.claims import (
-    LEARNED,
     ComponentClaim,
     ComponentKey,
     DependencyClaim,
@@ -17,6 +16,7 @@ from hypocenter_graph.claims import (
     Discovered,
     component_key,
     dependency_key,
+    is_plain,
     is_text,
     join_claims,
     other_names,
@@ -34,6 +34,7 @@ from hypocenter_graph.stores.records import (
     dependency_claim,
     dependency_record,
     micros,
+    told_if_damaged,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Neo4jStore:
         components = [claim for node in nodes for claim in _component_claims(node) or [ComponentClaim(node[0], "")]]
         return Discovered(
             tuple(sorted(components, key=component_key)),
-            tuple(sorted((dependency_claim(*edge) for edge in edges), key=dependency_key)),
+            tuple(sorted(_dependency_claims(edges), key=dependency_key)),
         )
 
     def named(self, names: Collection[str]) -> Mapping[str, str]:
@@ -193,7 +194,7 @@ class Neo4jStore:
             for type_, rows in _by_type(batch).items()
             for edge in self._answer(tx, cypher.read_dependencies(type_), rows=rows)
         ]
-        return {dependency_key(claim): claim for claim in (dependency_claim(*edge) for edge in edges)}
+        return {dependency_key(claim): claim for claim in _dependency_claims(edges)}
 
     def _write_dependencies(self, tx: ManagedTransaction, changed: Sequence[DependencyClaim]) -> None:
         for type_, rows in _by_type(changed).items():
@@ -245,13 +246,20 @@ def _change_schema(tx: ManagedTransaction, statement: str, **parameters: Any) ->
 
 def _bounds(view: View) -> Row:
     if view.at is None:
-        return {"until": FOREVER, "since": -FOREVER, "learned": view.learned}
-    return {"until": micros(view.at), "since": micros(view.at - view.expiry), "learned": view.learned}
+        return {"ever": True, "until": FOREVER, "since": -FOREVER, "learned": view.learned}
+    bounds = {"until": micros(view.at), "since": micros(view.at - view.expiry)}
+    return {"ever": False, **bounds, "learned": view.learned}
 
 
 def _component_claims(node: Sequence[Any]) -> list[ComponentClaim]:
     _, claims = node
-    return [component_claim(json.loads(claim)) for claim in claims or ()]
+    with told_if_damaged():
+        return [component_claim(json.loads(claim)) for claim in claims or ()]
+
+
+def _dependency_claims(edges: Sequence[Any]) -> list[DependencyClaim]:
+    with told_if_damaged():
+        return [dependency_claim(*edge) for edge in edges]
 
 
 def _node(name: str, claims: Sequence[ComponentClaim]) -> Row:
@@ -266,8 +274,7 @@ def _by_type(claims: Sequence[DependencyClaim]) -> Mapping[DependencyType, list[
     for claim in claims:
         record = dependency_record(claim)
         bounds = {"first": min(record["starts"], default=None), "last": max(record["ends"], default=None)}
-        plain = len(claim.seen) == 1 and claim.source != LEARNED
-        rows[claim.type].append({**record, **bounds, "plain": plain})
+        rows[claim.type].append({**record, **bounds, "plain": is_plain(claim)})
     return rows
 
 

@@ -1,7 +1,7 @@
 """The Cypher of the Neo4j store. Names and times are always parameters, so nothing in them is ever read as Cypher.
 
 A component is a node `(:Component {tenant, name})`, a name that some component also goes by a node `(:Alias {tenant,
-name})`; a claim on a dependency is a relationship whose type is that of the dependency and whose `source` tells
+name, bearer})`; a claim on a dependency is a relationship whose type is that of the dependency and whose `source` tells
 parallel claims apart. `starts` and `ends` are its intervals, `first` and
 `last` their outer bounds, in microseconds since 1970. Every read starts from the unique index on (tenant, name).
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypocenter_graph.claims import LEARNED
+from hypocenter_graph.claims import LEARNED, SOURCES
 from hypocenter_graph.stores.contract import HUB, TWO_WAY
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MIGRATIONS = (
     (
         "CREATE CONSTRAINT hypocenter_component IF NOT EXISTS FOR (c:Component) REQUIRE (c.tenant, c.name) IS UNIQUE",
-        "CREATE CONSTRAINT hypocenter_alias IF NOT EXISTS FOR (a:Alias) REQUIRE (a.tenant, a.name) IS UNIQUE",
+        "CREATE CONSTRAINT hypocenter_alias IF NOT EXISTS FOR (a:Alias) REQUIRE (a.tenant, a.name, a.bearer) IS UNIQUE",
         "CREATE CONSTRAINT hypocenter_tenant IF NOT EXISTS FOR (t:Tenant) REQUIRE t.name IS UNIQUE",
     ),
 )
@@ -32,11 +32,13 @@ READ_VERSION = "MATCH (s:HypocenterSchema {name: 'graph'}) RETURN s.version AS v
 WRITE_VERSION = "MERGE (s:HypocenterSchema {name: 'graph'}) SET s.version = $version"
 
 _TWO_WAY = "|".join(sorted(TWO_WAY))
-# Most claims are plain: seen in one interval and not learned, so that their outer bounds say all.
+# Most claims are plain: their outer bounds say all. What was declared does not outlast its end, what was observed does.
+_DECLARING = ", ".join(f"'{name}'" for name, source in SOURCES.items() if not source.observed)
 _SHOWN = (
     "r.first <= $q.until AND r.last >= $q.since AND (r.plain OR "
     f"(($q.learned OR r.source <> '{LEARNED}') AND "
-    "any(i IN range(0, size(r.starts) - 1) WHERE r.starts[i] <= $q.until AND r.ends[i] >= $q.since)))"
+    "any(i IN range(0, size(r.starts) - 1) WHERE r.starts[i] <= $q.until AND "
+    f"r.ends[i] >= CASE WHEN $q.ever OR NOT r.source IN [{_DECLARING}] THEN $q.since ELSE $q.until END)))"
 )
 
 LOCK = "MERGE (t:Tenant {name: $q.tenant}) SET t.writes = coalesce(t.writes, 0) + 1"
@@ -50,15 +52,15 @@ WRITE_COMPONENTS = (
     "UNWIND $q.rows AS row MERGE (c:Component {tenant: $q.tenant, name: row.name}) "
     "SET c.claims = row.claims, c.type = row.type, c.owner = row.owner"
 )
-# Which components bear a name is only where to look: their claims say whether they still do.
+# That a component bears a name is only where to look: its claims say whether it still does.
 WRITE_ALIASES = (
-    "UNWIND $q.rows AS row UNWIND row.aliases AS alias MERGE (a:Alias {tenant: $q.tenant, name: alias}) "
-    "WITH row, a WHERE NOT row.name IN coalesce(a.bearers, []) SET a.bearers = coalesce(a.bearers, []) + row.name"
+    "UNWIND $q.rows AS row UNWIND row.aliases AS alias "
+    "MERGE (:Alias {tenant: $q.tenant, name: alias, bearer: row.name})"
 )
 NAMED = (
-    "UNWIND $q.names AS name MATCH (a:Alias {tenant: $q.tenant, name: name}) "
-    "WHERE NOT EXISTS { (:Component {tenant: $q.tenant, name: name}) } UNWIND a.bearers AS bearer "
-    "MATCH (c:Component {tenant: $q.tenant, name: bearer}) "
+    "UNWIND $q.names AS name MATCH (a:Alias {tenant: $q.tenant, name: name}) WHERE a.bearer IS NOT NULL "
+    "AND NOT EXISTS { (:Component {tenant: $q.tenant, name: name}) } "
+    "MATCH (c:Component {tenant: $q.tenant, name: a.bearer}) "
     "RETURN [collect(DISTINCT name), collect(DISTINCT [c.name, c.claims])] AS answer"
 )
 WRITE_ENDS = "UNWIND $q.names AS name MERGE (c:Component {tenant: $q.tenant, name: name})"

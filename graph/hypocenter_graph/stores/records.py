@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from hypocenter.errors import SourceError
 from hypocenter.model import ComponentType, DependencyType
 from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 FOREVER = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,3 +88,12 @@ def _intervals(starts: Sequence[int], ends: Sequence[int]) -> tuple[Interval, ..
 
 def _at(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
+
+
+@contextmanager
+def told_if_damaged() -> Iterator[None]:
+    """Raise SourceError for a record that is none, whoever wrote it."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise SourceError(f"a claim that is kept in the graph cannot be read: {str(error)[:100]!r}") from error
