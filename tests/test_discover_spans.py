@@ -236,6 +236,15 @@ def test_a_message_is_passed_by_its_queue() -> None:
     assert links(message(sends, takes)) == BY_QUEUE
 
 
+def test_a_queue_depends_on_the_broker_it_is_spoken_to_at() -> None:
+    at_broker = {"address": "kafka.shop.svc", **ORDERS}
+    by_broker = ("kafka:orders", "DEPENDS_ON", "kafka.shop.svc")
+    assert links(message({"kind": "producer", **at_broker}, {"kind": "consumer", **ORDERS})) == BY_QUEUE | {by_broker}
+    assert links(message({"kind": "producer", **ORDERS}, {"kind": "consumer", **at_broker})) == BY_QUEUE | {by_broker}
+    nowhere = {"kind": "producer", "address": "localhost", **ORDERS}
+    assert links(message(nowhere, {"kind": "consumer", **ORDERS})) == BY_QUEUE
+
+
 def test_a_message_of_an_unnamed_queue_is_a_call() -> None:
     assert links(message({"kind": "producer"}, {"kind": "consumer"})) == {("shop", "CALLS", "mail")}
 

@@ -24,7 +24,7 @@ def links_of(facts: SpanFacts, above: SpanFacts | None, known: Mapping[str, str]
     """Return what spans of one sort show; `above` is the sort of their parents, `known` the service behind an address.
 
     A message is passed by way of its queue where that has a name, and else is a call, as every other span is whose
-    parent belongs to another service.
+    parent belongs to another service. A queue depends on the broker at whose address it is spoken to.
     """
     links = []
     queue = _queue_between(facts, above)
@@ -36,6 +36,11 @@ def links_of(facts: SpanFacts, above: SpanFacts | None, known: Mapping[str, str]
         links.append(_by_queue(facts.service, facts.queue, DependencyType.PUBLISHES, None))
     elif facts.is_end and not facts.consumes:
         links += _asked(facts, known)
+    broker = _host_of(facts, known) if facts.publishes or facts.consumes else ""
+    if broker and broker not in (facts.queue, facts.service):
+        links.append(
+            Link(facts.queue, broker, DependencyType.DEPENDS_ON, caller_type=ComponentType.QUEUE, both_ends=False)
+        )
     return tuple(links)
 
 
