@@ -158,7 +158,7 @@ def test_claims_that_become_equal_are_joined_and_keep_their_former_names() -> No
         ("read 5 spans",),
     )
     new = resolved(found, find_identity([found]))
-    assert new.components == (replace(component("cart", "spans", ComponentType.SERVICE), aliases=("cart:8080",)),)
+    assert new.components == (component("cart", "spans", ComponentType.SERVICE),)
     assert new.dependencies == (call("web", "cart", 5.0),)
     assert new.notes[0] == "read 5 spans"
     assert "'cart:8080' of 'cart'" in new.notes[1]
@@ -181,8 +181,18 @@ def test_the_same_claim_twice_is_once_and_its_rate_its_own() -> None:
 
 
 def test_a_name_that_only_dependencies_use_is_kept_as_an_alias() -> None:
-    found = Discovered(dependencies=(call("web", "cart:80"),))
-    assert resolved(found, find_identity([found])).components == (component("cart", "spans", None, "cart:80"),)
+    known = Discovered((component("cart", "kubernetes", None, "cart-svc"),))
+    found = Discovered(dependencies=(call("web", "http://cart-svc:80/x"),))
+    assert resolved(found, find_identity([known, found])).components == (component("cart", "spans", None, "cart-svc"),)
+
+
+def test_names_that_their_form_explains_are_not_kept() -> None:
+    known = Discovered((component("cart", "kubernetes", None, "10.0.0.7"),))
+    names = [*(f"cart:{port}" for port in range(32768, 32800)), "10.0.0.7", "10.0.0.7:80", "http://10.0.0.7/x"]
+    found = Discovered(dependencies=tuple(call(name, "db") for name in names))
+    new = resolved(found, find_identity([known, found]))
+    assert new.dependencies == (call("cart", "db"),)
+    assert not any(claim.aliases for claim in new.components)
 
 
 def test_pods_stay_components_and_their_workloads_call() -> None:

@@ -190,3 +190,43 @@ def test_a_name_of_one_namespace_is_none_of_another() -> None:
     add(store, of(seen("web", "cart.shop.svc.cluster.local"), seen("web", "cart.prod.svc:80")))
     assert ("web", "cart.shop.svc.cluster.local") in edges(store)
     assert ("web", "prod/cart") in edges(store)
+
+
+def pod(name: str, address: str, at: datetime) -> Discovered:
+    return Discovered((ComponentClaim(name, "kubernetes", (Interval(at, None),), aliases=(address,)),))
+
+
+def asked(address: str, at: datetime) -> Discovered:
+    return of(DependencyClaim("front", address, DependencyType.CALLS, "spans", (Interval(at, at),)))
+
+
+@pytest.mark.parametrize("retracted", [True, False])
+def test_an_address_is_that_of_the_pod_that_had_it_last(retracted: bool) -> None:
+    store, later = MemoryStore(), NOON + timedelta(days=30)
+    add(store, pod("cart-0", "10.0.0.5", NOON))
+    add(store, asked("10.0.0.5:8080", NOON))
+    add(store, pod("web-0", "10.0.0.5", later), retracted=later if retracted else None)
+    add(store, asked("10.0.0.5:8080", later + timedelta(days=1)))
+    assert edges(store) == [("front", "cart-0"), ("front", "web-0")]
+
+
+def test_what_has_ended_gives_its_other_names_to_nobody() -> None:
+    store, later = MemoryStore(), NOON + timedelta(days=30)
+    add(store, alias("cart", "cart-svc"), alias("pay", "till", source="spans"))
+    add(store, alias("web"), retracted=later)
+    long_after = later + timedelta(days=1)
+    add(store, asked("cart-svc", long_after), asked("till", long_after))
+    assert ("front", "cart-svc") in edges(store)
+    within = MemoryStore()
+    add(within, alias("cart", "cart-svc"))
+    add(within, asked("cart-svc", NOON - timedelta(days=30)))
+    assert ("front", "cart") in edges(within)
+
+
+def test_what_was_seen_holds_its_other_names_for_a_while() -> None:
+    store = MemoryStore()
+    observed = Discovered((ComponentClaim("pay", "spans", SEEN, aliases=("till",)),))
+    for days, meant in ((5, "pay"), (30, "till")):
+        add(store, observed)
+        add(store, asked("till", NOON + timedelta(days=days)))
+        assert ("front", meant) in edges(store)

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 from hypocenter.model import ComponentType, DependencyType
 from hypocenter.signals.components import type_of, workload_of
 from hypocenter_graph.claims import precedence
-from hypocenter_graph.identity_aliases import proven_aliases, proven_names
+from hypocenter_graph.identity_aliases import is_address, proven_aliases, proven_names
 from hypocenter_graph.identity_overrides import NO_OVERRIDES
 from hypocenter_graph.renaming import doers, lifted, names_in, renamed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered
     from hypocenter_graph.identity_overrides import Overrides
@@ -41,7 +41,6 @@ _DNS = re.compile(
 )
 _PLACED = re.compile(r"(?P<namespace>[a-z0-9-]+)/(?P<service>[a-z0-9.-]+)(?P<pod>)", re.ASCII)
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+", re.IGNORECASE | re.ASCII)
-_ADDRESS = re.compile(r"[0-9.]+|\[?[0-9a-f]*:[0-9a-f:.]+\]?", re.IGNORECASE | re.ASCII)
 _ORDINAL = re.compile(r".*-\d+", re.DOTALL)
 INSTANCES = frozenset({ComponentType.POD, ComponentType.INSTANCE})
 
@@ -80,13 +79,16 @@ class Identity:
 
     def resolve_all(self, names: Iterable[str]) -> dict[str, str]:
         """Return `resolve` of each name; for many names this is much faster."""
-        found: dict[str, str] = {}
-        waiting = {name: name for name in names}
-        while waiting:
-            steps = self._steps(set(waiting.values()))
-            found |= {name: at for name, at in waiting.items() if steps[at] == at}
-            waiting = {name: steps[at] for name, at in waiting.items() if steps[at] != at}
-        return found
+        return _ends(names, self._steps)
+
+    def other_names(self, names: Iterable[str]) -> dict[str, str]:
+        """Return what to remember of each name as another name of its component; left out is what its form shows.
+
+        That is a URL or port around it. An address, which passes from one to the next, is left to who proves it.
+        """
+        kept = _ends(names, self._bare_steps)
+        meant = self.resolve_all(kept)
+        return {name: bare for name, bare in kept.items() if bare != meant[name] and not is_address(bare)}
 
     def workload(self, name: str) -> str:
         """Return the workload that a pod or instance is part of, `name` itself for all else; `name` is resolved.
@@ -107,18 +109,30 @@ class Identity:
         stated = self.overrides.components_of(names)
         return {name: stated.get(name) or self._proven.get(name) or self._by_form(name) for name in names}
 
+    def _bare_steps(self, names: set[str]) -> dict[str, str]:
+        stated = self.overrides.components_of(names)
+        return {name: name if name in stated or name in self._proven else self._bare(name) for name in names}
+
     def _by_form(self, name: str) -> str:
-        if name in self._targets or self.types.get(name) in INSTANCES:
+        bare = self._bare(name)
+        if bare != name or self._is_fixed(name):
+            return bare
+        dns = _DNS.fullmatch(name.removesuffix("."))
+        return (next(self._inside(dns), None) if dns else None) or self._host(name)
+
+    def _is_fixed(self, name: str) -> bool:
+        return name in self._targets or self.types.get(name) in INSTANCES
+
+    def _bare(self, name: str) -> str:
+        """Return a name without the URL or the port around it, one step at a time."""
+        if self._is_fixed(name):
             return name
         url = _URL.fullmatch(name)
         if url:
             return name if self._is_queue(name) else url["host"]
         port = _PORT.fullmatch(name)
-        if port:
-            host = port["host"].strip("[]")
-            return host if self._is_whole(host) else name
-        dns = _DNS.fullmatch(name.removesuffix("."))
-        return (next(self._inside(dns), None) if dns else None) or self._host(name)
+        host = port["host"].strip("[]") if port else name
+        return host if host != name and self._is_whole(host) else name
 
     def _is_queue(self, url: str) -> bool:
         """Whether a URL names one queue of a broker: as a source says, or as those of clouds show, reached by HTTP."""
@@ -127,7 +141,7 @@ class Identity:
 
     def _is_whole(self, host: str) -> bool:
         """Whether a host stands for one component, whatever the port."""
-        if _ADDRESS.fullmatch(host):
+        if is_address(host):
             return host in self._proven
         return host.lower() != "localhost" and ("." not in host or self._knows(host) or bool(_DNS.fullmatch(host)))
 
@@ -149,6 +163,17 @@ class Identity:
         return self._hosts.get(name.removesuffix(".").lower(), name.removesuffix("."))
 
 
+def _ends(names: Iterable[str], steps: Callable[[set[str]], Mapping[str, str]]) -> dict[str, str]:
+    """Return where each name leads to, a step after the other."""
+    found: dict[str, str] = {}
+    waiting = {name: name for name in names}
+    while waiting:
+        after = steps(set(waiting.values()))
+        found |= {name: at for name, at in waiting.items() if after[at] == at}
+        waiting = {name: after[at] for name, at in waiting.items() if after[at] != at}
+    return found
+
+
 def _host_names(known: Iterable[str], types: Mapping[str, ComponentType]) -> dict[str, str]:
     """Return one spelling of each known host name, by its lower case: that one, if it is known."""
     found: dict[str, str] = {}
@@ -159,7 +184,7 @@ def _host_names(known: Iterable[str], types: Mapping[str, ComponentType]) -> dic
 
 
 def _is_host(name: str, types: Mapping[str, ComponentType]) -> bool:
-    return types.get(name) is ComponentType.HOST or bool(_HOST.fullmatch(name) and not _ADDRESS.fullmatch(name))
+    return types.get(name) is ComponentType.HOST or bool(_HOST.fullmatch(name) and not is_address(name))
 
 
 def find_identity(sources: Iterable[Discovered], overrides: Overrides = NO_OVERRIDES) -> Identity:
@@ -205,10 +230,13 @@ def _workloads(dependencies: Iterable[DependencyClaim], identity: Identity) -> d
 def resolved(discovered: Discovered, identity: Identity, gap: timedelta = timedelta(0)) -> Discovered:
     """Return what a source found under the names of its components, with a note of what was renamed.
 
-    Nothing is dropped: a former name is an alias of its component, and claims that became equal are joined; rates of
-    calls that were seen at the same time add up. Intervals at most `gap` apart become one.
+    Nothing is dropped: a former name that its form does not explain is an alias of its component, and claims that
+    became equal are joined; rates of calls that were seen at the same time add up. Intervals at most `gap` apart
+    become one.
     """
-    placed = renamed(discovered, identity.resolve_all(names_in(discovered)), gap)
+    names = identity.resolve_all(names_in(discovered))
+    changed = [name for name, to in names.items() if name != to]
+    placed = renamed(discovered, names, identity.other_names(changed), gap)
     workloads = {name: identity.workload(name) for name in doers(placed)}
     pods = {name: workload for name, workload in workloads.items() if workload != name}
     return lifted(placed, pods, pods.keys() - identity.workloads.keys(), gap) if pods else placed

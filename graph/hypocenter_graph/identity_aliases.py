@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
 from hypocenter_graph.claims import precedence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from hypocenter_graph.claims import ComponentClaim
     from hypocenter_graph.identity_overrides import Overrides
 
 _Claimed = dict[str, dict[str, tuple[int, str]]]
+_ADDRESS = re.compile(r"[0-9.]+(?::\d{1,5})?|\[?[0-9a-f]*:[0-9a-f:.]+\]?(?::\d{1,5})?", re.IGNORECASE | re.ASCII)
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is an IP address, with a port or without: one that passes from one component to the next.
+
+    >>> is_address("10.0.0.7"), is_address("[::1]:80"), is_address("cart:80")
+    (True, True, False)
+    """
+    return _ADDRESS.fullmatch(name) is not None
 
 
 def proven_aliases(claims: Iterable[ComponentClaim], overrides: Overrides) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the component of each alias that sources claim and users do not override, and notes of contradictions.
 
-    The most trusted source that claims an alias is followed; where it claims one for two components, nobody is.
+    The most trusted source that claims an alias is followed; where it claims one for two components, nobody is. An
+    address is first of all that of the component that had it last.
     """
-    claimed = _claimed(claims)
+    claimed = _claimed(_with_last_addresses(tuple(claims)))
     stated = overrides.components_of({*claimed, *(name for owners in claimed.values() for name in owners)})
     ends = _Ends(stated)
     notes: list[str] = []
@@ -29,6 +43,23 @@ def proven_aliases(claims: Iterable[ComponentClaim], overrides: Overrides) -> tu
         if alias not in stated:
             notes += _follow(alias, claimed[alias], ends)
     return {alias: ends.steps[alias] for alias in claimed if alias in ends.steps and alias not in stated}, tuple(notes)
+
+
+def _with_last_addresses(claims: Sequence[ComponentClaim]) -> Iterator[ComponentClaim]:
+    """Yield claims without the addresses that the same source saw with another component later."""
+    last: dict[tuple[str, str], datetime] = {}
+    for claim in claims:
+        for alias in filter(is_address, claim.aliases):
+            key = claim.source, alias
+            last[key] = max(last.get(key, _begun(claim)), _begun(claim))
+    for claim in claims:
+        old = {alias for alias in claim.aliases if _begun(claim) < last.get((claim.source, alias), _begun(claim))}
+        yield replace(claim, aliases=tuple(alias for alias in claim.aliases if alias not in old)) if old else claim
+
+
+def _begun(claim: ComponentClaim) -> datetime:
+    """Return since when a component was last seen."""
+    return max((interval.first for interval in claim.seen), default=datetime.min.replace(tzinfo=UTC))
 
 
 def _claimed(claims: Iterable[ComponentClaim]) -> _Claimed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hypocenter_graph.claims import SOURCES, Discovered, component_key, dependency_key, join_claims, precedence
+from hypocenter_graph.claims import SOURCES, Discovered, component_key, dependency_key, join_claims, lasting, precedence
 from hypocenter_graph.identity import find_identity, resolved
 from hypocenter_graph.identity_overrides import NO_OVERRIDES
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from hypocenter_graph.claims import ComponentClaim
     from hypocenter_graph.identity import Identity
     from hypocenter_graph.identity_overrides import Overrides
     from hypocenter_graph.stores.contract import GraphStore
@@ -55,9 +56,10 @@ def plan_import(
 ) -> Plan:
     """Return what to write of what `sources` found, given all that is `there` in a store.
 
-    Names are resolved by the user's overrides, by aliases in the input and in the store, and by form; a component of
-    the store that turns out to be another's other name is folded into that. Raises InputError for overrides that lead
-    back to where they begin.
+    Names are resolved by the user's overrides, by aliases in the input, by those in the store that had not ended by
+    when the sources speak of, and by form; `gap` is also for how long what was observed holds. A component of the
+    store that turns out to be another's other name is folded into that. Raises InputError for overrides that lead back
+    to where they begin.
     """
     names = _resolved(there, [_once(source, gap) for source in sources], gap, overrides)
     found = join_claims(names.said, {}, {}, gap)
@@ -88,15 +90,36 @@ class _Resolved:
 
 def _resolved(there: Discovered, sources: Sequence[Discovered], gap: timedelta, overrides: Overrides) -> _Resolved:
     """Resolve names until nothing changes: names that became one may prove more names, or contradict others no more."""
-    after = there
+    after, at = there, _latest(sources)
     for _ in range(_MOST_ROUNDS):
-        identity = find_identity((after, *sources), overrides)
+        identity = find_identity((_with_lasting_aliases(after, at, gap), *sources), overrides)
         said = _joined([resolved(source, identity, gap) for source in sources])
         moved, folded = _folded(there, identity, gap)
         before, after = after, _joined([_without(there, folded), moved, said])
         if after == before or (not folded and said == _joined(sources)):
             break
     return _Resolved(said, moved, folded, identity.notes)
+
+
+def _latest(sources: Iterable[Discovered]) -> datetime | None:
+    """Return the latest time that sources speak of, None where they speak of none."""
+    seen = [claim.seen for one in sources for claim in one.components]
+    seen += [claim.seen for one in sources for claim in one.dependencies]
+    return max((i.last or i.first for intervals in seen for i in intervals), default=None)
+
+
+def _with_lasting_aliases(claims: Discovered, at: datetime | None, expiry: timedelta) -> Discovered:
+    """Return claims without the aliases of components that had ended by `at`: another may have their names now."""
+    if at is None:
+        return claims
+    ended = {component_key(claim) for claim in claims.components if claim.aliases and _has_ended(claim, at, expiry)}
+    kept = (replace(claim, aliases=()) if component_key(claim) in ended else claim for claim in claims.components)
+    return replace(claims, components=tuple(kept)) if ended else claims
+
+
+def _has_ended(claim: ComponentClaim, at: datetime, expiry: timedelta) -> bool:
+    since = at - lasting(claim.source, expiry)
+    return not any(interval.last is None or interval.last >= since for interval in claim.seen)
 
 
 def write_import(store: GraphStore, plan: Plan, retracted: datetime | None = None) -> int:

@@ -41,13 +41,13 @@ def doers(discovered: Discovered) -> set[str]:
     return {end for c in discovered.dependencies if c.type not in _BEING for end in (c.caller, c.callee)}
 
 
-def renamed(discovered: Discovered, names: Mapping[str, str], gap: timedelta) -> Discovered:
-    """Return the claims with every name replaced by `names`; former names become aliases of the components.
+def renamed(discovered: Discovered, names: Mapping[str, str], former: Mapping[str, str], gap: timedelta) -> Discovered:
+    """Return the claims with every name replaced by `names`; what `former` has of one becomes an alias.
 
     `gap` is as for `claims.merge_intervals`.
     """
-    components = [_renamed_component(claim, names) for claim in discovered.components]
-    components += _former_names(discovered, names, gap)
+    components = [_renamed_component(claim, names, former) for claim in discovered.components]
+    components += _former_names(discovered, names, former, gap)
     dependencies = _rewritten(discovered.dependencies, names, gap)
     changed = {name: to for name, to in names.items() if name != to}
     notes = _notes(changed, "names are other names of components")
@@ -70,31 +70,28 @@ def lifted(discovered: Discovered, pods: Mapping[str, str], guessed: Collection[
     )
 
 
-def _renamed_component(claim: ComponentClaim, names: Mapping[str, str]) -> ComponentClaim:
+def _renamed_component(claim: ComponentClaim, names: Mapping[str, str], former: Mapping[str, str]) -> ComponentClaim:
     name = names[claim.name]
     if name == claim.name:
         return claim
-    aliases = {*claim.aliases, *_former(claim.name)} - {name}
+    aliases = {*claim.aliases, former.get(claim.name, name)} - {name}
     return replace(claim, name=name, aliases=tuple(sorted(aliases)))
 
 
-def _former_names(discovered: Discovered, names: Mapping[str, str], gap: timedelta) -> list[ComponentClaim]:
+def _former_names(
+    discovered: Discovered, names: Mapping[str, str], former: Mapping[str, str], gap: timedelta
+) -> list[ComponentClaim]:
     """Return claims that keep the former names of ends that no claim of the same source on a component keeps."""
     there = {component_key(claim) for claim in discovered.components}
     seen: dict[ComponentKey, set[Interval]] = {}
     for claim in discovered.dependencies:
         for end in (claim.caller, claim.callee):
-            if names[end] != end and (end, claim.source) not in there:
+            if end in former and (end, claim.source) not in there:
                 seen.setdefault((end, claim.source), set()).update(claim.seen)
     return [
-        ComponentClaim(names[end], source, merge_intervals(intervals, gap), aliases=_former(end))
+        ComponentClaim(names[end], source, merge_intervals(intervals, gap), aliases=(former[end],))
         for (end, source), intervals in seen.items()
     ]
-
-
-def _former(name: str) -> tuple[str, ...]:
-    """Return a former name as an alias: not that of a URL, which may hold a password and is resolved by its form."""
-    return () if "://" in name else (name,)
 
 
 def _instances(claim: DependencyClaim, pods: Mapping[str, str], guessed: Collection[str]) -> Iterator[DependencyClaim]:
