@@ -140,6 +140,12 @@ def test_a_password_that_is_refused_is_told_by_its_setting_and_not_repeated(conn
         assert "s3cret" not in str(told.value)
 
 
+def test_a_server_that_wants_a_password_where_none_is_set_says_which_setting(connection, tenant):
+    with closing(Neo4jStore(replace(connection, password=""), tenant)) as store:
+        with pytest.raises(SourceError, match="HYPOCENTER_NEO4J_PASSWORD_FILE is not set"):
+            store.claims(["web"])
+
+
 def test_a_database_that_is_not_there_is_told(connection):
     with (
         closing(Neo4jStore(replace(connection, database="absent"))) as other,

@@ -98,7 +98,11 @@ class Server:
         except AuthError as error:
             raise SourceError(
                 f"the graph at {self.url} refuses user {self._connection.user!r}; "
-                "see HYPOCENTER_NEO4J_USER and HYPOCENTER_NEO4J_PASSWORD_FILE"
+                + (
+                    "see HYPOCENTER_NEO4J_USER and HYPOCENTER_NEO4J_PASSWORD_FILE"
+                    if self._connection.password
+                    else "HYPOCENTER_NEO4J_PASSWORD_FILE is not set"
+                )
             ) from error
         except (DriverError, Neo4jError, OSError) as error:
             raise self._failure(" ".join(str(error).split())[:300] or type(error).__name__) from error
