@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hypocenter_graph.claims import SOURCES, Discovered, component_key, dependency_key, join_claims, lasting, precedence
+from hypocenter_graph.credentials import without_secrets
 from hypocenter_graph.identity import find_identity, resolved
 from hypocenter_graph.identity_overrides import NO_OVERRIDES
 
@@ -74,8 +75,8 @@ def plan_import(
 
 
 def _once(source: Discovered, gap: timedelta) -> Discovered:
-    """Return what a source found with one claim for each thing."""
-    return replace(join_claims(source, {}, {}, gap), notes=source.notes)
+    """Return what a source found with one claim for each thing, and no credentials in it."""
+    return replace(join_claims(without_secrets(source), {}, {}, gap), notes=source.notes)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from hypocenter_graph.claims import (
     joined_dependency,
     merge_intervals,
 )
+from hypocenter_graph.credentials import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 # What a pod is, rather than what it does.
 _BEING = frozenset({DependencyType.RUNS_ON, DependencyType.INSTANCE_OF})
 _MOST_SHOWN = 5
-_CREDENTIALS = re.compile("//[^/]*@")
 
 
 def names_in(discovered: Discovered) -> set[str]:
@@ -148,5 +147,5 @@ def _notes(changed: Mapping[str, str], text: str) -> tuple[str, ...]:
 
 
 def _public(name: str) -> str:
-    """Return a name as a note may show it: without the user and password of a URL."""
-    return repr(_CREDENTIALS.sub("//", name)[:80])
+    """Return a name as a note may show it."""
+    return repr(without_credentials(name)[:80])

@@ -18,6 +18,7 @@ from hypocenter_graph.claims import (
     check_name,
     merge_intervals,
 )
+from hypocenter_graph.credentials import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,7 +82,7 @@ def gathered(
         by_ends.setdefault(sighting.link[:3], []).append(sighting)
     dependencies = tuple(_dependency(source, by_ends[ends], pause) for ends in sorted(by_ends))
     components = _components(source, kept, alone or {}, aliases or {}, pause)
-    notes = (f"{where}: {len(unusable)} names cannot be a component's, as {unusable[0][:40]!r}",) if unusable else ()
+    notes = (f"{where}: {len(unusable)} names cannot be a component's, as {without_credentials(unusable[0])[:40]!r}",) if unusable else ()
     return Discovered(components, dependencies, notes)
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypocenter_graph.credentials import without_credentials
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -82,8 +84,7 @@ def sorts_of(spans: pd.DataFrame, tree: SpanTree) -> tuple[list[SpanFacts], NDAr
     kinds = kinds_of(spans)
     caller = np.where(tree.crosses, tree.service[tree.parent_row], -1)
     columns = [tree.service, caller, _ends(tree, kinds).astype(np.int64)]
-    texts = [("kind", kinds), *((name, texts_of(spans, name)) for name in TEXTS)]
-    coded = [codes_of(values) for _, values in texts]
+    coded = [codes_of(kinds), *(_public(*codes_of(texts_of(spans, name))) for name in TEXTS)]
     sort, first = distinct([*columns, *(codes for codes, _ in coded)])
     names = (*tree.names, "")
     return [
@@ -95,6 +96,11 @@ def sorts_of(spans: pd.DataFrame, tree: SpanTree) -> tuple[list[SpanFacts], NDAr
         )
         for row in first.tolist()
     ], sort
+
+
+def _public(codes: NDArray[np.int64], words: list[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """Return texts that may become names without the credentials that some hold."""
+    return codes, [without_credentials(word) for word in words]
 
 
 def kinds_of(spans: pd.DataFrame) -> NDArray[np.object_]:
