@@ -82,7 +82,8 @@ def gathered(
         by_ends.setdefault(sighting.link[:3], []).append(sighting)
     dependencies = tuple(_dependency(source, by_ends[ends], pause) for ends in sorted(by_ends))
     components = _components(source, kept, alone or {}, aliases or {}, pause)
-    notes = (f"{where}: {len(unusable)} names cannot be a component's, as {without_credentials(unusable[0])[:40]!r}",) if unusable else ()
+    shown = [without_credentials(name)[:40] for name in unusable[:1]]
+    notes = tuple(f"{where}: {len(unusable)} names cannot be a component's, as {name!r}" for name in shown)
     return Discovered(components, dependencies, notes)
 
 
