@@ -77,6 +77,7 @@ GRAPHS = st.builds(
     Discovered, st.lists(COMPONENTS, max_size=5).map(tuple), st.lists(DEPENDENCIES, max_size=8).map(tuple)
 )
 SVG = "{http://www.w3.org/2000/svg}"
+GRAPHML = "{http://graphml.graphdrawing.org/xmlns}"
 every_name = pytest.mark.parametrize("name", HOSTILE)
 
 
@@ -125,6 +126,19 @@ def test_graphml_is_read_by_networkx(name: str) -> None:
     (other,) = nodes.keys() - {"db"}
     assert nodes[other]["owner"] == "a & b"
     assert sorted(data["type"] for *_, data in graph.edges(data=True)) == ["CALLS"]
+
+
+def test_graphml_gives_no_id_twice() -> None:
+    claims = kept(
+        Discovered(dependencies=(call("web", "db"), call("cart", "db"), call("web", "mq", DependencyType.PUBLISHES)))
+    )
+    root = ElementTree.fromstring(exchange.to_graphml(claims))
+    for kind in ("key", "node", "edge"):
+        ids = [element.get("id") for element in root.iter(f"{GRAPHML}{kind}")]
+        assert len(ids) == len(set(ids)) > 2
+    keys = {key.get("id"): (key.get("for"), key.get("attr.name")) for key in root.iter(f"{GRAPHML}key")}
+    assert {("node", "type"), ("edge", "type")} <= set(keys.values())
+    assert {keys[data.get("key")][0] for data in root.iterfind(f".//{GRAPHML}edge/{GRAPHML}data")} == {"edge"}
 
 
 def test_graphviz_reads_every_name_as_a_label(require: Callable[[str], str]) -> None:

@@ -97,11 +97,11 @@ def to_graphml(claims: Discovered) -> str:
     for component in components:
         texts = {name: clean(component[name]) for name in ("name", "type", "owner")}
         graph.add_node(place[component["name"]], **texts)
-    for one in dependencies:
+    for number, one in enumerate(dependencies):
         rate = {} if one["calls_per_s"] is None else {"calls_per_s": one["calls_per_s"]}
         said = {"type": one["type"], "sources": ",".join(one["sources"]), "confidence": one["confidence"], **rate}
-        graph.add_edge(place[one["caller"]], place[one["callee"]], key=one["type"], **said)
-    return "\n".join([*nx.generate_graphml(graph, named_key_ids=True), ""])
+        graph.add_edge(place[one["caller"]], place[one["callee"]], key=f"e{number}", **said)
+    return "\n".join([*nx.generate_graphml(graph), ""])
 
 
 def component_records(claims: Discovered) -> list[Record]:
