@@ -59,6 +59,26 @@ def data_folder() -> Path:
 
 
 @pytest.fixture
+def graph_command(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """`graph_command(*words)` is exit code, output and errors of `hypocenter graph`; the folder is empty at first."""
+    from hypocenter.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYPOCENTER_GRAPH", raising=False)
+
+    def call(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(["graph", *map(str, words)])
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    return call
+
+
+@pytest.fixture
 def detect(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, str, str]]:

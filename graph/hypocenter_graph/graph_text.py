@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from hypocenter_graph.hidden import Hidden
+
 Record = dict[str, Any]
 LONGEST_NAME = 60
 MOST_ROWS = 60
@@ -89,12 +91,13 @@ def _step_rows(here: str, there: str, by_ends: Mapping[tuple[str, str], Sequence
         yield short(here), short(there), f"{kind} (of {short(there)})", *rest
 
 
-def graph_text(value: Record, at: datetime | None) -> list[str]:
+def graph_text(value: Record, at: datetime | None, hidden: Hidden) -> list[str]:
     """Return a graph (`components` and `dependencies` as records) as counts and a table of its components."""
     components, dependencies = value["components"], value["dependencies"]
     when = "ever" if at is None else f"as of {at:%Y-%m-%d %H:%M} UTC"
     if not components:
-        return [f"the graph holds nothing {when}; fill it with: hypocenter graph import FILE"]
+        more = elsewhen_text(hidden, "it knows of times") or "fill it with: hypocenter graph import FILE"
+        return [f"the graph holds nothing {when}; {more}"]
     types = Counter(record["type"] for record in components)
     kinds = Counter(record["type"] for record in dependencies)
     sources = Counter(source for record in dependencies for source in record["sources"])
@@ -104,12 +107,38 @@ def graph_text(value: Record, at: datetime | None) -> list[str]:
                 ("graph", when),
                 ("components", _counted(len(components), types)),
                 ("dependencies", _counted(len(dependencies), kinds)),
+                *([("", not_shown)] if (not_shown := _not_shown(hidden)) else []),
                 *([("told by", _shares(sources))] if sources else []),
             ]
         ),
         "",
         *_component_table(components, dependencies),
     ]
+
+
+def elsewhen_text(hidden: Hidden, known: str) -> str:
+    """Return of which times there is something that is not shown, after the words `known`, and what is suggested."""
+    said = []
+    if hidden.first:
+        until = f"to {_minute(hidden.last)}" if hidden.last else "on"
+        said.append(f"{known} from {_minute(hidden.first)} {until}")
+    if hidden.learned:
+        said.append(f"{hidden.learned:,} suggestions learned from metrics are shown with --learned")
+    return "; ".join(said)
+
+
+def _minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def _not_shown(hidden: Hidden) -> str:
+    parts = (
+        (hidden.better, "said better by another"),
+        (hidden.learned, "learned from metrics (--learned)"),
+        (hidden.other_times, "of other times"),
+    )
+    told = ", ".join(f"{count:,} {why}" for count, why in parts if count)
+    return f"{sum(count for count, _ in parts):,} more are not shown: {told}" if told else ""
 
 
 def _counted(total: int, parts: Counter[str]) -> str:

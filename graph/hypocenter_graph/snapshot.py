@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
 from hypocenter_graph.claims import LEARNED, Discovered, held, is_active, merge_intervals
+from hypocenter_graph.resolve import dependencies_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from hypocenter.model import DependencyType
-    from hypocenter_graph.claims import DependencyClaim, Interval
+    from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Interval
     from hypocenter_graph.stores.contract import GraphStore, View
 
 Ends = tuple[str, str, "DependencyType"]
@@ -26,7 +27,7 @@ _MOST_NAMED = 5
 def find_component(store: GraphStore, name: str) -> str:
     """Return the component that goes by `name`, or that alone has it as another name.
 
-    Raises InputError that names the most similar ones when there is none.
+    Raises InputError that names the most similar ones, and other names, when there is none.
     """
     if store.claims([name]).components:
         return name
@@ -36,9 +37,36 @@ def find_component(store: GraphStore, name: str) -> str:
     components = store.claims().components
     if not components:
         raise InputError("the graph is empty; fill it with: hypocenter graph import FILE")
-    near = difflib.get_close_matches(name, sorted({claim.name for claim in components}), _MOST_NAMED, 0.5)
+    near = _similar(name, components)
     said = f"is it {', '.join(map(repr, near))}?" if near else "`hypocenter graph show` lists those there are"
     raise InputError(f"{name[:80]!r} is no component of the graph; {said}")
+
+
+def _similar(name: str, components: Iterable[ComponentClaim]) -> list[str]:
+    """Return the names most like `name`; an other name that several go by stands for those."""
+    bearers: dict[str, set[str]] = {}
+    for claim in components:
+        for known in (claim.name, *claim.aliases):
+            bearers.setdefault(known, set()).add(claim.name)
+    likeness = {known: _likeness(name.casefold(), known.casefold()) for known in bearers}
+    nearest = sorted((known for known in bearers if likeness[known]), key=lambda known: (-likeness[known], known))
+    found = (one for known in nearest for one in (sorted(bearers[known]) if len(bearers[known]) > 1 else [known]))
+    return list(dict.fromkeys(found))[:_MOST_NAMED]
+
+
+def _likeness(name: str, known: str) -> float:
+    """Return how like `name` is to a known one, or to how that or what follows its namespace begins; 0 for unlike."""
+    length, tail = len(name), known.rpartition("/")[2]
+    parts = ((known, 0.5), (known[:length], 0.75), (tail, 0.75), (tail[:length], 0.75))
+    return max(_ratio(part, name, least) for part, least in parts)
+
+
+def _ratio(part: str, name: str, least: float) -> float:
+    matcher = difflib.SequenceMatcher(None, part, name)
+    # The bounds are much cheaper, and most names are like none.
+    near = matcher.real_quick_ratio() >= least and matcher.quick_ratio() >= least
+    ratio = matcher.ratio() if near else 0.0
+    return ratio if ratio >= least else 0.0
 
 
 def neighbourhood(store: GraphStore, name: str, view: View, depth: int, most: int) -> tuple[dict[str, int], int]:
@@ -107,15 +135,21 @@ class Changes:
 def changes_between(claims: Discovered, then: datetime, now: datetime, view: View) -> Changes:
     """Return what became of dependencies from `then` to `now`; whoever claims them counts alike.
 
-    Of `view` count its expiry and whether it shows what is learned.
+    Of `view` count its expiry and whether it shows what is learned. What another dependency says better, then or now,
+    neither appears nor vanishes.
     """
+    before, after = (_listed(claims, replace(view, at=time)) for time in (then, now))
     kept = (claim for claim in claims.dependencies if view.learned or claim.source != LEARNED)
     kinds: Mapping[str, list[Ends]] = {"appeared": [], "returned": [], "vanished": []}
     for ends, group in sorted(by_ends(kept).items()):
         kind = _change(held_by_any(group, view.expiry), then, now)
-        if kind:
+        if kind and ends in (before if kind == "vanished" else after):
             kinds[kind].append(ends)
     return Changes(**{kind: tuple(found) for kind, found in kinds.items()})
+
+
+def _listed(claims: Discovered, view: View) -> set[Ends]:
+    return {(one.caller, one.callee, one.type) for one in dependencies_of(filter(view.shows, claims.dependencies))}
 
 
 def _change(there: Sequence[Interval], then: datetime, now: datetime) -> str | None:

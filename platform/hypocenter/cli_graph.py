@@ -11,6 +11,7 @@ from hypocenter.arguments import PATH, TIME, about_the_graph, about_the_view, in
 from hypocenter.cli_graph_import import import_
 from hypocenter.cli_graph_picture import MOST_DRAWN, check_picture, picture, write_picture
 from hypocenter.cli_graph_store import graph_file, read, view_asked
+from hypocenter.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypocenter_graph.claims import Discovered
-    from hypocenter_graph.stores.contract import View
+    from hypocenter_graph.stores.contract import GraphStore, View
 
 SCHEMA_VERSION = 1
 FORMATS = ("json", "csv", "dot", "graphml", "svg")
@@ -50,32 +51,63 @@ def _print(value: dict[str, Any], lines: Sequence[str], as_json: bool) -> None:
 def show(component: str | None, where: str | None, as_json: bool, depth: int, svg: Path | None, **given: Any) -> None:
     """Show the graph, or what is known of a COMPONENT and of what lies around it."""
     from hypocenter_graph.graph_text import around_text, graph_text
+    from hypocenter_graph.hidden import hidden
     from hypocenter_graph.snapshot import find_component, neighbourhood
 
     check_picture(svg, graph_file(where))
     view = view_asked(given)
     with read(where) as store:
         if component is None:
-            name, distances, left_out, claims = "", dict[str, int](), 0, view.told(store.claims())
+            every, name, distances, left_out = store.claims(), "", dict[str, int](), 0
+            claims = view.told(every)
         else:
             name = find_component(store, component)
             distances, left_out = neighbourhood(store, name, view, depth, MOST_DRAWN)
             claims = store.claims(distances, view)
-    if svg is not None:
-        write_picture(svg, picture(claims, view, name, left_out))
+            elsewhen = _elsewhen(store, [name], view)
+    write_picture(svg, lambda: picture(claims, view, name, left_out))
     value = {**_records(claims, view), "left_out": left_out}
-    lines = around_text(name, distances, left_out, value) if name else graph_text(value, view.at)
+    if name:
+        lines = [*around_text(name, distances, left_out, value), *elsewhen]
+    else:
+        lines = graph_text(value, view.at, hidden(every, view))
     _print(value, lines, as_json)
 
 
 def _records(claims: Discovered, view: View) -> dict[str, Any]:
-    from hypocenter_graph.exchange import component_records, dependency_records
+    from hypocenter_graph.exchange import dependency_records
 
     return {
         "as_of": view.at.isoformat() if view.at else None,
-        "components": component_records(claims),
+        "components": _component_records(claims, view),
         "dependencies": dependency_records(claims.dependencies, view.expiry),
     }
+
+
+def _component_records(claims: Discovered, view: View) -> list[dict[str, Any]]:
+    from hypocenter_graph.claims import precedence
+    from hypocenter_graph.exchange import component_records
+    from hypocenter_graph.hidden import sources_of_components
+
+    sources = sources_of_components(claims, view)
+    return [
+        {**record, "sources": sorted(sources.get(record["name"], ()), key=precedence)}
+        for record in component_records(claims)
+    ]
+
+
+def _elsewhen(store: GraphStore, names: Sequence[str], view: View, *, up_only: bool = False) -> list[str]:
+    """Return a line for each component around which nothing is shown, and something is known."""
+    from hypocenter_graph.graph_text import elsewhen_text, short
+    from hypocenter_graph.hidden import hidden_around
+
+    found = {name: hidden_around(store, name, view, up_only=up_only) for name in dict.fromkeys(names)}
+    what = "what leans on" if up_only else "dependencies of"
+    return [
+        visible(f"nothing is known as of then; {elsewhen_text(more, f'the graph knows {what} {short(name)}')}")
+        for name, more in found.items()
+        if more is not None
+    ]
 
 
 @graph.command()
@@ -137,8 +169,10 @@ def path(start: str, end: str, where: str | None, as_json: bool, **given: Any) -
         names = blame_path(store, first, last, view)
         back = () if names else blame_path(store, last, first, view)
         claims = store.claims(names, view)
+        elsewhen = [] if names else _elsewhen(store, [first, last], view)
     records = dependency_records(claims.dependencies, view.expiry)
-    _print({"path": list(names), "dependencies": records}, path_text(first, last, names, back, records), as_json)
+    lines = [*path_text(first, last, names, back, records), *elsewhen]
+    _print({"path": list(names), "dependencies": records}, lines, as_json)
 
 
 @graph.command()
@@ -149,7 +183,6 @@ def path(start: str, end: str, where: str | None, as_json: bool, **given: Any) -
 @click.option("--most", type=click.IntRange(1), default=500, show_default=True, help="Components to name, the nearest.")
 def impact(component: str, where: str | None, as_json: bool, most: int, **given: Any) -> None:
     """Show what leans on A, directly or not, and so suffers when A fails: nearest first."""
-    from hypocenter_graph.exchange import component_records
     from hypocenter_graph.graph_text import impact_text
     from hypocenter_graph.snapshot import find_component
     from hypocenter_graph.walks import impact as walk_up
@@ -158,10 +191,11 @@ def impact(component: str, where: str | None, as_json: bool, most: int, **given:
     with read(where) as store:
         name = find_component(store, component)
         reach = walk_up(store, name, view, most)
-        records = {record["name"]: record for record in component_records(store.claims(reach.distances, view))}
+        records = {record["name"]: record for record in _component_records(store.claims(reach.distances, view), view)}
+        elsewhen = _elsewhen(store, [name], view, up_only=True)
     found = [{**records[one], "distance": steps} for one, steps in reach.distances.items() if one != name]
     value = {"component": name, "impact": found, "left_out": reach.left_out}
-    _print(value, impact_text(name, found, reach.left_out), as_json)
+    _print(value, [*impact_text(name, found, reach.left_out), *elsewhen], as_json)
 
 
 @graph.command("as-of")
@@ -174,6 +208,7 @@ def impact(component: str, where: str | None, as_json: bool, most: int, **given:
 def as_of(time: datetime, where: str | None, as_json: bool, until: datetime, svg: Path | None, learned: bool) -> None:
     """Show the graph as it was at TIME, and which dependencies appeared, came back or vanished since."""
     from hypocenter_graph.graph_text import changes_text, graph_text
+    from hypocenter_graph.hidden import hidden
     from hypocenter_graph.snapshot import changes_between
 
     check_picture(svg, graph_file(where))
@@ -182,8 +217,7 @@ def as_of(time: datetime, where: str | None, as_json: bool, until: datetime, svg
         claims = store.claims()
     was = then.told(claims)
     changes = changes_between(claims, time, until, then)
-    if svg is not None:
-        write_picture(svg, picture(was, then, vanished=changes.vanished))
+    write_picture(svg, lambda: picture(was, then, vanished=changes.vanished))
     told = {kind: [list(ends) for ends in getattr(changes, kind)] for kind in ("appeared", "returned", "vanished")}
     value = {**_records(was, then), "until": until.isoformat(), **told}
-    _print(value, [*graph_text(value, time), "", *changes_text(value, until)], as_json)
+    _print(value, [*graph_text(value, time, hidden(claims, then)), "", *changes_text(value, until)], as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypocenter.destination import check_destination, write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -24,10 +24,10 @@ def check_picture(place: Path | None, inputs: Sequence[Path]) -> None:
         check_destination(place, False, inputs, "--svg")
 
 
-def write_picture(place: Path | None, text: str) -> None:
-    """Write the picture where it is wanted."""
+def write_picture(place: Path | None, draw: Callable[[], str]) -> None:
+    """Draw and write the picture where one is wanted."""
     if place is not None:
-        write_report(place, text, "--svg")
+        write_report(place, draw(), "--svg")
 
 
 def picture(claims: Discovered, view: View, focus: str = "", left_out: int = 0, vanished: Sequence[Ends] = ()) -> str:
