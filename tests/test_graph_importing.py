@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,11 @@ from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered,
 from hypocenter_graph.discover.kubernetes import discover_kubernetes
 from hypocenter_graph.identity_overrides import NO_OVERRIDES, Overrides
 from hypocenter_graph.importing import Counts, plan_import, write_import
+from hypocenter_graph.stores.file import FileStore
 from hypocenter_graph.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -230,3 +235,30 @@ def test_what_was_seen_holds_its_other_names_for_a_while() -> None:
         add(store, observed)
         add(store, asked("till", NOON + timedelta(days=days)))
         assert ("front", meant) in edges(store)
+
+
+def test_rates_of_what_is_folded_add_up_as_they_do_at_once() -> None:
+    apart, together = MemoryStore(), MemoryStore()
+    calls = of(seen("web", "cart", 5.0), seen("web", "cart-svc", 3.0))
+    add(apart, calls)
+    add(apart, alias("cart", "cart-svc"))
+    add(together, calls, alias("cart", "cart-svc"))
+    assert [claim.calls_per_s for claim in apart.claims().dependencies] == [8.0]
+    assert apart.claims().dependencies == together.claims().dependencies
+
+
+def test_what_another_wrote_since_the_plan_was_made_is_carried_over(tmp_path: Path) -> None:
+    ours, theirs = FileStore(tmp_path / "g.db"), FileStore(tmp_path / "g.db")
+    ours.upsert(of(seen("web", "cart-svc", 3.0), seen("web", "cart", 5.0)))
+    plan = plan_import(ours.claims(), [alias("cart", "cart-svc")], WEEK)
+    owned = ComponentClaim("cart-svc", "backstage", HOLDS, owner="shop")
+    theirs.upsert(Discovered((owned,), (seen("mobile", "cart-svc"), seen("cart-svc", "db"), seen("cart", "cart-svc"))))
+    write_import(ours, plan)
+    assert {("cart", "db"), ("mobile", "cart"), ("web", "cart")} <= {
+        (claim.caller, claim.callee) for claim in theirs.claims().dependencies
+    }
+    assert {claim.name: claim.owner for claim in theirs.claims().components if claim.owner} == {"cart": "shop"}
+    assert [claim.calls_per_s for claim in theirs.claims({"web", "cart"}).dependencies if claim.caller == "web"] == [8]
+    assert "cart-svc" not in {claim.name for claim in theirs.claims().components}
+    ours.close()
+    theirs.close()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hypocenter_graph.claims import SOURCES, Discovered, component_key, dependency_key, join_claims, lasting, precedence
 from hypocenter_graph.credentials import without_secrets
 from hypocenter_graph.identity import find_identity, resolved
 from hypocenter_graph.identity_overrides import NO_OVERRIDES
+from hypocenter_graph.renaming import names_in, renamed
+from hypocenter_graph.stores.contract import View
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from hypocenter_graph.claims import ComponentClaim
     from hypocenter_graph.identity import Identity
@@ -35,8 +38,8 @@ class Plan:
     """What will be written: claims that were `found`, and those of the store that are `moved` from other names.
 
     `new` counts what the store does not know at all yet, `extended` what it will know more of. `folded` maps the names
-    of components of the store to those that they turned out to be names of. `notes` tell what was bent or not
-    understood.
+    of components of the store to those that they turned out to be names of, `replaced` are the claims on them that
+    `moved` stands for. `notes` tell what was bent or not understood.
     """
 
     found: Discovered
@@ -44,6 +47,7 @@ class Plan:
     folded: Mapping[str, str]
     new: Counts
     extended: Counts
+    replaced: Discovered
     notes: tuple[str, ...] = ()
 
     def by_source(self) -> dict[str, Counts]:
@@ -71,7 +75,8 @@ def plan_import(
     known = {claim.name for claim in changed.components} & _names(kept)
     extended = Counts(len(known), len(_ends(changed) & _ends(kept)))
     notes = tuple(dict.fromkeys((*names.notes, *names.said.notes)))
-    return Plan(found, names.moved, names.folded, new, extended, notes)
+    replaced = _touching(there, names.folded)
+    return Plan(found, names.moved, names.folded, new, extended, replaced, notes)
 
 
 def _once(source: Discovered, gap: timedelta) -> Discovered:
@@ -126,15 +131,34 @@ def _has_ended(claim: ComponentClaim, at: datetime, expiry: timedelta) -> bool:
 def write_import(store: GraphStore, plan: Plan, retracted: datetime | None = None) -> int:
     """Write a plan; with `retracted`, end what its sources declared before and do not say any more.
 
-    Returns how many claims were ended. What is found is written at once or not at all.
+    Returns how many claims were ended. What is found is written at once or not at all. What others wrote on folded
+    components since the plan was made is carried over; what they write between that and the removal, which follows at
+    once, is lost.
     """
     store.upsert(_joined([plan.moved, plan.found]))
     if plan.folded:
+        late = _written_since(store, plan)
+        if late.components or late.dependencies:
+            store.upsert(late)
         store.remove(tuple(plan.folded))
     if retracted is None:
         return 0
     declaring = [name for name in plan.by_source() if name in SOURCES and not SOURCES[name].observed]
     return sum(store.retract(name, retracted, plan.found) for name in declaring)
+
+
+def _written_since(store: GraphStore, plan: Plan) -> Discovered:
+    """Return what is said of folded components and was not when the plan was made, under their names now."""
+    view = View(learned=True)
+    near = [names for up in (False, True) for names in store.steps(tuple(plan.folded), view, up=up).values()]
+    there = _touching(store.claims({*plan.folded, *(name for names in near for name in names)}), plan.folded)
+    known = {*plan.replaced.components, *plan.replaced.dependencies}
+    late = Discovered(
+        tuple(claim for claim in there.components if claim not in known),
+        tuple(claim for claim in there.dependencies if claim not in known),
+    )
+    moved = renamed(late, {name: plan.folded.get(name, name) for name in names_in(late)}, {}, timedelta(0))
+    return replace(moved, notes=())
 
 
 def _joined(parts: Iterable[Discovered]) -> Discovered:
@@ -152,11 +176,21 @@ def _folded(there: Discovered, identity: Identity, gap: timedelta) -> tuple[Disc
     folded = {name: to for name, to in names.items() if name != to}
     if not folded:
         return Discovered(), {}
-    # A claim of nobody says only that something is an end of a dependency, which the dependency says too.
-    components = tuple(c for c in there.components if c.name in folded and c.source)
-    touching = tuple(d for d in there.dependencies if d.caller in folded or d.callee in folded)
-    moved = resolved(Discovered(components, touching), identity, gap)
+    touching = _touching(there, folded)
+    # Rates of what became one add up, so those that are there under the new name already count too.
+    now = {(folded.get(d.caller, d.caller), folded.get(d.callee, d.callee), d.type) for d in touching.dependencies}
+    there_already = tuple(d for d in there.dependencies if (d.caller, d.callee, d.type) in now)
+    moving = replace(touching, dependencies=(*there_already, *touching.dependencies))
+    moved = resolved(moving, identity, gap)
     return Discovered(moved.components, moved.dependencies), folded
+
+
+def _touching(claims: Discovered, names: Collection[str]) -> Discovered:
+    """Return the claims that name one of `names`, without those of nobody, which dependencies say too."""
+    return Discovered(
+        tuple(c for c in claims.components if c.name in names and c.source),
+        tuple(d for d in claims.dependencies if d.caller in names or d.callee in names),
+    )
 
 
 def _without(there: Discovered, names: Collection[str]) -> Discovered:
