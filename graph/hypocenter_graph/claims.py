@@ -46,6 +46,7 @@ SOURCES: Mapping[str, Source] = {
     LEARNED: Source(0.3, True, "lagged dependence between metrics: a suggestion"),
 }
 # In even places: a source that nobody knows has the odd one just before the learned.
+_NO_TIME = timedelta(0)
 _PRECEDENCE = {name: 2 * place for place, name in enumerate(SOURCES)}
 
 
@@ -161,7 +162,7 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
 
 def lasting(source: str, expiry: timedelta) -> timedelta:
     """Return for how long what a source saw is held to exist after it was last seen: declarations end when they end."""
-    return timedelta(0) if source in SOURCES and not SOURCES[source].observed else expiry
+    return _NO_TIME if source in SOURCES and not SOURCES[source].observed else expiry
 
 
 def joined_component(old: ComponentClaim, new: ComponentClaim, gap: timedelta) -> ComponentClaim:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from itertools import accumulate, chain
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from hypocenter_graph.claims import (
     other_names,
     retracted_claims,
 )
-from hypocenter_graph.stores.around import Around, around, best, joined
+from hypocenter_graph.stores.around import Around, Steps, around
 from hypocenter_graph.stores.checks import check_claims
 from hypocenter_graph.stores.contract import EXPIRY, HUB, TWO_WAY, Found
 
@@ -129,12 +129,11 @@ class MemoryStore:
     def claims(self, names: Collection[str] | None = None, view: View | None = None) -> Discovered:
         """Return the claims on the named components and on dependencies between them, or all there are."""
         known = sorted(self._known(names))
-        components = tuple(chain.from_iterable(self._nodes[name]["claims"] for name in known))
-        steps = joined([self._around(name, up=False) for name in known])
-        wanted = self._marked(known)[steps.others] & steps.forward
-        if view is not None:
-            wanted &= steps.shown(view)
-        return Discovered(components, tuple(steps.claims[row] for row in np.flatnonzero(wanted).tolist()))
+        components = tuple(chain.from_iterable([self._nodes[name]["claims"] for name in known]))
+        steps = Steps([self._around(name, up=False) for name in known])
+        between = self._marked(known)[steps.others] & steps.forward
+        places = np.flatnonzero(between) if view is None else steps.shown(between, view)
+        return Discovered(components, tuple(steps.claims(places)))
 
     def named(self, names: Collection[str]) -> Mapping[str, str]:
         """Return the component that each of `names` is another name of; left out is what several go by, or none."""
@@ -146,25 +145,20 @@ class MemoryStore:
     def steps(self, names: Collection[str], view: View, *, up: bool = False) -> Mapping[str, Sequence[str]]:
         """Return what lies one step from each of `names`, sorted; names with nothing near are left out."""
         parts = {name: self._around(name, up=up) for name in self._known(names)}
-        steps = joined(list(parts.values()))
-        others, wanted = steps.others.tolist(), (steps.shown(view) & steps.leading).tolist()
-        ends = list(accumulate(len(part.claims) for part in parts.values()))
-        near = {
-            name: {others[row] for row in range(start, end) if wanted[row]}
-            for name, start, end in zip(parts, [0, *ends], ends, strict=False)
-        }
-        return {name: sorted(self._names[other] for other in found) for name, found in near.items() if found}
+        steps = Steps(list(parts.values()))
+        near = zip(parts, steps.by_part(steps.shown(steps.leading, view)), strict=False)
+        return {name: sorted(self._names[other] for other in set(found.tolist())) for name, found in near if found.size}
 
     def nearest(
         self, above: Collection[str], below: Collection[str], known: Collection[str], most: int, view: View
     ) -> Found:
         """Return the `most` best components one step down from `above` or one step up from `below`, without `known`."""
-        steps = joined(
+        steps = Steps(
             [self._around(name, up=False) for name in self._known(above)]
             + [self._around(name, up=True) for name in self._known(below) if self._upon[name] <= HUB]
         )
-        wanted = steps.shown(view) & steps.leading & ~self._marked(self._known(known))[steps.others]
-        first, tied, total = best(steps, wanted, most)
+        new = steps.leading & ~self._marked(self._known(known))[steps.others]
+        first, tied, total = steps.best(steps.shown(new, view), most)
         names = sorted(self._names[other] for other in first.tolist())
         return Found((*names, *sorted(self._names[other] for other in tied.tolist())[: most - len(names)]), total)
 
