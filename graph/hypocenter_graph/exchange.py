@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered, Interval
 
 VERSION = 1
-CSV_COLUMNS = ("caller", "callee", "type", "source", "confidence", "calls_per_s", "first", "last")
 Record = dict[str, Any]
 
 
@@ -52,9 +51,14 @@ def _times(seen: Iterable[Interval]) -> list[list[str | None]]:
 
 
 def to_csv(claims: Discovered) -> str:
-    """Return the dependencies as CSV: a row for each source and interval, which can be imported again."""
+    """Return the dependencies as CSV: a row for each source and interval, which can be imported again.
+
+    Everything is quoted, so that every name comes back as it was.
+    """
+    from hypocenter_graph.discover.declared import CSV_COLUMNS
+
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     table.writerow(CSV_COLUMNS)
     for claim in claims.dependencies:
         ends = (claim.caller, claim.callee, claim.type, claim.source, claim.confidence, claim.calls_per_s)

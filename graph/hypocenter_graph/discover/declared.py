@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 SOURCE = "declared"
 _TYPES = {str(type_): type_ for type_ in ComponentType}
 _LISTS = ("links", "aliases")
+# The columns that an export has.
+CSV_COLUMNS = ("caller", "callee", "type", "source", "confidence", "calls_per_s", "first", "last")
 
 
 def read_declared(path: Path, at: datetime) -> Discovered:
     """Return what a YAML, JSON, CSV or Parquet file declares, as of `at`; raises as `discover_declared` does.
 
     A table has columns `caller,callee` (or other words for them, see `readers.topology`) or `name`, and further the
-    fields of dependencies or components; `|` stands between several links or aliases.
+    fields of dependencies or components; `|` stands between several links or aliases. Spaces around cells are left out,
+    except of a table with exactly the columns that an export has.
     """
     from hypocenter.readers.frames import is_table
     from hypocenter.readers.yaml_documents import read_yaml
@@ -101,7 +104,7 @@ def _declared_by_table(path: Path, at: datetime) -> Discovered:
     from hypocenter.readers.limits import limits_from_settings
     from hypocenter.readers.topology import ENDS, edge_table
 
-    frame, first = edge_table(path, limits_from_settings())
+    frame, first = edge_table(path, limits_from_settings(), CSV_COLUMNS)
     names_components = "name" in frame.columns
     require(frame, ("name",) if names_components else ENDS, str(path))
     columns = [str(name) for name in frame.columns]

@@ -38,8 +38,9 @@ def find_table(folder: Path, stem: str) -> Path | None:
 def read_frame(path: Path, limits: Limits, text_columns: Callable[[list[str]], Iterable[str]] = tuple) -> pd.DataFrame:
     """Return the table in `path` as its file states it, the index of a Parquet file as columns.
 
-    `text_columns` picks, of a CSV file's columns, those that are text even where it looks like numbers. Raises
-    InputError when it is no such file or names a column twice, LimitError when it is too large.
+    `text_columns` picks, of a CSV file's columns, those that are text even where it looks like numbers; where all are,
+    empty cells alone are missing, and `NA` is a text. Raises InputError when it is no such file or names a column
+    twice, LimitError when it is too large.
     """
     check_file(path, limits)
     if path.name.lower().endswith(".parquet"):
@@ -95,11 +96,12 @@ def _read_csv(path: Path, limits: Limits, text_columns: Callable[[list[str]], It
             )
         rows = limits.cells // max(len(header), 1)
         types = dict.fromkeys(text_columns(header), "string")
+        all_text = set(types) == set(header)
         # Where semicolons separate, commas are decimal; a column that has points instead is text, and read as such.
         decimal = "," if separator == ";" else "."
         frame = pd.read_csv(
             path, sep=separator, decimal=decimal, nrows=rows + 1, dtype=types, encoding="utf-8-sig", index_col=False,
-            low_memory=False,
+            low_memory=False, keep_default_na=not all_text, na_values=[""] if all_text else None,
         )  # fmt: skip
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error

@@ -48,15 +48,18 @@ def _table_pairs(path: Path, limits: Limits) -> list[list[str]]:
     return [[cell for cell in row if isinstance(cell, str)] for row in frame[columns].itertuples(index=False)]
 
 
-def edge_table(path: Path, limits: Limits) -> tuple[pd.DataFrame, int]:
+def edge_table(path: Path, limits: Limits, exact: tuple[str, ...] = ()) -> tuple[pd.DataFrame, int]:
     """Return a table in text, its columns in lower case and both ends in our words, and the number of its first row.
 
-    Two columns that name neither end are a table without a header. Raises InputError when a column is there twice.
+    Two columns that name neither end are a table without a header. Spaces around cells are left out, unless the columns
+    are `exact`ly those of a program that writes none. Raises InputError when a column is there twice.
     """
     frame = read_frame(path, limits, list)
     names = [str(name).strip() for name in frame.columns]
     lower = _in_our_words([name.lower() for name in names])
-    text = frame.astype("string").apply(lambda column: column.str.strip())
+    text = frame.astype("string")
+    if tuple(names) != exact:
+        text = text.apply(lambda column: column.str.strip())
     if len(names) == 2 and not set(lower) & {*ENDS, "name"}:
         text.columns = list(ENDS)
         text.loc[-1] = names
