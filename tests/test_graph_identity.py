@@ -357,3 +357,12 @@ def test_many_claims_and_long_chains_are_no_matter() -> None:
     assert find_identity([chain]).resolve(f"n{many}") == "n0"
     calls = Discovered(dependencies=tuple(call("web", f"s{at}:80") for at in range(many)))
     assert len(resolved(calls, find_identity([calls])).dependencies) == many
+
+
+def test_ten_thousand_names_of_one_component_are_joined() -> None:
+    names = [f"cart-{number}" for number in range(10_000)]
+    known = Discovered((component("cart", "kubernetes", None, *names),))
+    found = Discovered(tuple(map(component, names)), tuple(call(name, "db", 0.1) for name in names))
+    new = resolved(found, find_identity([known, found]))
+    assert new.dependencies == (call("cart", "db", 1000.0),)
+    assert new.components == (component("cart", "spans", None, *sorted(names)),)

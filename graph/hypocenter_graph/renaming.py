@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,13 @@ from hypocenter_graph.claims import (
     DependencyClaim,
     Discovered,
     component_key,
-    dependency_key,
-    joined_component,
-    joined_dependency,
+    join_claims,
     merge_intervals,
 )
 from hypocenter_graph.credentials import without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from hypocenter_graph.claims import ComponentKey, DependencyKey, Interval
@@ -100,35 +99,31 @@ def _instances(claim: DependencyClaim, pods: Mapping[str, str], guessed: Collect
 
 
 def _joined_components(claims: Iterable[ComponentClaim], gap: timedelta) -> tuple[ComponentClaim, ...]:
-    found: dict[ComponentKey, ComponentClaim] = {}
-    for claim in claims:
-        key = component_key(claim)
-        found[key] = joined_component(found[key], claim, gap) if key in found else claim
-    return tuple(found.values())
+    return join_claims(Discovered(tuple(claims)), {}, {}, gap).components
 
 
 def _rewritten(
     claims: Iterable[DependencyClaim], names: Mapping[str, str], gap: timedelta
 ) -> tuple[DependencyClaim, ...]:
     """Replace the names that `names` holds: what was one before is joined, what becomes one is added up."""
-    before: dict[DependencyKey, DependencyClaim] = {}
-    for claim in claims:
-        key = dependency_key(claim)
-        before[key] = joined_dependency(before[key], claim, gap) if key in before else claim
-    after: dict[DependencyKey, DependencyClaim] = {}
-    for (caller, callee, type_, source), claim in before.items():
-        key = names.get(caller, caller), names.get(callee, callee), type_, source
-        moved = DependencyClaim(*key, claim.seen, claim.confidence, claim.calls_per_s)
-        after[key] = _added(after[key], moved, gap) if key in after else moved
-    return tuple(after.values())
+    after: dict[DependencyKey, list[DependencyClaim]] = {}
+    for claim in join_claims(Discovered(dependencies=tuple(claims)), {}, {}, gap).dependencies:
+        caller, callee = names.get(claim.caller, claim.caller), names.get(claim.callee, claim.callee)
+        after.setdefault((caller, callee, claim.type, claim.source), []).append(claim)
+    return tuple(_added(key, became, gap) for key, became in after.items())
 
 
-def _added(one: DependencyClaim, other: DependencyClaim, gap: timedelta) -> DependencyClaim:
-    """Join two claims that were on different dependencies: their rates add up where they were seen last together."""
-    joined = replace(joined_dependency(one, other, gap), confidence=max(one.confidence, other.confidence))
-    if one.calls_per_s is None or other.calls_per_s is None or not _meet(one.seen, other.seen):
+def _added(key: DependencyKey, claims: Sequence[DependencyClaim], gap: timedelta) -> DependencyClaim:
+    """Return the claim on `key` that claims on different dependencies come to: rates seen last together add up."""
+    moved = [DependencyClaim(*key, claim.seen, claim.confidence, claim.calls_per_s) for claim in claims]
+    (joined,) = join_claims(Discovered(dependencies=tuple(moved)), {}, {}, gap).dependencies
+    joined = replace(joined, confidence=max(claim.confidence for claim in claims))
+    rated = [claim for claim in claims if claim.calls_per_s is not None]
+    if len(rated) < 2:
         return joined
-    return replace(joined, calls_per_s=one.calls_per_s + other.calls_per_s)
+    last = max(rated, key=lambda claim: max((i.first.timestamp() for i in claim.seen), default=-math.inf))
+    rates = (claim.calls_per_s or 0.0 for claim in rated if _meet(claim.seen, last.seen))
+    return replace(joined, calls_per_s=math.fsum(rates))
 
 
 def _meet(one: tuple[Interval, ...], other: tuple[Interval, ...]) -> bool:
