@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from hypocenter_graph.exchange import CSV_COLUMNS
 
 COMMAND = Path(sys.executable).with_name("hypocenter")
 CALLS = """\
@@ -269,7 +272,7 @@ def test_a_view_is_exported_when_a_time_is_named(history):
     then = json.loads(history("export", "--as-of", "2026-01-02")[1])
     assert edges(then) == [("web", "cart"), ("web", "kept"), ("web", "old")]
     _, out, _ = history("export", "--format", "csv", "--as-of", "2026-01-02")
-    assert out.splitlines()[0] == "caller,callee,type,source,confidence,calls_per_s,first,last"
+    assert next(csv.reader(out.splitlines())) == list(CSV_COLUMNS)
     assert len(out.splitlines()) == 5
 
 

@@ -14,7 +14,7 @@ from hypocenter.cli_graph_store import graph_file, read, view_asked
 from hypocenter.terminal import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -68,10 +68,18 @@ def show(component: str | None, where: str | None, as_json: bool, depth: int, sv
     write_picture(svg, lambda: picture(claims, view, name, left_out))
     value = {**_records(claims, view), "left_out": left_out}
     if name:
-        lines = [*around_text(name, distances, left_out, value), *elsewhen]
+        odd = (f"note: {visible(text)}" for text in _oddities(claims, name))
+        lines = [*around_text(name, distances, left_out, value), *elsewhen, *odd]
     else:
         lines = graph_text(value, view.at, hidden(every, view))
     _print(value, lines, as_json)
+
+
+def _oddities(claims: Discovered, name: str) -> Iterator[str]:
+    from hypocenter_graph.oddities import oddities
+    from hypocenter_graph.snapshot import by_ends
+
+    return oddities(by_ends(claims.dependencies), lambda ends: name in ends[:2])
 
 
 def _records(claims: Discovered, view: View) -> dict[str, Any]:

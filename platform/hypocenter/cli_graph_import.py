@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hypocenter.arguments import PATH, TIME, about_the_graph, about_the_server, in_json, refuse_server_options
-from hypocenter.cli_graph_store import graph_place, opened
+from hypocenter.cli_graph_store import graph_place
+from hypocenter.cli_graph_write import Wanted, write
 from hypocenter.cli_server import server_options
 from hypocenter.terminal import progress, visible
 from hypocenter_graph.discover.files import KINDS
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from hypocenter.cli_graph_write import Done
     from hypocenter_graph.claims import Discovered
     from hypocenter_graph.identity_overrides import Overrides
-    from hypocenter_graph.importing import Plan
 
 
 @click.command("import")
@@ -32,11 +34,11 @@ if TYPE_CHECKING:
 @click.option("--at", type=TIME, help="When declarations were made and answers of servers given; default now.")
 @click.option("--names", type=PATH, help="What names are names of: YAML `name: component` or a table `name,component`.")
 @click.option("--replace", "replaces", is_flag=True, help="End what the same sources declared before and do not now.")
+@click.option("--yes", is_flag=True, help="With --replace: end even most of what a source declared.")
+@click.option("--dry-run", is_flag=True, help="Read, resolve and count everything, and write nothing.")
 @click.option("--learn", is_flag=True, help="Suggest edges from the metrics of a case that states and shows none.")
 @about_the_server
-def import_(
-    files: tuple[Path, ...], kind: str | None, names: Path | None, as_json: bool, replaces: bool, **given: Any
-) -> None:
+def import_(files: tuple[Path, ...], kind: str | None, names: Path | None, as_json: bool, **given: Any) -> None:
     """Put into the graph what files or a Prometheus server tell of it.
 
     A FILE may be OTLP traces, a table of spans, saved service-graph or Istio metrics, Jaeger's dependencies,
@@ -44,15 +46,27 @@ def import_(
     """
     _check(files, given)
     at = given["at"] or datetime.now(UTC)
-    overrides = _overrides(names)
-    sources, counts = _read_all(files, kind, at, given)
-    plan, ended = _write(given["where"], sources, overrides, at if replaces else None)
+    with _telling_when_stopped("nothing was written"):
+        overrides = _overrides(names)
+        sources, counts = _read_all(files, kind, at, given)
+    with _telling_when_stopped("the graph may hold a part of this; importing the same again completes it"):
+        wanted = Wanted(at if given["replaces"] else None, given["yes"], given["dry_run"])
+        done = write(given["where"], sources, overrides, wanted)
     if as_json:
-        click.echo(json.dumps(_to_json(plan, counts, ended), allow_nan=False))
+        click.echo(json.dumps(_to_json(done, counts), allow_nan=False))
         return
-    for note in plan.notes:
+    for note in done.notes:
         click.echo(f"hypocenter: note: {visible(note)}", err=True)
-    click.echo("\n".join(_to_text(plan, counts, ended, graph_place(given["where"]))))
+    click.echo("\n".join(_to_text(done, counts, graph_place(given["where"]))))
+
+
+@contextmanager
+def _telling_when_stopped(what: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"hypocenter: stopped: {what}", err=True)
+        raise click.Abort from None
 
 
 def _check(files: Sequence[Path], given: Mapping[str, Any]) -> None:
@@ -102,40 +116,30 @@ def _ask_server(given: Mapping[str, Any], at: datetime) -> Iterator[Discovered]:
     yield Discovered(notes=case.notes)
 
 
-def _write(
-    where: str | None, sources: Sequence[Discovered], overrides: Overrides, retracted: datetime | None
-) -> tuple[Plan, int]:
-    from hypocenter_graph.importing import plan_import, write_import
-    from hypocenter_graph.stores.opening import view_as_of
-
-    with opened(where) as store:
-        progress("joining with what is known")
-        plan = plan_import(store.claims(), sources, view_as_of(None).expiry, overrides)
-        progress("writing")
-        return plan, write_import(store, plan, retracted)
-
-
-def _to_json(plan: Plan, counts: Mapping[str, int], ended: int) -> dict[str, Any]:
+def _to_json(done: Done, counts: Mapping[str, int]) -> dict[str, Any]:
+    plan = done.plan
     return {
         "schema_version": 1,
         "inputs": dict(counts),
         "sources": {name: asdict(sizes) for name, sizes in plan.by_source().items()},
         "new": asdict(plan.new),
         "extended": asdict(plan.extended),
-        "retracted": ended,
+        "retracted": done.ended,
         "folded": dict(plan.folded),
-        "notes": list(plan.notes),
+        "written": done.written,
+        "notes": list(done.notes),
     }
 
 
-def _to_text(plan: Plan, counts: Mapping[str, int], ended: int, place: str) -> list[str]:
+def _to_text(done: Done, counts: Mapping[str, int], place: str) -> list[str]:
     from hypocenter_graph.graph_text import aligned, short
 
+    plan = done.plan
     rows = [("read", ", ".join(f"{kind} ({count:,})" for kind, count in counts.items()))]
     told = {**plan.by_source(), "new": plan.new, "extended": plan.extended}
     rows += [
         (name, f"{each.components:,} components, {each.dependencies:,} dependencies") for name, each in told.items()
     ]
-    rows += [("retracted", f"{ended:,} declarations ended")] if ended else []
+    rows += [("retracted", f"{done.ended:,} declarations ended")] if done.ended else []
     rows += [("folded", f"{short(name)} into {short(to)}") for name, to in sorted(plan.folded.items())]
-    return aligned([*rows, ("graph", place)])
+    return aligned([*rows, ("graph", place if done.written else f"{place}: nothing was written")])
