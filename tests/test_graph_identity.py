@@ -67,8 +67,10 @@ def knowing(*names: str, overrides: Overrides = NO_OVERRIDES) -> Identity:
         ("amqp://rabbitmq:5672/", [], "rabbitmq"),
         ("mongodb://a,b/x", [], "mongodb://a,b/x"),
         ("http://", [], "http://"),
-        ("API.Example.com", ["api.example.com"], "api.example.com"),
-        ("API.Example.com", ["api.EXAMPLE.com"], "api.EXAMPLE.com"),
+        ("https://API.Example.com/x", ["api.example.com"], "api.example.com"),
+        ("API.Example.com:443", ["api.EXAMPLE.com"], "api.EXAMPLE.com"),
+        ("API.Example.com.", ["api.example.com"], "api.example.com"),
+        ("com.acme.Orders", ["com.acme.orders"], "com.acme.Orders"),
         ("Cart", ["cart"], "Cart"),
         ("carts", ["cart"], "carts"),
         ("10.0.0.7", ["10.0.0.8"], "10.0.0.7"),
@@ -78,6 +80,12 @@ def knowing(*names: str, overrides: Overrides = NO_OVERRIDES) -> Identity:
 )
 def test_a_name_means_what_its_form_proves(name: str, known: list[str], meant: str) -> None:
     assert knowing(*known).resolve(name) == meant
+
+
+@pytest.mark.parametrize("type_", [ComponentType.HOST, ComponentType.EXTERNAL])
+def test_hosts_differ_by_more_than_case_where_a_source_says_that_they_are_hosts(type_: ComponentType) -> None:
+    found = Discovered((component("api.example.com"), component("API.Example.com", "spans", type_)))
+    assert find_identity([found]).resolve("API.Example.com") == "api.example.com"
 
 
 def test_addresses_are_what_an_alias_says_with_and_without_port() -> None:

@@ -8,7 +8,8 @@ A name becomes another by these rules, the first that applies, again and again u
 3. What a name that is no target of 1 or 2 shows by its form. A URL is its host, without user and path. A port is
    dropped where the host is known or has a single label, never from `localhost`. `cart.shop.svc` and
    `cart.shop.svc.cluster.local` are `shop/cart` or `cart`, whichever is known; a pod's name before them is the pod
-   where it is known. Host names, which hold a dot, differ by more than case. An IP address is what an alias says it is.
+   where it is known. Host names (of a URL, with a port, or of what a source says is a host or outside) differ by more
+   than case. An IP address is what an alias says it is.
 
 Pods and instances stay components of their own. But who calls, publishes, consumes or depends is the workload: the
 one that the pod is an `INSTANCE_OF`, or else the known one whose name the pod's begins with, as Kubernetes builds it.
@@ -42,6 +43,7 @@ _DNS = re.compile(
 _PLACED = re.compile(r"(?P<namespace>[a-z0-9-]+)/(?P<service>[a-z0-9.-]+)(?P<pod>)", re.ASCII)
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+", re.IGNORECASE | re.ASCII)
 _ORDINAL = re.compile(r".*-\d+", re.DOTALL)
+_OUTER = frozenset({ComponentType.HOST, ComponentType.EXTERNAL})
 INSTANCES = frozenset({ComponentType.POD, ComponentType.INSTANCE})
 
 
@@ -129,10 +131,10 @@ class Identity:
             return name
         url = _URL.fullmatch(name)
         if url:
-            return name if self._is_queue(name) else url["host"]
+            return name if self._is_queue(name) else self._spelled(url["host"])
         port = _PORT.fullmatch(name)
         host = port["host"].strip("[]") if port else name
-        return host if host != name and self._is_whole(host) else name
+        return self._spelled(host) if host != name and self._is_whole(host) else name
 
     def _is_queue(self, url: str) -> bool:
         """Whether a URL names one queue of a broker: as a source says, or as those of clouds show, reached by HTTP."""
@@ -158,9 +160,13 @@ class Identity:
         return name in self.known or name in self._proven or name.lower() in self._hosts
 
     def _host(self, name: str) -> str:
-        if not _is_host(name, self.types):
-            return name
-        return self._hosts.get(name.removesuffix(".").lower(), name.removesuffix("."))
+        bare = name.removesuffix(".")
+        is_host = self.types.get(name) in _OUTER or (bare != name and _HOST.fullmatch(bare))
+        return self._spelled(bare) if is_host else name
+
+    def _spelled(self, host: str) -> str:
+        """Return the known spelling of what is surely the name of a host."""
+        return self._hosts.get(host.lower(), host) if _is_host(host, self.types) else host
 
 
 def _ends(names: Iterable[str], steps: Callable[[set[str]], Mapping[str, str]]) -> dict[str, str]:
