@@ -207,19 +207,27 @@ about_the_budget = _options_of(
     ),
 )
 
-about_the_server = _options_of(
-    click.option("--prometheus", metavar="URL", help="Read from a Prometheus-compatible server instead of a CASE."),
-    click.option("--lookback", type=DURATION, default="6h", show_default=True, help="How much to read before --at."),
-    click.option(
-        "--match", multiple=True, metavar="SELECTOR", help="Series to read, as '{namespace=\"shop\"}'; repeatable."
-    ),
-    click.option("--username", help="User name for basic authentication."),
-    click.option("--password-file", type=PATH, help="File that holds the password."),
-    click.option("--bearer-token-file", type=PATH, help="File that holds a bearer token."),
-    click.option("--ca-file", type=PATH, help="Certificates to trust instead of the system's."),
-    click.option("--client-cert", type=PATH, help="Client certificate."),
-    click.option("--client-key", type=PATH, help="Key of the client certificate."),
-    click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
+
+def about_a_server(prometheus: str, lookback: str) -> Callable[[Any], Any]:
+    """Return the options that ask a server; `prometheus` and `lookback` say in words what it is asked for."""
+    return _options_of(
+        click.option("--prometheus", metavar="URL", help=prometheus),
+        click.option("--lookback", type=DURATION, default="6h", show_default=True, help=lookback),
+        click.option(
+            "--match", multiple=True, metavar="SELECTOR", help="Series to read, as '{namespace=\"shop\"}'; repeatable."
+        ),
+        click.option("--username", help="User name for basic authentication."),
+        click.option("--password-file", type=PATH, help="File that holds the password."),
+        click.option("--bearer-token-file", type=PATH, help="File that holds a bearer token."),
+        click.option("--ca-file", type=PATH, help="Certificates to trust instead of the system's."),
+        click.option("--client-cert", type=PATH, help="Client certificate."),
+        click.option("--client-key", type=PATH, help="Key of the client certificate."),
+        click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
+    )
+
+
+about_the_server = about_a_server(
+    "Read from a Prometheus-compatible server instead of a CASE.", "How much to read before --at."
 )
 
 about_the_graph = _options_of(

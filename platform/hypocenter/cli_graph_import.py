@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hypocenter.arguments import PATH, TIME, about_the_graph, about_the_server, in_json, refuse_server_options
+from hypocenter.arguments import PATH, TIME, about_a_server, about_the_graph, in_json, refuse_server_options
 from hypocenter.cli_graph_store import graph_place
 from hypocenter.cli_graph_write import Wanted, write
 from hypocenter.cli_server import server_options
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="With --replace: end even most of what a source declared.")
 @click.option("--dry-run", is_flag=True, help="Read, resolve and count everything, and write nothing.")
 @click.option("--learn", is_flag=True, help="Suggest edges from the metrics of a case that states and shows none.")
-@about_the_server
+@about_a_server(
+    "Ask a Prometheus-compatible server for service-graph and Istio metrics, beside the files.",
+    "How much to ask the server for before --at, and how far back Jaeger's answer reaches.",
+)
 def import_(files: tuple[Path, ...], kind: str | None, names: Path | None, as_json: bool, **given: Any) -> None:
     """Put into the graph what files or a Prometheus server tell of it.
 

@@ -69,7 +69,7 @@ def _neo4j(folder: Path, running: ExitStack) -> dict[str, str]:
     print(f"Neo4j {version()} is starting ...", flush=True)
     server = running.enter_context(Neo4j(folder / "neo4j", _port(NEO4J_PORT), NEO4J_JAVA))
     return {
-        "HYPOCENTER_GRAPH": f"neo4j://127.0.0.1:{server.port}",
+        "HYPOCENTER_GRAPH": f"bolt://127.0.0.1:{server.port}",
         "HYPOCENTER_NEO4J_PASSWORD_FILE": str(server.password_file.resolve()),
     }
 
