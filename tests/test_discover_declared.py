@@ -98,6 +98,23 @@ def test_two_columns_need_no_header(tmp_path: Path) -> None:
     assert [(claim.caller, claim.callee) for claim in found] == [("web", "cart"), ("cart", "db")]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "noted"),
+    [
+        ("a.csv", "upstream,downstream\nweb,cart\ncart,db\n", True),
+        ("a.tsv", "Service\tDepends On\nweb\tcart\n", True),
+        ("a.csv", "web,cart\ncart,db\n", False),
+        ("a.csv", "web,cart\n", False),
+        ("a.tsv", "client\tserver\nweb\tcart\nx\ty\n", False),
+    ],
+)
+def test_a_first_row_that_may_be_a_header_is_noted(tmp_path: Path, name: str, text: str, noted: bool) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    notes = read_declared(path, NOON).notes
+    assert ["was read as a dependency; if it is a header" in note for note in notes] == [True] * noted
+
+
 def test_tables_hold_the_fields_of_dependencies(tmp_path: Path) -> None:
     header = "caller,callee,type,confidence,calls_per_s,first,last,source"
     (tmp_path / "t.csv").write_text(f"{header}\nweb,cart,CALLS,0.5,2.5,2026-02-01,2026-02-02,jaeger\nweb,007,,,,,,\n")

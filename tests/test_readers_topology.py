@@ -28,6 +28,7 @@ SHOP = (Dependency("web", "cart"), Dependency("cart", "web"), Dependency("cart",
         ("t.csv", "target,source,type\ncart,web,\nweb,cart,calls\ncart,cart,\nweb,007,\n"),
         ("t.csv", "src,dst\nweb,cart\ncart,web\ncart,cart\n007,web\n"),
         ("t.csv", "parent,child\nweb,cart\ncart,web\ncart,cart\n007,web\n"),
+        ("t.csv", "client,server\nweb,cart\ncart,web\ncart,cart\n007,web\n"),
         ("t.json", '[["web","cart"],["cart","web"],["cart","cart"],["007","web"],["web","cart"]]'),
     ],
 )

@@ -36,7 +36,7 @@ def read_declared(path: Path, at: datetime) -> Discovered:
     from hypocenter.readers.frames import is_table
     from hypocenter.readers.yaml_documents import read_yaml
 
-    if is_table(path):
+    if is_table(path) or path.suffix.lower() == ".tsv":
         return _declared_by_table(path, at)
     documents = read_yaml(path)
     if not documents:
@@ -114,10 +114,23 @@ def _declared_by_table(path: Path, at: datetime) -> Discovered:
     ]
     places = [f"{path}: row {first + n}" for n in range(len(rows))]
     if not names_components:
-        return Discovered(dependencies=tuple(_dependency(*row, at) for row in zip(rows, places, strict=True)))
+        dependencies = tuple(_dependency(*row, at) for row in zip(rows, places, strict=True))
+        return Discovered(
+            dependencies=dependencies, notes=_maybe_a_header(dependencies, str(path)) if first == 1 else ()
+        )
     listed = [{**row, **{name: _cells(row[name]) for name in _LISTS if name in row}} for row in rows]
     found = tuple(_component(*row, at) for row in zip(listed, places, strict=True))
     return Discovered(components=found, notes=_unknown_types(rows, str(path)))
+
+
+def _maybe_a_header(dependencies: Sequence[DependencyClaim], where: str) -> tuple[str, ...]:
+    """Return a note on a first row whose ends no other row names: it may be a header in words that are not known."""
+    head, *others = dependencies
+    named = {end for claim in others for end in (claim.caller, claim.callee)}
+    if not others or {head.caller, head.callee} & named:
+        return ()
+    row = f"{head.caller[:80]},{head.callee[:80]}"
+    return (f"{where}: the first row {row!r} was read as a dependency; if it is a header, write caller,callee instead",)
 
 
 def _cells(text: str) -> list[str]:

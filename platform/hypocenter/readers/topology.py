@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from hypocenter.readers.limits import Limits
 
 ENDS = ("caller", "callee")
-_WORDS = (ENDS, ("from", "to"), ("source", "target"), ("src", "dst"), ("parent", "child"))
+_WORDS = (ENDS, ("from", "to"), ("source", "target"), ("src", "dst"), ("parent", "child"), ("client", "server"))
 
 
 def read_topology(path: Path) -> tuple[Dependency, ...]:
     """Return the dependencies in `path`, each once, in their order.
 
-    A CSV (or Parquet) file has columns `caller,callee` (or `from,to`, `source,target`, `src,dst`, `parent,child`) and
-    maybe `type`, or two columns and no header; a JSON file is a list of `[caller, callee]` or `[caller, callee, type]`.
+    A CSV (or Parquet) file has columns `caller,callee` (or `from,to`, `source,target`, `src,dst`, `parent,child`,
+    `client,server`) and maybe `type`, or two columns and no header; a JSON file is a list of `[caller, callee]` or
+    `[caller, callee, type]`.
     The type is one of `model.DependencyType`.
     Raises InputError when the file is neither, or names no dependency.
     """
