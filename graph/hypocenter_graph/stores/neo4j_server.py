@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDoneError
 from contextlib import contextmanager
@@ -143,6 +144,10 @@ def _is_address(url: str) -> bool:
 def _open_driver(connection: Connection) -> Driver:
     import neo4j
 
+    # What the driver tries again is no news; without any handler Python would write it to the standard error.
+    log = logging.getLogger("neo4j")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
     options: dict[str, Any] = {
         "connection_timeout": min(_CONNECT_S, connection.timeout_s),
         "connection_acquisition_timeout": connection.timeout_s,
