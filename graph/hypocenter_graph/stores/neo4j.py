@@ -97,7 +97,7 @@ class Neo4jStore:
         nodes, edges = (
             self._every(bounds) if names is None else self._ask(cypher.BETWEEN, names=_unique(names), **bounds)
         )
-        components = [claim for node in nodes for claim in _component_claims(node) or [ComponentClaim(node[0], "")]]
+        components = [*_component_claims(nodes), *(ComponentClaim(name, "") for name, claims in nodes if not claims)]
         return Discovered(
             tuple(sorted(components, key=component_key)),
             tuple(sorted(_dependency_claims(edges), key=dependency_key)),
@@ -106,7 +106,7 @@ class Neo4jStore:
     def named(self, names: Collection[str]) -> Mapping[str, str]:
         """Return the component that each of `names` is another name of; left out is what several go by, or none."""
         others, bearers = self._ask(cypher.NAMED, names=_unique(names))
-        return other_names(others, (claim for node in bearers for claim in _component_claims(node)))
+        return other_names(others, _component_claims(bearers))
 
     def steps(self, names: Collection[str], view: View, *, up: bool = False) -> Mapping[str, Sequence[str]]:
         """Return what lies one step from each of `names`, sorted; names with nothing near are left out."""
@@ -159,7 +159,7 @@ class Neo4jStore:
 
     def _component_claims_of(self, tx: ManagedTransaction, batch: Sequence[ComponentClaim]) -> _Components:
         nodes = self._answer(tx, cypher.KNOWN, names=_unique(claim.name for claim in batch))
-        return {component_key(claim): claim for node in nodes for claim in _component_claims(node)}
+        return {component_key(claim): claim for claim in _component_claims(nodes)}
 
     def _write_components(
         self,
@@ -251,10 +251,9 @@ def _bounds(view: View) -> Row:
     return {"ever": False, **bounds, "learned": view.learned}
 
 
-def _component_claims(node: Sequence[Any]) -> list[ComponentClaim]:
-    _, claims = node
+def _component_claims(nodes: Sequence[Any]) -> list[ComponentClaim]:
     with told_if_damaged():
-        return [component_claim(json.loads(claim)) for claim in claims or ()]
+        return [component_claim(json.loads(claim)) for _, claims in nodes for claim in claims or ()]
 
 
 def _dependency_claims(edges: Sequence[Any]) -> list[DependencyClaim]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 FOREVER = 2**63 - 1
+Times = list[int] | int
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPES = {str(type_): type_ for type_ in DependencyType}
 _MICROSECOND = timedelta(microseconds=1)
@@ -22,11 +23,6 @@ _MICROSECOND = timedelta(microseconds=1)
 def micros(time: datetime | None) -> int:
     """Return a time as microseconds since 1970; None is `FOREVER`."""
     return FOREVER if time is None else (time - _EPOCH) // _MICROSECOND
-
-
-def moment(micros: int) -> datetime | None:
-    """Return the time that `micros` made a number of."""
-    return None if micros == FOREVER else _at(micros)
 
 
 def component_record(claim: ComponentClaim) -> dict[str, Any]:
@@ -70,9 +66,12 @@ def component_claim(record: Mapping[str, Any]) -> ComponentClaim:
 
 
 def dependency_claim(
-    caller: str, callee: str, type_: str, source: str, starts: list[int], ends: list[int], *how: float | None
+    caller: str, callee: str, type_: str, source: str, starts: Times, ends: Times, *how: float | None
 ) -> DependencyClaim:
-    """Return the claim that the values of a `dependency_record` make; `how` is its confidence and rate of calls."""
+    """Return the claim that the values of a `dependency_record` make; `how` is its confidence and rate of calls.
+
+    Start and end of what was seen in one interval may be numbers instead of lists.
+    """
     confidence, calls_per_s = how
     seen = _intervals(starts, ends)
     return DependencyClaim(caller, callee, _TYPES[type_], source, seen, float(confidence or 0.0), calls_per_s)
@@ -82,12 +81,16 @@ def _times(seen: Sequence[Interval]) -> dict[str, list[int]]:
     return {"starts": [micros(i.first) for i in seen], "ends": [micros(i.last) for i in seen]}
 
 
-def _intervals(starts: Sequence[int], ends: Sequence[int]) -> tuple[Interval, ...]:
-    return tuple([Interval(_at(start), moment(end)) for start, end in zip(starts, ends, strict=True)])
+def _intervals(starts: Times, ends: Times) -> tuple[Interval, ...]:
+    if isinstance(starts, int) or isinstance(ends, int):
+        return (_interval(starts, ends),)
+    return tuple([_interval(start, end) for start, end in zip(starts, ends, strict=True)])
 
 
-def _at(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+def _interval(start: Any, end: Any) -> Interval:
+    # By place, as a name costs as much as the sum, and an incident has thousands of these.
+    first = _EPOCH + timedelta(0, 0, start)
+    return Interval(first, None if end == FOREVER else _EPOCH + timedelta(0, 0, end))
 
 
 @contextmanager
