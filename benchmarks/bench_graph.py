@@ -64,11 +64,14 @@ def main() -> None:
     """Measure every graph in every store, and keep the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", type=Path, help="folder with topologies/ (default: HYPOCENTER_DATA)")
-    folder = results.data_folder(parser.parse_args().data)
+    parser.add_argument("--asked", type=int, default=ASKED, help="questions of each kind (default: %(default)s)")
+    parser.add_argument("--largest", type=int, default=SIZES[-1][0], help="components of the largest made graph")
+    given = parser.parse_args()
+    folder = results.data_folder(given.data)
     graphs = made.read_alibaba(folder / "topologies" / "alibaba_dgg_services.jsonl.gz")
     tails = made.fit_tails(graphs)
     with _server() as (version, server):
-        rows = measured(graphs, tails, server)
+        rows = measured(graphs, tails, server, [size for size in SIZES if size[0] <= given.largest], given.asked)
     note = NOTE.format(version=version, java=" ".join(JAVA), out=tails[0].exponent, into=tails[1].exponent)
     results.keep("graph", rows, note=note)
 
