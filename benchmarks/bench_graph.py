@@ -66,12 +66,14 @@ def main() -> None:
     parser.add_argument("data", nargs="?", type=Path, help="folder with topologies/ (default: HYPOCENTER_DATA)")
     parser.add_argument("--asked", type=int, default=ASKED, help="questions of each kind (default: %(default)s)")
     parser.add_argument("--largest", type=int, default=SIZES[-1][0], help="components of the largest made graph")
+    parser.add_argument("--alone", type=int, help="call graphs that are asked one by one (default: all)")
     given = parser.parse_args()
     folder = results.data_folder(given.data)
     graphs = made.read_alibaba(folder / "topologies" / "alibaba_dgg_services.jsonl.gz")
     tails = made.fit_tails(graphs)
     with _server() as (version, server):
-        rows = measured(graphs, tails, server, [size for size in SIZES if size[0] <= given.largest], given.asked)
+        sizes = [size for size in SIZES if size[0] <= given.largest]
+        rows = measured(graphs, tails, server, sizes, given.asked, given.alone)
     note = NOTE.format(version=version, java=" ".join(JAVA), out=tails[0].exponent, into=tails[1].exponent)
     results.keep("graph", rows, note=note)
 
@@ -82,6 +84,7 @@ def measured(
     server: Open,
     sizes: Sequence[tuple[int, int]] = SIZES,
     asked: int = ASKED,
+    alone: int | None = None,
 ) -> list[results.Row]:
     """Return the rows of made graphs of these sizes, of Alibaba's together, and of each of them alone."""
     rows: list[results.Row] = []
@@ -89,7 +92,7 @@ def measured(
         what = f"made, {components:,} components, {edges:,} edges"
         rows += _graph(what, partial(made.make, components, edges, tails), server, asked)
     rows += _graph("Alibaba, all in one", partial(_together, graphs), server, asked)
-    return [*_growth(rows), *rows, *_one_by_one(graphs, server)]
+    return [*_growth(rows), *rows, *_one_by_one(graphs[:alone], server)]
 
 
 @contextmanager
