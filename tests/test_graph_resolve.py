@@ -137,3 +137,12 @@ def test_edges_that_run_on_each_other_are_both_kept():
     found = topology_of([ComponentClaim("a", ""), ComponentClaim("b", "")], edges)
     assert len(found.dependencies) == 2
     assert {component.type for component in found.components.values()} == {ComponentType.HOST}
+
+
+def test_of_several_rates_the_highest_counts_since_traces_are_sampled():
+    sampled = DependencyClaim("web", "cart", CALLS, "spans", calls_per_s=0.2)
+    counted = DependencyClaim("web", "cart", CALLS, "service_graph", calls_per_s=38.0)
+    (edge,) = dependencies_of([counted, sampled])
+    assert (edge.source, edge.calls_per_s) == ("spans", 38.0)
+    (unknown,) = dependencies_of([DependencyClaim("web", "cart", CALLS, "declared")])
+    assert unknown.calls_per_s is None

@@ -45,7 +45,8 @@ def dependency_of(claims: Sequence[DependencyClaim]) -> Dependency:
         first.type,
         first.source,
         confidence=max(claim.confidence for claim in claims),
-        calls_per_s=next((claim.calls_per_s for claim in trusted if claim.calls_per_s is not None), None),
+        # Traces are often sampled: of several rates the highest is the least wrong.
+        calls_per_s=max((claim.calls_per_s for claim in claims if claim.calls_per_s is not None), default=None),
     )
 
 

@@ -74,6 +74,7 @@ class _Search:
 
     @property
     def frontier(self) -> set[str]:
+        """The components that were reached last."""
         return self.levels[-1]
 
     def advance(self, store: GraphStore, view: View, *, up: bool) -> None:
