@@ -80,6 +80,6 @@ def _notes(nameless: int, links: Iterable[Link], where: str) -> tuple[str, ...]:
     messages = sum(link.type is DependencyType.DEPENDS_ON for link in links)
     counts = (
         (nameless, "series name `user` or nobody at one end and show no link"),
-        (messages, "links that pass messages by a queue which the metric does not name"),
+        (messages, "links pass messages through a queue that the metric does not name"),
     )
     return tuple(f"{where}: {count:,} {text}" for count, text in counts if count)
