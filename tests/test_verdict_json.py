@@ -46,7 +46,13 @@ EVIDENCE = st.builds(
     model.Evidence,
     NAMES, NAMES, st.booleans(), SHARES, optional(NAMES), NAMES, optional(NUMBERS), optional(NUMBERS), optional(TIMES),
 )  # fmt: skip
-SUSPECTS = st.builds(model.Suspect, NAMES, SHARES, NUMBERS, NAMES, many(EVIDENCE), many(NAMES))
+COUNTERFACTUALS = st.builds(
+    model.Counterfactual, NAMES, NAMES, NUMBERS, NUMBERS, NUMBERS, NUMBERS, SHARES, NAMES
+)  # fmt: skip
+SUSPECTS = st.builds(
+    model.Suspect,
+    NAMES, SHARES, NUMBERS, NAMES, many(EVIDENCE), many(NAMES), optional(NAMES), optional(COUNTERFACTUALS),
+)  # fmt: skip
 GRAPHS = st.builds(
     model.GraphView,
     many(st.builds(model.GraphNode, NAMES, st.sampled_from(model.ComponentType), NAMES, NUMBERS)),
@@ -65,12 +71,18 @@ VERDICTS = st.builds(
     onset_uncertainty_s=optional(NUMBERS),
     target=optional(st.builds(model.Target, NAMES, optional(NAMES))),
     propagation=many(st.builds(model.Step, NAMES, optional(TIMES), optional(NAMES), NAMES)),
-    ruled_out=many(st.builds(model.RuledOut, NAMES, NAMES)),
+    ruled_out=many(st.builds(model.RuledOut, NAMES, NAMES, NAMES)),
     blind_spots=many(NAMES),
     timeline=many(st.builds(model.TimelineEntry, TIMES, NAMES, NAMES, NAMES)),
     graph=GRAPHS,
     summary=NAMES,
     observed=many(NAMES),
+    candidates=many(NAMES),
+    coverage=optional(SHARES),
+    wanted_precision=optional(SHARES),
+    threshold=optional(SHARES),
+    robustness=many(st.builds(model.Trial, NAMES, optional(NAMES), st.booleans())),
+    next_check=optional(st.builds(model.NextCheck, many(NAMES), NAMES)),
 )
 VALUES = many(optional(NUMBERS))
 CHARTS = st.builds(model.Chart, SERIES, many(TIMES), VALUES, VALUES, VALUES, VALUES, optional(TIMES), NAMES)

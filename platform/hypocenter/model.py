@@ -200,8 +200,30 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """Where a series of the symptom would be had a suspect stayed normal, all in the unit of the series.
+
+    `observed` is its level during the incident, `expected` the estimate without the suspect's deviation; the truth lies
+    between `low` and `high` with probability `level`.
+    """
+
+    series: str
+    unit: str
+    observed: float
+    expected: float
+    low: float
+    high: float
+    level: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Suspect:
-    """A component with its probability of being the root cause and the evidence."""
+    """A component with its probability of being the root cause and the evidence.
+
+    `series` is the metric, or the log statement, that shows it best; None where no series does. `counterfactual` is
+    None where the fit is too poor to say.
+    """
 
     component: str
     probability: float
@@ -209,6 +231,8 @@ class Suspect:
     fault_type: str
     evidence: tuple[Evidence, ...] = ()
     path: tuple[str, ...] = ()
+    series: str | None = None
+    counterfactual: Counterfactual | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +247,31 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class RuledOut:
-    """A component that looked guilty and is not, and the test that says so."""
+    """A component that looked guilty and is not: `test` names what says so, `reason` says it with its numbers."""
 
     component: str
     reason: str
+    test: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One rung of the robustness ladder: what the verdict would say if `change` were so.
+
+    `cause` is the first suspect then, `holds` whether it is the one that the verdict puts first.
+    """
+
+    change: str
+    cause: str | None
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NextCheck:
+    """The observation that would best tell the first two suspects apart."""
+
+    components: tuple[str, ...]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +319,11 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an investigation says: the suspects, the cause or "no confident cause", and what it could not see."""
+    """What an investigation says: the suspects, the cause or "no confident cause", and what it could not see.
+
+    `candidates` is the smallest set of suspects that holds the root cause with probability `coverage`; a cause is named
+    from probability `threshold` on, which keeps the precision `wanted_precision` that the user wants of named causes.
+    """
 
     case_id: str
     system: str
@@ -292,6 +341,12 @@ class Verdict:
     graph: GraphView = field(default_factory=GraphView)
     summary: str = ""
     observed: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+    coverage: float | None = None
+    wanted_precision: float | None = None
+    threshold: float | None = None
+    robustness: tuple[Trial, ...] = ()
+    next_check: NextCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
