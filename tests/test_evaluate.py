@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypocenter.errors import InputError
+from hypocenter_workers.baselines import robust_z
 from hypocenter_workers.evaluate import ALWAYS, Outcome, evaluate
 from hypocenter_workers.scoreboard import evaluation_to_json, evaluation_to_text, rows
 
@@ -87,6 +88,18 @@ def test_the_trivial_baselines_are_always_there(shop):
     assert {outcome.method for outcome in evaluate([shop / "one"], ["random"])} == set(ALWAYS)
 
 
+def alphabetical(situation):
+    """Rank the components of a case by name: a method of somebody else's."""
+    names = sorted({series.component for table in situation.signals.tables for series in table.series})
+    return tuple((name, float(-place)) for place, name in enumerate(names))
+
+
+def test_an_extra_method_runs_beside_the_baselines(shop):
+    outcomes = evaluate([shop], ["random"], extra={"by-name": alphabetical})
+    assert {outcome.method for outcome in outcomes} == {*ALWAYS, "by-name"}
+    assert [outcome.rank for outcome in of(outcomes, "by-name")] == [3.0, 3.0, 2.0]
+
+
 def test_a_single_case_folder_and_a_folder_of_data_sets_are_the_same_cases(shop):
     one_by_one = evaluate([shop / name for name in ("one", "three", "two")], ["random"])
     together = evaluate([shop.parent], ["random"])
@@ -138,7 +151,8 @@ def test_a_start_that_is_not_told_is_found_for_the_baselines_too(shop):
 
 def test_more_processes_give_the_same_figures(shop):
     def figures(jobs):
-        return [(outcome.case_id, outcome.method, outcome.hits) for outcome in evaluate([shop], ["random"], jobs=jobs)]
+        outcomes = evaluate([shop], ["random"], extra={"strongest": robust_z}, jobs=jobs)
+        return [(outcome.case_id, outcome.method, outcome.hits) for outcome in outcomes]
 
     assert figures(2) == figures(1)
 

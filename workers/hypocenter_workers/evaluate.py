@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
@@ -15,7 +16,7 @@ from hypocenter_workers.baselines import BASELINES, Situation
 from hypocenter_workers.scoring import Ranking, at_service_level, hits, mean_rank
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -27,17 +28,22 @@ METHODS = (OURS, *BASELINES)
 ALWAYS = ("random", "largest-z", "nsigma", "most-anomalous", "deepest-anomalous")
 LARGEST_OFFSET_S = 7 * 86400
 Start = Literal["true", "detected"]
+Method = Callable[[Situation], Ranking]
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How cases are run: the methods, whether they are told the start, and by how many seconds it is shifted."""
+    """How cases are run: the methods, whether they are told the start, and by how many seconds it is shifted.
+
+    `extra` are methods that are not our own, by the name that `methods` calls them.
+    """
 
     methods: tuple[str, ...] = METHODS
     start: Start = "true"
     offset_s: float = 0.0
+    extra: Mapping[str, Method] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +86,21 @@ def evaluate(
     *,
     start: Start = "true",
     offset_s: float = 0.0,
+    extra: Mapping[str, Method] | None = None,
     jobs: int = 1,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Outcome, ...]:
-    """Run `methods` and the trivial baselines over every labelled case at `datasets`.
+    """Run `methods`, the trivial baselines and all `extra` methods over every labelled case at `datasets`.
 
     `start` "true" tells each method when the case started (shifted by `offset_s` seconds); "detected" leaves finding
-    it to our method, and gives the baselines, which have no detector, what it found. With `jobs` above 1 cases run in
-    as many processes, and milliseconds are no longer comparable. Raises InputError for unlabelled or unreadable cases.
+    it to our method, and gives the others, which have no detector, what it found. With `jobs` above 1 cases run in as
+    many processes, milliseconds are no longer comparable, and each of `extra` must be a function of a module that can
+    be imported. Raises InputError for unlabelled or unreadable cases.
     """
     if not abs(offset_s) <= LARGEST_OFFSET_S:
         raise InputError(f"offset of {offset_s} s: the start can be shifted by {LARGEST_OFFSET_S} s at most")
-    plan = Plan(_checked(methods), start, offset_s)
+    others = dict(extra or {})
+    plan = Plan((*_checked(methods), *others), start, offset_s, others)
     found = [source for path in datasets for source in truth.sources(path)]
     outcomes: list[Outcome] = []
     for number, (source, result) in enumerate(_run(found, plan, jobs), start=1):
@@ -116,9 +125,10 @@ def answers(case: Case, signals: Signals, plan: Plan) -> dict[str, Answer]:
         verdict, ms = _timed(_investigated, case, start)
         given[OURS] = _answer(verdict, ms)
         start = verdict.onset if plan.start == "detected" else start
+    known = {**plan.extra, **BASELINES}
     for method in plan.methods:
         if method != OURS:
-            given[method] = Answer(*_timed(BASELINES[method], Situation(case, signals, start)))
+            given[method] = Answer(*_timed(known[method], Situation(case, signals, start)))
     return {method: given[method] for method in plan.methods}
 
 
