@@ -177,7 +177,7 @@ def _told_start(case: Case, plan: Plan) -> datetime | None:
 def _investigated(case: Case, start: datetime | None) -> Verdict:
     from hypocenter_workers.investigate import Options, investigate
 
-    return investigate(case, Options(at=start)).verdict
+    return investigate(case, Options(at=start, ladder=False)).verdict
 
 
 def _answer(verdict: Verdict, ms: float) -> Answer:

@@ -24,6 +24,7 @@ from hypocenter_workers.detect.anomalies import find_anomalies, instant, moment,
 from hypocenter_workers.detect.deviations import deviations
 from hypocenter_workers.detect.onset import Onset, find_onset, refine_onset
 from hypocenter_workers.known_graph import topology_around
+from hypocenter_workers.robustness import Basis, ladder, robustness
 from hypocenter_workers.timeline import first_onsets, timeline
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from hypocenter.model import Component, Dependency, Incident, Suspect, Target
+    from hypocenter.model import Component, Dependency, Incident, Suspect, Target, Trial
     from hypocenter.telemetry import Case, SeriesTable, Signals
     from hypocenter_graph.deviation import Deviation
     from hypocenter_workers.detect.anomalies import Scoring
@@ -46,7 +47,8 @@ class Options:
     """What the one who asks may state: the start, the graph, the symptom, and how sure a named cause must be.
 
     `overrides` says what metrics measure where their names mislead, as `hypocenter.catalog.measure` reads it;
-    `precision` is the least probability at which a cause is named; None takes it from the settings.
+    `precision` is the least probability at which a cause is named; None takes it from the settings. `ladder` says
+    whether to try how robust the verdict is, which takes about as long again.
     """
 
     at: datetime | None = None
@@ -55,6 +57,7 @@ class Options:
     precision: float | None = None
     component_labels: tuple[str, ...] = DEFAULT_COMPONENT_LABELS
     overrides: Mapping[str, Mapping[str, str]] | None = None
+    ladder: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,24 +70,42 @@ class Seen:
     target: Target | None
 
 
-def investigate(case: Case, options: Options, graph: KnownGraph | None = None) -> Investigation:
+def investigate(
+    case: Case, options: Options, graph: KnownGraph | None = None, *, resolved: Signals | None = None
+) -> Investigation:
     """Say which component started the incident in `case`, and why. The same case and graph give the same verdict.
 
     A graph that is kept adds the dependencies it knows around the incident, as they were when it began, unless the
-    options state the graph. Raises InputError when the case holds nothing to look at, or when the target is unknown.
+    options state the graph. `resolved` are the signals of the case, where somebody has them already. Raises InputError
+    when the case holds nothing to look at, or when the target is unknown.
     """
-    resolved = signals.resolve(case, component_labels=options.component_labels, overrides=options.overrides)
+    if resolved is None:
+        resolved = signals.resolve(case, component_labels=options.component_labels, overrides=options.overrides)
     start = _start(case, resolved, options)
     moved = _deviations(case, resolved, start)
     topology, left_open = _topology(case, resolved, options, moved, start, graph)
     _check(case, resolved, topology, options)
     seen = _detect(case, resolved, topology, start, moved, options)
     onset = moment(start.at) if start else None
-    ranking = rank(seen.deviations, topology, Context(seen.target, onset, case.changes, seen.incident.alerts))
+    context = Context(seen.target, onset, case.changes, seen.incident.alerts)
+    ranking = rank(seen.deviations, topology, context)
     verdict = _verdict(case, resolved, topology, start, seen, ranking, options)
     verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *left_open))
+    if options.ladder:
+        basis = Basis(seen.deviations, topology, context)
+        verdict = replace(verdict, robustness=_robustness(case, resolved, start, basis, verdict.suspects))
     charts = draw_charts(verdict, ranking, resolved, start, _masked(case)) if start else ()
     return Investigation(verdict, charts)
+
+
+def _robustness(
+    case: Case, resolved: Signals, start: Onset | None, basis: Basis, suspects: Sequence[Suspect]
+) -> tuple[Trial, ...]:
+    def measured_from(at: np.datetime64) -> tuple[Deviation, ...]:
+        return _deviations(case, resolved, Onset(at, 0.0))
+
+    first = suspects[0].component if suspects and suspects[0].score > 0 else None
+    return robustness(first, ladder(basis, resolved.tables, start.at if start else None, measured_from))
 
 
 def _topology(
