@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from hypocenter.errors import InputError
 from hypocenter_workers.baselines import robust_z
-from hypocenter_workers.evaluate import ALWAYS, Outcome, evaluate
+from hypocenter_workers.evaluate import ALWAYS, Condition, Outcome, evaluate
+from hypocenter_workers.perturb import with_start_off, without_far_ends, without_modality, without_topology
 from hypocenter_workers.scoreboard import evaluation_to_json, evaluation_to_text, rows
 
 BASELINES = (*ALWAYS, "robust-z")
@@ -131,6 +133,43 @@ def test_a_start_far_off_loses_the_root(shop):
     assert [outcome.hits[0] for outcome in of(told, "largest-z")] == [1.0, 1.0, 1.0]
     late = evaluate([shop], ["largest-z"], offset_s=86400)
     assert [outcome.hits[0] for outcome in of(late, "largest-z")] == [0.25, 0.25, 0.25]
+
+
+def test_a_condition_changes_what_every_method_sees(shop):
+    blind = Condition("the start is a day late", case=(partial(with_start_off, seconds=86400),))
+    late = evaluate([shop], ["largest-z"], condition=blind)
+    assert [outcome.hits[0] for outcome in of(late, "largest-z")] == [0.25, 0.25, 0.25]
+    flat = evaluate([shop], condition=Condition("no topology", signals=(without_topology,)))
+    assert len(of(flat, "hypocenter")) == 3
+    assert [outcome.rank for outcome in of(flat, "deepest-anomalous")] == [1.0, 1.0, 1.0]
+
+
+def test_a_method_of_ours_is_given_the_changed_graph(tmp_path):
+    """Without edges nothing says that web is slow because of cart, so cart stands out less."""
+    folder = write_case(tmp_path / "one", "cart", target={"component": "web"})
+    usual, flat = (
+        of(evaluate([folder], condition=condition), "hypocenter")[0]
+        for condition in (None, Condition("no topology", signals=(without_topology,)))
+    )
+    assert usual.top == "cart"
+    assert flat.probability < usual.probability
+
+
+def test_a_case_that_a_condition_does_not_change_or_leaves_empty_is_left_out(shop):
+    shorter = Condition("no log lines", case=(partial(without_modality, modality="logs"),))
+    assert evaluate([shop], condition=shorter) == ()
+    nothing = Condition("no metrics", case=(partial(without_modality, modality="metrics"),))
+    assert evaluate([shop], condition=nothing) == ()
+
+
+def test_services_are_told_from_instances_though_a_condition_takes_the_graph(tmp_path):
+    alerting = incident(1, "pod-a", ["pod-a", "pod-b"])
+    alerting |= {"root_service": "db", "instance_of": [["pod-a", "db"], ["pod-b", "web"]]}
+    path = write_incidents(tmp_path / "made.jsonl.gz", alerting)
+    condition = Condition("no topology", case=(without_far_ends,), signals=(without_topology,))
+    (found,) = of(evaluate([path], ["random"], condition=condition), "random", "service")
+    assert found.roots == ("db",)
+    assert found.rank is not None
 
 
 def test_our_method_states_its_confidence(shop):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import reduce
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from hypocenter.errors import InputError
@@ -34,15 +35,29 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What is changed before any method looks: `case` changes a case as read, `signals` what it was resolved to.
+
+    Each is applied in turn; one that finds nothing to change returns the very object that it was given.
+    """
+
+    name: str = ""
+    case: tuple[Callable[[Case], Case], ...] = ()
+    signals: tuple[Callable[[Signals], Signals], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How cases are run: the methods, whether they are told the start, and by how many seconds it is shifted.
 
-    `extra` are methods that are not our own, by the name that `methods` calls them.
+    Under a `condition` only those cases are run that it changes, and of which it leaves something to look at. `extra`
+    are methods that are not our own, by the name that `methods` calls them.
     """
 
     methods: tuple[str, ...] = METHODS
     start: Start = "true"
     offset_s: float = 0.0
+    condition: Condition | None = None
     extra: Mapping[str, Method] = field(default_factory=dict)
 
 
@@ -86,6 +101,7 @@ def evaluate(
     *,
     start: Start = "true",
     offset_s: float = 0.0,
+    condition: Condition | None = None,
     extra: Mapping[str, Method] | None = None,
     jobs: int = 1,
     progress: Callable[[str], None] = lambda _: None,
@@ -93,14 +109,15 @@ def evaluate(
     """Run `methods`, the trivial baselines and all `extra` methods over every labelled case at `datasets`.
 
     `start` "true" tells each method when the case started (shifted by `offset_s` seconds); "detected" leaves finding
-    it to our method, and gives the others, which have no detector, what it found. With `jobs` above 1 cases run in as
-    many processes, milliseconds are no longer comparable, and each of `extra` must be a function of a module that can
-    be imported. Raises InputError for unlabelled or unreadable cases.
+    it to our method, and gives the others, which have no detector, what it found. Under a `condition` cases that it
+    does not change, or of which it leaves nothing, are left out. With `jobs` above 1 cases run in as many processes,
+    milliseconds are no longer comparable, and each of `extra` and of the condition's changes must be a function of a
+    module that can be imported. Raises InputError for unlabelled or unreadable cases.
     """
     if not abs(offset_s) <= LARGEST_OFFSET_S:
         raise InputError(f"offset of {offset_s} s: the start can be shifted by {LARGEST_OFFSET_S} s at most")
     others = dict(extra or {})
-    plan = Plan((*_checked(methods), *others), start, offset_s, others)
+    plan = Plan((*_checked(methods), *others), start, offset_s, condition, others)
     found = [source for path in datasets for source in truth.sources(path)]
     outcomes: list[Outcome] = []
     for number, (source, result) in enumerate(_run(found, plan, jobs), start=1):
@@ -122,7 +139,7 @@ def answers(case: Case, signals: Signals, plan: Plan) -> dict[str, Answer]:
     start = _told_start(case, plan)
     given: dict[str, Answer] = {}
     if OURS in plan.methods or plan.start == "detected":
-        verdict, ms = _timed(_investigated, case, start)
+        verdict, ms = _timed(_investigated, case, signals, start)
         given[OURS] = _answer(verdict, ms)
         start = verdict.onset if plan.start == "detected" else start
     known = {**plan.extra, **BASELINES}
@@ -156,16 +173,33 @@ def _named(case: Case, source: truth.Source) -> Case:
 
 
 def _case_outcomes(case: Case, label: truth.Truth, plan: Plan) -> Iterator[Outcome]:
+    known = _under(case, plan.condition)
+    if known is None:
+        return
+    changed, signals, resolve_ms = known
+    service_of = _service_names(case)
+    for method, found in answers(changed, signals, plan).items():
+        answer = replace(found, ms=found.ms + resolve_ms)
+        yield _outcome(case, method, answer, label)
+        if label.root_service is not None:
+            yield _service_outcome(case, method, answer, label, service_of)
+
+
+def _under(case: Case, condition: Condition | None) -> tuple[Case, Signals, float] | None:
+    """Return what a condition leaves of a case, its signals and the milliseconds of resolving them.
+
+    None is a case that the condition does not change, or of which it leaves neither series nor alert.
+    """
     from hypocenter.signals import resolve
 
-    signals, resolve_ms = _timed(resolve, case)
-    given = answers(case, signals, plan)
-    service_of = _service_names(signals)
-    for method, answer in given.items():
-        whole_ms = answer.ms + (0.0 if method == OURS else resolve_ms)
-        yield _outcome(case, method, replace(answer, ms=whole_ms), label)
-        if label.root_service is not None:
-            yield _service_outcome(case, method, replace(answer, ms=whole_ms), label, service_of)
+    if condition is None:
+        return case, *_timed(resolve, case)
+    changed = reduce(lambda known, change: change(known), condition.case, case)
+    resolved, ms = _timed(resolve, changed)
+    signals = reduce(lambda known, change: change(known), condition.signals, resolved)
+    anything = bool(changed.alerts) or any(table.series for table in signals.tables)
+    same = changed is case and signals is resolved
+    return None if same or not anything else (changed, signals, ms)
 
 
 def _told_start(case: Case, plan: Plan) -> datetime | None:
@@ -174,10 +208,10 @@ def _told_start(case: Case, plan: Plan) -> datetime | None:
     return case.started_at + timedelta(seconds=plan.offset_s)
 
 
-def _investigated(case: Case, start: datetime | None) -> Verdict:
+def _investigated(case: Case, signals: Signals, start: datetime | None) -> Verdict:
     from hypocenter_workers.investigate import Options, investigate
 
-    return investigate(case, Options(at=start, ladder=False)).verdict
+    return investigate(case, Options(at=start, ladder=False), resolved=signals).verdict
 
 
 def _answer(verdict: Verdict, ms: float) -> Answer:
@@ -220,9 +254,9 @@ def _service_outcome(
     return _outcome(case, method, folded, replace(label, roots=(label.root_service or "",)), "service")
 
 
-def _service_names(signals: Signals) -> Callable[[str], str]:
+def _service_names(case: Case) -> Callable[[str], str]:
     """Map an instance to its service: by INSTANCE_OF edges, or by its trailing number where a case has none."""
-    edges = [edge for edge in signals.dependencies if edge.type is DependencyType.INSTANCE_OF]
+    edges = [edge for edge in case.dependencies or () if edge.type is DependencyType.INSTANCE_OF]
     parents = {edge.caller: edge.callee for edge in edges}
     if parents:
         return lambda component: parents.get(component, component)
