@@ -14,7 +14,8 @@ import numpy as np
 import results
 
 from hypocenter.model import DependencyType, MetricKind, Series
-from hypocenter.readers.case_folder import case_folders, read_case_folder
+from hypocenter.readers.case_folder import read_case_folder
+from hypocenter.readers.folders import case_folders
 from hypocenter.signals import resolve
 from hypocenter.simulator import generate_scenario, simulate
 from hypocenter.simulator.shapes import SHAPES

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from hypocenter.errors import InputError
 from hypocenter.model import DependencyType, MetricKind, Series
-from hypocenter.readers.case_folder import case_folders, read_case_folder
+from hypocenter.readers.case_folder import read_case_folder
+from hypocenter.readers.folders import case_folders
 from hypocenter.signals import resolve
 from hypocenter.simulator import generate_scenario, read_scenario, simulate
 from hypocenter.telemetry import Case, SeriesTable

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hypocenter.errors import InputError
 from hypocenter.model import ComponentType, DependencyType
-from hypocenter.readers.case_folder import case_folders, read_case_folder
+from hypocenter.readers.case_folder import read_case_folder
+from hypocenter.readers.folders import case_folders
 from hypocenter.signals.minutes import minute_edges
 from hypocenter.signals.spans import edges_of, read_tree
 from hypocenter_graph.discover.spans import discover_spans

@@ -227,9 +227,9 @@ def _note_failure(failed: list[Failure], case_id: str, error: HypocenterError) -
 
 def _members(path: Path) -> Sequence[Path]:
     """Return the case folders of a folder one by one, so that one that cannot be read does not hide the others."""
-    from hypocenter.readers.case_folder import case_folders, is_case_folder
+    from hypocenter.readers.folders import case_folders, is_case
 
-    if path.is_dir() and not is_case_folder(path):
+    if path.is_dir() and not is_case(path):
         return list(case_folders(path)) or [path]
     return [path]
 

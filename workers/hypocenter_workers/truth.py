@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRUTH_FILE = "truth.json"
+PETSHOP_FILE = "target.json"
 INCIDENT_FILES = ("*.jsonl", "*.jsonl.gz")
 
 
@@ -28,33 +29,95 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Labelled cases: one case folder, or one file of incidents; `dataset` names a case that does not say its own."""
+    """Labelled cases: one case folder, or one file of incidents; `dataset` names a case that does not say its own.
+
+    `layout` is the folder's, as `hypocenter.readers.folders` tells it.
+    """
 
     path: Path
     dataset: str
+    layout: str = "case"
 
 
 def sources(path: Path) -> tuple[Source, ...]:
     """List the labelled cases at `path`: a case folder, a folder of them at any depth, or incident files.
 
-    Raises InputError when there are none.
+    A case in a research layout carries its label with it: RCAEval's in the name of its folder, PetShop's in
+    `target.json`. Raises InputError when there are none.
     """
     if path.is_file():
         return (Source(path, path.name.split(".jsonl")[0]),)
-    folders = sorted(found.parent for found in path.rglob(TRUTH_FILE))
+    folders = sorted([*_stated(path), *_research(path)], key=lambda source: source.path)
     files = [file for pattern in INCIDENT_FILES for file in sorted(path.glob(pattern))]
     if not folders and not files:
-        raise InputError(f"{path}: no labelled cases: neither case folders with {TRUTH_FILE} nor a .jsonl[.gz] file")
-    found = [Source(folder, folder.resolve().parent.name) for folder in folders]
-    return tuple(found) or tuple(source for file in files for source in sources(file))
+        raise InputError(
+            f"{path}: no labelled cases: neither case folders with {TRUTH_FILE}, nor RCAEval's or PetShop's folders, "
+            "nor a .jsonl[.gz] file"
+        )
+    return tuple(folders) or tuple(source for file in files for source in sources(file))
 
 
 def truths(source: Source) -> Iterator[Truth]:
     """Yield the truth of every case of a source, in the order in which the reader yields the cases."""
-    if source.path.is_dir():
+    if source.layout == "rcaeval":
+        yield _name_truth(source.path)
+    elif source.layout == "petshop":
+        yield _target_truth(source.path / PETSHOP_FILE)
+    elif source.path.is_dir():
         yield _folder_truth(source.path / TRUTH_FILE)
     else:
         yield from _incident_truths(source.path)
+
+
+def _stated(path: Path) -> Iterator[Source]:
+    yield from (Source(file.parent, file.resolve().parent.parent.name) for file in path.rglob(TRUTH_FILE))
+
+
+def _research(path: Path) -> Iterator[Source]:
+    """Yield the cases in a layout whose label is no file of ours."""
+    from hypocenter.readers.folders import case_folders, is_case, layout_of
+
+    for folder in [path] if is_case(path) else case_folders(path):
+        layout = layout_of(folder)
+        if layout == "rcaeval":
+            yield Source(folder, _rcaeval_dataset(folder), layout)
+        elif layout == "petshop":
+            yield Source(folder, _petshop_dataset(folder), layout)
+
+
+def _rcaeval_dataset(folder: Path) -> str:
+    place = folder.resolve()
+    return place.parent.parent.name if place.name.isdecimal() else place.name.partition("_")[0]
+
+
+def _petshop_dataset(folder: Path) -> str:
+    from hypocenter.readers.petshop import scenario_of
+
+    return (scenario_of(folder) or folder.resolve().parent).name
+
+
+def _name_truth(folder: Path) -> Truth:
+    """Read `<service>_<fault>/<n>` or `<benchmark>_<service>_<fault>_<n>`; services may hold `_`, faults do not."""
+    place = folder.resolve()
+    name = place.parent.name if place.name.isdecimal() else place.name.partition("_")[2].rpartition("_")[0]
+    service, _, fault = name.rpartition("_")
+    if not service or not fault:
+        raise InputError(
+            f"{folder}: its name does not say where the fault was; name it `<service>_<fault>/<number>` or "
+            "`<benchmark>_<service>_<fault>_<number>`"
+        )
+    return Truth((service,), fault)
+
+
+def _target_truth(path: Path) -> Truth:
+    """Read `root_cause` of a `target.json`: a microservice's name, an object with `node`, or a list of such."""
+    stated = _record(path.read_bytes(), str(path)).get("root_cause")
+    causes = stated if isinstance(stated, list) else [stated]
+    where = f"{path}: field 'root_cause'"
+    nodes = [_text(cause if isinstance(cause, dict) else {"node": cause}, "node", where) for cause in causes]
+    if not nodes:
+        raise InputError(f'{where}: must name a microservice, as {{"node": ...}}')
+    return Truth(tuple(dict.fromkeys(nodes)))
 
 
 def _folder_truth(path: Path) -> Truth:

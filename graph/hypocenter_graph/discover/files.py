@@ -62,11 +62,11 @@ def find_inputs(paths: Iterable[Path], kind: str | None = None) -> tuple[list[In
 
 
 def _members(path: Path) -> list[Path]:
-    from hypocenter.readers.case_folder import case_folders, is_case_folder
+    from hypocenter.readers.folders import case_folders, is_case
 
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    if not path.is_dir() or is_case_folder(path):
+    if not path.is_dir() or is_case(path):
         return [path]
     return list(case_folders(path)) or _files_in(path)
 

@@ -21,10 +21,10 @@ def read_cases(
 ) -> Iterator[Case]:
     """Yield the cases in `path`.
 
-    A case folder, a folder of case folders (in order of name), a CSV or Parquet table of metrics, or a `.jsonl[.gz]`
-    file of incidents. `component_labels` name the columns of a long table that hold the component. `on_error` is told
-    of each line of a file of incidents that is none, and the rest is read all the same. Raises InputError when `path`
-    holds no case, or one that cannot be read.
+    A case folder, also in the layout of RCAEval or PetShop, a folder that holds some at any depth (in order of name), a
+    CSV or Parquet table of metrics, or a `.jsonl[.gz]` file of incidents. `component_labels` name the columns of a long
+    table that hold the component. `on_error` is told of each line of a file of incidents that is none, and the rest is
+    read all the same. Raises InputError when `path` holds no case, or one that cannot be read.
     """
     from hypocenter.readers import case_folder, frames, incidents
 
@@ -41,13 +41,13 @@ def read_cases(
 
 
 def _read_folder(path: Path) -> Iterator[Case]:
-    from hypocenter.readers import case_folder
+    from hypocenter.readers import folders
 
-    if case_folder.is_case_folder(path):
-        yield case_folder.read_case_folder(path)
+    if folders.is_case(path):
+        yield folders.read_folder(path)
         return
-    folders = list(case_folder.case_folders(path))
-    if not folders:
+    found = list(folders.case_folders(path))
+    if not found:
         raise InputError(f"{path}: no case here; a case folder holds case.json and metrics.parquet")
-    for folder in folders:
-        yield case_folder.read_case_folder(folder)
+    for folder in found:
+        yield folders.read_folder(folder)

@@ -10,6 +10,7 @@ from hypocenter.readers import records, statements
 from hypocenter.readers.frames import find_table
 from hypocenter.readers.limits import Limits, limits_from_settings
 from hypocenter.readers.long_tables import read_metrics
+from hypocenter.readers.tables import portable
 from hypocenter.readers.times import to_datetime
 from hypocenter.telemetry import Case, RawTable
 
@@ -31,17 +32,6 @@ _REFERENCE_FOLDER = "_normal"
 def is_case_folder(folder: Path) -> bool:
     """Whether `folder` holds a case: a `case.json` or one of its tables."""
     return (folder / "case.json").is_file() or any(find_table(folder, stem) for stem in _TABLES)
-
-
-def case_folders(folder: Path) -> Iterator[Path]:
-    """Yield the case folders in `folder`, in order of name; raises InputError when it cannot be listed."""
-    try:
-        children = sorted(folder.iterdir())
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be listed ({error.strerror}); see its permissions") from error
-    for child in children:
-        if child.is_dir() and not child.name.startswith(("_", ".")) and is_case_folder(child):
-            yield child
 
 
 def read_case_folder(folder: Path, limits: Limits | None = None) -> Case:
@@ -76,7 +66,7 @@ def read_case_folder(folder: Path, limits: Limits | None = None) -> Case:
         target=statements.target_of(extras, _columns(metrics), where),
         started_at=statements.moment_of(stated, "started_at", where),
         masked=_masked(extras, where),
-        notes=_portable((*tables.notes, *_odd_types(stated, where)), folder),
+        notes=portable((*tables.notes, *_odd_types(stated, where)), folder),
     )
     if metrics is None and case.spans is None and case.log_lines is None and not case.alerts:
         raise InputError(f"{folder}: no metrics, spans, log lines or alerts; a case folder needs metrics.parquet")
@@ -86,7 +76,7 @@ def read_case_folder(folder: Path, limits: Limits | None = None) -> Case:
 def read_table_case(path: Path, limits: Limits | None = None, component_labels: Sequence[str] | None = None) -> Case:
     """Return one wide or long table of metrics as a case, named after its file."""
     metrics, notes = read_metrics(path, limits or limits_from_settings(), component_labels)
-    return Case(case_id=path.name.split(".")[0], metrics=metrics, notes=_portable(notes, path.parent))
+    return Case(case_id=path.name.split(".")[0], metrics=metrics, notes=portable(notes, path.parent))
 
 
 class _Tables:
@@ -135,11 +125,6 @@ class _Tables:
 
 
 _Read = TypeVar("_Read")
-
-
-def _portable(notes: Sequence[str], folder: Path) -> Notes:
-    """Return notes without the folder's own place: a verdict says the same wherever its case lies."""
-    return tuple(note.removeprefix(f"{folder}/").removeprefix(f"{folder.parent}/") for note in notes)
 
 
 def _case_json(folder: Path, limits: Limits) -> object:

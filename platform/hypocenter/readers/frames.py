@@ -35,17 +35,23 @@ def find_table(folder: Path, stem: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def read_frame(path: Path, limits: Limits, text_columns: Callable[[list[str]], Iterable[str]] = tuple) -> pd.DataFrame:
+def read_frame(
+    path: Path,
+    limits: Limits,
+    text_columns: Callable[[list[str]], Iterable[str]] = tuple,
+    repeated: tuple[str, ...] = (),
+) -> pd.DataFrame:
     """Return the table in `path` as its file states it, the index of a Parquet file as columns.
 
     `text_columns` picks, of a CSV file's columns, those that are text even where it looks like numbers; where all are,
-    empty cells alone are missing, and `NA` is a text. Raises InputError when it is no such file or names a column
-    twice, LimitError when it is too large.
+    empty cells alone are missing, and `NA` is a text. Of a CSV file's columns that `repeated` names the later ones are
+    `name.1`, `name.2`. Raises InputError when it is no such file or names another column twice, LimitError when it is
+    too large.
     """
     check_file(path, limits)
     if path.name.lower().endswith(".parquet"):
         return _read_parquet(path, limits)
-    return _read_csv(path, limits, text_columns)
+    return _read_csv(path, limits, text_columns, repeated)
 
 
 def column_names(path: Path, limits: Limits) -> list[str]:
@@ -82,14 +88,16 @@ def _read_parquet(path: Path, limits: Limits) -> pd.DataFrame:
     return frame.reset_index() if any(name is not None for name in frame.index.names) else frame
 
 
-def _read_csv(path: Path, limits: Limits, text_columns: Callable[[list[str]], Iterable[str]]) -> pd.DataFrame:
+def _read_csv(
+    path: Path, limits: Limits, text_columns: Callable[[list[str]], Iterable[str]], repeated: tuple[str, ...]
+) -> pd.DataFrame:
     try:
         with _open_text(path) as lines:
             separator = _separator(_first_line(lines, limits))
             lines.seek(0)
             table = filter(None, csv.reader(lines, delimiter=separator))
             header, first = next(table, []), next(table, [])
-        _check_unique(header, path)
+        _check_unique([name for name in header if name not in repeated], path)
         if len(first) > len(header):
             raise InputError(
                 f"{path}: the first row has {len(first)} cells, the header {len(header)}; name each column"

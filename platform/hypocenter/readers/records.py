@@ -31,13 +31,18 @@ def read_records(path: Path, columns: tuple[str, ...], limits: Limits) -> tuple[
     `columns` is missing.
     """
     frame = read_frame(path, limits, lambda names: [name for name in names if name in _TEXTS])
-    require(frame, ("time", *columns), str(path))
-    numbers, number_notes = _as_numbers(frame, str(path))
-    times, time_notes = to_times(frame["time"], str(path))
+    return as_records(frame, columns, str(path))
+
+
+def as_records(frame: pd.DataFrame, columns: tuple[str, ...], where: str) -> tuple[pd.DataFrame, Notes]:
+    """Return `frame` as `read_records` returns a file's; raises as it does."""
+    require(frame, ("time", *columns), where)
+    numbers, number_notes = _as_numbers(frame, where)
+    times, time_notes = to_times(frame["time"], where)
     dated = ~np.isnat(times)
     utc = pd.Series(times, index=frame.index).dt.tz_localize("UTC")
     frame = frame.assign(time=utc, **numbers)[dated].sort_values("time", kind="stable", ignore_index=True)
-    undated = (f"{path}: {int((~dated).sum())} rows without a time were left out",) if not dated.all() else ()
+    undated = (f"{where}: {int((~dated).sum())} rows without a time were left out",) if not dated.all() else ()
     return frame, time_notes + undated + number_notes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,10 @@ from hypocenter.errors import InputError
 from hypocenter.readers.columns import check_components, labels_of
 from hypocenter.readers.times import to_times
 from hypocenter.telemetry import RawTable, Times, Values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 Notes = tuple[str, ...]
 # No quantity comes near it, and its square still is a number, also after a change of unit.
@@ -117,3 +121,8 @@ def wrong_cells(wrong: dict[str, int], where: str) -> Notes:
         return ()
     worst = max(wrong, key=lambda name: wrong[name])
     return (f"{where}: {sum(wrong.values())} cells are no numbers and were left out, most of them in {worst!r}",)
+
+
+def portable(notes: Sequence[str], folder: Path) -> Notes:
+    """Return notes without the folder's own place: a verdict says the same wherever its case lies."""
+    return tuple(note.removeprefix(f"{folder}/").removeprefix(f"{folder.parent}/") for note in notes)
