@@ -77,6 +77,8 @@ def _research(path: Path) -> Iterator[Source]:
     """Yield the cases in a layout whose label is no file of ours."""
     from hypocenter.readers.folders import case_folders, is_case, layout_of
 
+    if not path.is_dir():
+        return
     for folder in [path] if is_case(path) else case_folders(path):
         layout = layout_of(folder)
         if layout == "rcaeval":
