@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from hypocenter.model import Evidence, RuledOut, Suspect, Target, Verdict
+from hypocenter.model import Counterfactual, Evidence, NextCheck, RuledOut, Suspect, Target, Trial, Verdict
 from hypocenter.terminal import verdict_text
 
 FOR = Evidence("cpu", "CPU rose from 20 % to 90 %")
@@ -39,6 +39,51 @@ def test_a_cause_is_named_with_its_evidence_and_the_rest_below() -> None:
     ]
 
 
+WITHOUT = Counterfactual("web|latency", "s", 0.9, 0.18, 0.15, 0.24, 0.9, "without db web would be at 180 ms")
+TRIALS = (Trial("without traces", "db", holds=True), Trial("without log lines", "cart", holds=False))
+SURE = replace(
+    NAMED,
+    suspects=(replace(DB, counterfactual=WITHOUT), CART),
+    candidates=("db", "cart"),
+    coverage=0.9,
+    wanted_precision=0.95,
+    threshold=0.72,
+    robustness=TRIALS,
+    next_check=NextCheck(("db", "cart"), "Time calls from cart to db by hand."),
+)
+
+
+def test_what_makes_the_verdict_sure_or_not_is_told() -> None:
+    lines = verdict_text(SURE).splitlines()
+    assert lines[2] == "sure         90% that it is db or cart"
+    assert lines[5] == "without it   without db web would be at 180 ms"
+    assert lines[-2:] == [
+        "holds        in 1 of 2 trials; not without log lines: cart",
+        "next check   Time calls from cart to db by hand.",
+    ]
+
+
+def test_an_abstaining_verdict_says_what_it_would_take() -> None:
+    lines = verdict_text(replace(SURE, cause=None, causes=(), abstained=True, candidates=())).splitlines()
+    assert lines[2] == "sure         a cause is named from 72% on, for 95% to be right"
+
+
+def test_two_causes_are_both_told_and_no_longer_less_likely() -> None:
+    lines = verdict_text(replace(NAMED, causes=("db", "cart"))).splitlines()
+    assert lines[1:3] == [
+        "cause        db, cpu hog, probability 81%",
+        "             cart, network delay, probability 12%",
+    ]
+    assert not any(line.startswith("less likely") for line in lines)
+
+
+def test_many_are_counted_instead_of_told() -> None:
+    lost = tuple(Trial(f"without {number}", None, holds=False) for number in range(9))
+    text = verdict_text(replace(SURE, robustness=lost, candidates=tuple("abcdefgh")))
+    assert "in 0 of 9 trials; not without 0: nobody; not without 1: nobody; not without 2: nobody; and 6 more" in text
+    assert "90% that it is a or b or c or d or e or 3 more\n" in text
+
+
 def test_an_abstaining_verdict_shows_candidates() -> None:
     text = verdict_text(replace(NAMED, cause=None, causes=(), abstained=True, onset=None, onset_uncertainty_s=None))
     assert "cause        no confident cause\n" in text
@@ -58,7 +103,11 @@ def test_a_verdict_without_suspects_is_still_text() -> None:
 def test_nothing_in_a_verdict_steers_the_terminal() -> None:
     bad = "a\x1b[2J\nb\x07\u202e"
     hostile = replace(NAMED, case_id=bad, system=bad, ruled_out=(RuledOut(bad, bad),), blind_spots=(bad,))
+    hostile = replace(
+        hostile, robustness=(Trial(bad, bad, holds=False),), next_check=NextCheck((bad,), bad), candidates=(bad,)
+    )
+    hostile = replace(hostile, coverage=0.9, suspects=(replace(DB, counterfactual=replace(WITHOUT, text=bad)), CART))
     text = verdict_text(hostile)
-    assert text.count("\n") == verdict_text(NAMED).count("\n")
+    assert text.count("\n") == verdict_text(NAMED).count("\n") + 4
     assert text.replace("\n", "").isprintable()
     assert r"incident     a\x1b[2J\nb\x07\u202e" in text

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from hypocenter.model import Suspect, Verdict
+    from hypocenter.model import Suspect, Trial, Verdict
 
 EVIDENCE = 3
 OTHERS = 4
+CANDIDATES = 5
 # Control characters, and those that turn the direction of writing or break lines.
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
@@ -36,24 +37,29 @@ def progress(text: str) -> None:
 
 
 def verdict_text(verdict: Verdict) -> str:
-    """Return the verdict in some ten lines: the cause or the candidates, the onset, the best evidence, the doubts."""
+    """Return the verdict in a dozen lines: the causes or the candidates, the onset, the best evidence, the doubts."""
     return "\n".join(f"{label:<12} {visible(text)}".rstrip() for label, text in _rows(verdict))
 
 
 def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "incident", " · ".join(filter(None, (verdict.case_id, verdict.system)))
-    yield "cause", _cause(verdict)
+    yield from _labelled("cause", _causes(verdict))
+    yield from _labelled("sure", _sureness(verdict))
     yield "onset", _onset(verdict.onset, verdict.onset_uncertainty_s)
     if verdict.suspects:
         yield from _labelled(
             "evidence", [item.text for item in verdict.suspects[0].evidence if item.supports][:EVIDENCE]
         )
-    others = verdict.suspects if verdict.abstained else verdict.suspects[1:]
+    yield from _labelled("without it", _without(verdict))
+    named = () if verdict.abstained else {verdict.cause, *verdict.causes}
+    others = [one for one in verdict.suspects if one.component not in named]
     yield from _labelled(
         "candidates" if verdict.abstained else "less likely", [_suspect(one) for one in others[:OTHERS]]
     )
     yield from _labelled("ruled out", [f"{one.component}: {one.reason}" for one in verdict.ruled_out[:EVIDENCE]])
     yield from _labelled("blind spots", list(verdict.blind_spots[:EVIDENCE]))
+    yield from _labelled("holds", _holds(verdict.robustness))
+    yield from _labelled("next check", [verdict.next_check.text] if verdict.next_check else [])
 
 
 def _labelled(label: str, lines: list[str]) -> Iterator[tuple[str, str]]:
@@ -61,11 +67,40 @@ def _labelled(label: str, lines: list[str]) -> Iterator[tuple[str, str]]:
         yield ("" if number else label), line
 
 
-def _cause(verdict: Verdict) -> str:
+def _causes(verdict: Verdict) -> list[str]:
     if verdict.cause is None:
-        return "no confident cause"
-    named = [one for one in verdict.suspects if one.component == verdict.cause]
-    return _suspect(named[0]) if named else verdict.cause
+        return ["no confident cause"]
+    by_name = {one.component: one for one in verdict.suspects}
+    named = dict.fromkeys((verdict.cause, *verdict.causes))
+    return [_suspect(by_name[name]) if name in by_name else name for name in named]
+
+
+def _sureness(verdict: Verdict) -> list[str]:
+    """Say which components the cause is among, and, of a verdict that names none, what it would take to name one."""
+    lines = []
+    if verdict.candidates and verdict.coverage is not None:
+        more = len(verdict.candidates) - CANDIDATES
+        rest = [f"{more} more"] if more > 0 else []
+        lines.append(f"{verdict.coverage:.0%} that it is {' or '.join([*verdict.candidates[:CANDIDATES], *rest])}")
+    if verdict.abstained and verdict.threshold is not None and verdict.wanted_precision is not None:
+        lines.append(
+            f"a cause is named from {verdict.threshold:.0%} on, for {verdict.wanted_precision:.0%} to be right"
+        )
+    return lines
+
+
+def _without(verdict: Verdict) -> list[str]:
+    """The counterfactual of the first suspect."""
+    first = [one.counterfactual for one in verdict.suspects[:1]]
+    return [one.text for one in first if one is not None]
+
+
+def _holds(trials: Sequence[Trial]) -> list[str]:
+    if not trials:
+        return []
+    lost = [f"not {trial.change}: {trial.cause or 'nobody'}" for trial in trials if not trial.holds]
+    more = [f"and {len(lost) - EVIDENCE} more"] if len(lost) > EVIDENCE else []
+    return ["; ".join([f"in {len(trials) - len(lost)} of {len(trials)} trials", *lost[:EVIDENCE], *more])]
 
 
 def _suspect(suspect: Suspect) -> str:

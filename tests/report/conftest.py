@@ -16,6 +16,12 @@ ONSET = datetime(2026, 3, 4, 3, 7, 30, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'&amp;</svg></style>{{ 7*7 }}\x00\x1b[31m\ud800\u202e\u2028 日本 " + "x" * 5000
 
 
+CHECK = (
+    "See whether what else runs on host-3 (cart-cache, search) is slow or short of anything too: then it is host-3;"
+    " if orders-db is alone with it, it is orders-db."
+)
+
+
 def after(seconds):
     return ONSET + timedelta(seconds=seconds)
 
@@ -28,6 +34,27 @@ def finding(channel, text, share, change=(None, None, ""), at=None):
 
 def against(*arguments):
     return replace(finding(*arguments), supports=False)
+
+
+def without_database():
+    text = (
+        "Without orders-db's deviation web would fail 0.3 % of its requests, not 7.4 %"
+        " (with 90 % probability 0.1 % to 1.2 %)."
+    )
+    return model.Counterfactual("web|failed_share", "share", 0.074, 0.003, 0.001, 0.012, 0.9, text)
+
+
+def shop_trials():
+    rows = (
+        ("without log lines", "orders-db"),
+        ("without traces", "orders-db"),
+        ("without metrics", "checkout"),
+        ("with the start 2 min earlier", "orders-db"),
+        ("with the start 2 min later", "orders-db"),
+        ("with a fifth of the edges wrong", "orders-db"),
+        ("without the graph", "host-3"),
+    )
+    return tuple(model.Trial(change, cause, cause == "orders-db") for change, cause in rows)
 
 
 def shop_suspects():
@@ -49,8 +76,8 @@ def shop_suspects():
     )
     way = ("orders-db", "orders", "checkout", "web")
     return (
-        model.Suspect("orders-db", 0.86, 17.4, "disk", database, way),
-        model.Suspect("host-3", 0.08, 9.1, "disk", host, ("host-3", *way)),
+        model.Suspect("orders-db", 0.86, 17.4, "disk", database, way, "orders-db|disk_write_wait", without_database()),
+        model.Suspect("host-3", 0.08, 9.1, "disk", host, ("host-3", *way), "host-3|disk_bytes"),
         model.Suspect("orders", 0.03, 6.6, "latency", orders, way[1:]),
     )
 
@@ -143,6 +170,7 @@ def shop():
         (
             "checkout",
             "Its own time stayed at 14 ms; its latency is explained by orders (correlation 0.98, 25 s later).",
+            "explained by what it calls",
         ),
         ("payments", "Slow for 90 s at 01:20, long before the onset; normal since."),
     )
@@ -172,8 +200,43 @@ def shop():
         graph=shop_graph(),
         summary=summary,
         observed=observed,
+        candidates=("orders-db", "host-3"),
+        coverage=0.9,
+        wanted_precision=0.95,
+        threshold=0.72,
+        robustness=shop_trials(),
+        next_check=model.NextCheck(("orders-db", "host-3"), CHECK),
     )  # fmt: skip
     return model.Investigation(verdict, shop_charts())
+
+
+def plain():
+    """The shop as an investigation tells it that only ranks."""
+    investigation = shop()
+    suspects = [replace(item, series=None, counterfactual=None) for item in investigation.verdict.suspects]
+    unsaid = {"candidates": (), "coverage": None, "wanted_precision": None, "threshold": None, "robustness": ()}
+    verdict = replace(investigation.verdict, suspects=tuple(suspects), next_check=None, **unsaid)
+    return replace(investigation, verdict=verdict)
+
+
+def two_causes():
+    """The shop with a second fault that has nothing to do with the first."""
+    investigation = shop()
+    line = finding("log_surplus", "search logged 'index segment is corrupt': 0/s before, 4.1/s after", 0.8, at=33)
+    failed = finding("errors", "search errors rose from 0.1 % to 38 %", 0.2, (0.001, 0.38, "share"), 33)
+    text = "Without search's deviation web would fail 4.6 % of its requests, not 7.4 % (90 %: 3.9 % to 6.8 %)."
+    without = model.Counterfactual("web|failed_share", "share", 0.074, 0.046, 0.039, 0.068, 0.9, text)
+    series = "search|template:index segment <*> is corrupt"
+    search = model.Suspect("search", 0.71, 11.2, "errors", (line, failed), ("search", "web"), series, without)
+    first, *others = investigation.verdict.suspects
+    verdict = replace(
+        investigation.verdict,
+        suspects=(first, search, *others),
+        causes=("orders-db", "search"),
+        summary="",
+        candidates=("orders-db", "search"),
+    )
+    return replace(investigation, verdict=verdict)
 
 
 def undecided():
@@ -196,6 +259,7 @@ def day_long_charts(components):
 def large(nodes=50, charts=12):
     """A mesh of three tiers with shared databases, a chart of a day at 15 s, and long lists of everything."""
     names = [f"svc-{index:02}-of-the-large-system" if index % 7 else f"db-{index:02}" for index in range(nodes)]
+    names[3] = "a-name-" + "of-two-hundred-characters-" * 7 + "no-less"
     edges = [
         model.Dependency(names[a], names[b]) for a in range(nodes) for b in (2 * a + 1, 2 * a + 2, a + 7) if b < nodes
     ]
@@ -230,6 +294,9 @@ def large(nodes=50, charts=12):
         blind_spots=tuple(f"{name} never reported." for name in names),
         timeline=tuple(entries),
         graph=model.GraphView(tuple(drawn), tuple(edges), 450),
+        candidates=tuple(names),
+        robustness=tuple(model.Trial(f"without {name}", name, index % 3 > 0) for index, name in enumerate(names)),
+        next_check=model.NextCheck((names[20], names[3]), f"Time calls from {names[3]} to {names[20]} by hand."),
     )  # fmt: skip
     return model.Investigation(verdict, day_long_charts(names[:charts]))
 
@@ -244,7 +311,8 @@ def hostile():
         replace(item, text=HOSTILE, channel=HOSTILE, unit=HOSTILE, series=HOSTILE)
         for item in shop_suspects()[0].evidence
     )
-    suspect = model.Suspect(HOSTILE, 0.9, 3.0, HOSTILE, evidence, (HOSTILE, HOSTILE))
+    without = model.Counterfactual(HOSTILE, HOSTILE, 9.0, 1.0, 0.5, 2.0, 0.9, HOSTILE)
+    suspect = model.Suspect(HOSTILE, 0.9, 3.0, HOSTILE, evidence, (HOSTILE, HOSTILE), f"{HOSTILE}|x", without)
     verdict = replace(
         verdict,
         case_id=HOSTILE,
@@ -254,12 +322,18 @@ def hostile():
         causes=(HOSTILE,),
         target=model.Target(HOSTILE, HOSTILE),
         propagation=(model.Step(HOSTILE, ONSET, None, HOSTILE), model.Step(HOSTILE, ONSET, "other", HOSTILE)),
-        ruled_out=(model.RuledOut(HOSTILE, HOSTILE),),
+        ruled_out=(model.RuledOut(HOSTILE, HOSTILE, HOSTILE),),
         blind_spots=(HOSTILE,),
         timeline=(model.TimelineEntry(ONSET, HOSTILE, HOSTILE, HOSTILE),),
         graph=graph,
         summary=HOSTILE,
         observed=(HOSTILE,),
+        candidates=(HOSTILE, HOSTILE),
+        coverage=0.9,
+        wanted_precision=0.95,
+        threshold=0.7,
+        robustness=(model.Trial(HOSTILE, HOSTILE, holds=False), model.Trial(HOSTILE, None, holds=True)),
+        next_check=model.NextCheck((HOSTILE, HOSTILE), HOSTILE),
     )
     series = model.Series(HOSTILE, HOSTILE, unit=HOSTILE, peer=HOSTILE, side="server")
     charts = [replace(item, series=series, caption=HOSTILE) for item in shop_charts()[:2]]
@@ -270,12 +344,20 @@ def empty():
     return model.Investigation(model.Verdict("case", "", (), None, (), True, None, None, None))
 
 
-SAMPLES = {"shop": shop, "undecided": undecided, "large": large, "hostile": hostile, "empty": empty}
+SAMPLES = {
+    "shop": shop,
+    "plain": plain,
+    "two_causes": two_causes,
+    "undecided": undecided,
+    "large": large,
+    "hostile": hostile,
+    "empty": empty,
+}
 
 
 @pytest.fixture
 def sample():
-    """`sample(name)` is an investigation: shop, undecided, large, hostile or empty."""
+    """`sample(name)` is an investigation, one of SAMPLES by its name."""
     return lambda name: SAMPLES[name]()
 
 

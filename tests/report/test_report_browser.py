@@ -39,7 +39,7 @@ def opened(browser, sample, tmp_path):
 
 
 @pytest.mark.parametrize("width", [375, 768, 1400])
-@pytest.mark.parametrize("name", ["shop", "undecided", "large", "hostile", "empty"])
+@pytest.mark.parametrize("name", ["shop", "plain", "two_causes", "undecided", "large", "hostile", "empty"])
 def test_it_is_silent_and_fits_the_screen(opened, name, width):
     page, heard = opened(name, width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

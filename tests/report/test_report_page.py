@@ -63,7 +63,7 @@ def graph_of(html):
     return next(root for root in drawings(html) if root.get("class") == "graph")
 
 
-@pytest.fixture(params=["shop", "undecided", "large", "hostile", "empty"])
+@pytest.fixture(params=["shop", "plain", "two_causes", "undecided", "large", "hostile", "empty"])
 def html(request, sample):
     return render(sample(request.param))
 
@@ -165,6 +165,10 @@ def test_nothing_of_the_verdict_is_missing(sample):
     text = Page(render(sample("shop"))).text
     said = [item.text for suspect in verdict.suspects for item in suspect.evidence]
     said += [part for item in verdict.ruled_out for part in (item.component, item.reason)]
+    said += [item.test for item in verdict.ruled_out] + [verdict.next_check.text, *verdict.candidates]
+    said += [item.counterfactual.text for item in verdict.suspects if item.counterfactual]
+    said += [item.series.partition("|")[2] for item in verdict.suspects if item.series]
+    said += [part for trial in verdict.robustness for part in (trial.change, trial.cause)]
     said += [*verdict.blind_spots, *verdict.observed, verdict.summary, verdict.case_id]
     said += [part for step in verdict.propagation for part in (step.component, step.text)]
     said += [entry.text for entry in verdict.timeline]

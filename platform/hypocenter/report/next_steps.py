@@ -9,7 +9,7 @@ from hypocenter.report.wording import named_causes, percent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hypocenter.model import Suspect, Verdict
+    from hypocenter.model import Evidence, NextCheck, Suspect, Verdict
 
 MOST = 4
 _NETWORK = "Test the network to and from {0}: loss, delay, retransmits, recent changes of rules or routes."
@@ -39,9 +39,18 @@ CHECKS = {
 
 
 def next_steps(verdict: Verdict) -> list[str]:
-    """Return at most four things to check, the most useful first."""
+    """Return at most four things to check, the most useful first: the verdict's own check, where it has one."""
+    check = verdict.next_check
     steps = [*_changes(verdict), *_checks(verdict), *_doubts(verdict)]
+    if check is not None:
+        steps = [check.text, *(step for step in steps if not _repeats(step, check))]
     return list(dict.fromkeys(steps))[:MOST]
+
+
+def _repeats(step: str, check: NextCheck) -> bool:
+    """Say whether a step asks for the same look at the same component as the check that comes first."""
+    alike = step.split()[:2] == check.text.split()[:2]
+    return alike and any(name in step for name in check.components)
 
 
 def _leading(verdict: Verdict) -> list[Suspect]:
@@ -52,8 +61,12 @@ def _leading(verdict: Verdict) -> list[Suspect]:
 def _changes(verdict: Verdict) -> Iterator[str]:
     for suspect in _leading(verdict):
         for item in suspect.evidence:
-            if item.channel == "change" and item.supports:
+            if item.channel == "change" and item.supports and not _told(item, verdict):
                 yield f"Review the change of {suspect.component}, and undo it if nothing speaks against: {item.text}"
+
+
+def _told(item: Evidence, verdict: Verdict) -> bool:
+    return verdict.next_check is not None and item.text.split(": ", 1)[-1] in verdict.next_check.text
 
 
 def _checks(verdict: Verdict) -> Iterator[str]:
@@ -69,7 +82,8 @@ def _doubts(verdict: Verdict) -> Iterator[str]:
     causes = named_causes(verdict)
     if causes:
         others = [suspect for suspect in verdict.suspects if suspect.component not in causes]
-        if others and others[0].probability >= 0.1:
+        told = verdict.next_check.components if verdict.next_check else ()
+        if others and others[0].probability >= 0.1 and others[0].component not in told:
             yield f"If that leads nowhere: {others[0].component} is next, at {percent(others[0].probability)}."
     if verdict.blind_spots:
         yield f"Look by hand at what could not be seen: {verdict.blind_spots[0]}"

@@ -8,6 +8,7 @@ from hypocenter.report.bars import probability_bar
 from hypocenter.report.graph_svg import STATES, SUGGESTED, graph_svg, legend_svg
 from hypocenter.report.next_steps import next_steps
 from hypocenter.report.scales import seconds
+from hypocenter.report.sureness import MOST_TRIALS, holding, sureness, trial_views
 from hypocenter.report.templates import filled
 from hypocenter.report.timeline_svg import SHAPES, shape_svg, timeline_svg
 from hypocenter.report.views import (
@@ -16,14 +17,16 @@ from hypocenter.report.views import (
     facts,
     headline,
     lead,
+    named_suspects,
     step_view,
     strongest,
     suspect_view,
 )
-from hypocenter.report.wording import moment, named_causes, plain_words, shorten
+from hypocenter.report.wording import listed, moment, named_causes, plain_words, shorten
 
 if TYPE_CHECKING:
     from hypocenter.model import Investigation, TimelineEntry, Verdict
+    from hypocenter.report.views import SuspectView
 
 DETAILED_SUSPECTS = 5
 MOST_SUSPECTS = 20
@@ -53,13 +56,21 @@ def _parts(investigation: Investigation) -> dict[str, Any]:
         "headline": headline(verdict),
         "lead": lead(verdict),
         "facts": facts(verdict),
+        "sureness": sureness(verdict),
+        "causes": _several_causes(verdict),
         "findings": strongest(verdict),
+        "told_apart": _told_apart(verdict),
         "next_steps": next_steps(verdict),
+        "holding": holding(verdict),
+        "trials": trial_views(verdict),
+        "more_trials": max(len(verdict.robustness) - MOST_TRIALS, 0),
         "probability_bar": probability_bar(verdict.suspects, named_causes(verdict)),
         **_suspects(verdict),
         "steps": [step_view(*pair, verdict) for pair in zip(way, (None, *way), strict=False)],
         "more_steps": max(len(verdict.propagation) - MOST_STEPS, 0),
-        "ruled_out": [(shorten(item.component, 60), item.reason) for item in verdict.ruled_out[:MOST_ROWS]],
+        "ruled_out": [
+            (shorten(item.component, 60), shorten(item.test, 60), item.reason) for item in verdict.ruled_out[:MOST_ROWS]
+        ],
         "more_ruled_out": max(len(verdict.ruled_out) - MOST_ROWS, 0),
         "blind_spots": verdict.blind_spots[:MOST_ROWS],
         "more_blind_spots": max(len(verdict.blind_spots) - MOST_ROWS, 0),
@@ -73,6 +84,16 @@ def _title(verdict: Verdict) -> str:
     when = f" – {moment(verdict.onset)}" if verdict.onset else ""
     where = f" – {shorten(verdict.system, 40)}" if verdict.system else ""
     return f"{headline(verdict)}{where}{when}"
+
+
+def _several_causes(verdict: Verdict) -> list[SuspectView]:
+    """Return the causes to show beside each other; one alone has the whole page."""
+    named = named_suspects(verdict)[:DETAILED_SUSPECTS]
+    return [suspect_view(suspect, verdict) for suspect in named] if len(named) > 1 else []
+
+
+def _told_apart(verdict: Verdict) -> str:
+    return listed([shorten(name, 40) for name in verdict.next_check.components]) if verdict.next_check else ""
 
 
 def _suspects(verdict: Verdict) -> dict[str, Any]:
@@ -100,11 +121,12 @@ def _charts(investigation: Investigation) -> dict[str, Any]:
 
 
 def leading_places(investigation: Investigation) -> list[int]:
-    """Return where among the charts the best suspect's first one stands, and the symptom's."""
+    """Return where among the charts the one that shows the best suspect stands, and the symptom's."""
     verdict, target = investigation.verdict, investigation.verdict.target
     series = [chart.series for chart in investigation.charts[:MOST_CHARTS]]
-    suspect = verdict.suspects[0].component if verdict.suspects else None
-    best = [place for place, item in enumerate(series) if item.component == suspect][:1]
+    suspect = verdict.suspects[0] if verdict.suspects else None
+    own = [place for place, item in enumerate(series) if suspect and item.component == suspect.component]
+    best = sorted(own, key=lambda place: suspect is None or series[place].name != suspect.series)[:1]
     felt = [place for place, item in enumerate(series) if target and item.component == target.component]
     felt = [place for place in felt if place not in best]
     exact = [place for place in felt if target and target.metric in {series[place].metric, series[place].kind}]

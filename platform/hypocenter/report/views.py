@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from hypocenter.catalog import FAULT_TYPES, phrase
 from hypocenter.report.bars import share_bar
 from hypocenter.report.charts import chart_svg
+from hypocenter.report.interval_svg import interval_svg
 from hypocenter.report.timeline_svg import shape_svg
 from hypocenter.report.wording import (
     clean,
     clock,
     duration,
     likelihood,
+    listed,
     moment,
     named_causes,
     offset,
@@ -58,7 +60,11 @@ class FindingView:
 
 @dataclass(frozen=True, slots=True)
 class SuspectView:
-    """A suspect with its findings; `more` counts those left out."""
+    """A suspect with its findings; `more` counts those left out.
+
+    `shown_by` is the kind and the name of the series that shows it best, `without` the counterfactual in words and
+    `interval` in a drawing; all are empty where they are not known.
+    """
 
     component: str
     probability: str
@@ -70,6 +76,9 @@ class SuspectView:
     supporting: tuple[FindingView, ...]
     opposing: tuple[FindingView, ...]
     more: int
+    shown_by: tuple[str, str]
+    without: str
+    interval: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +128,7 @@ def headline(verdict: Verdict) -> str:
     causes = [shorten(name, LONGEST_NAME) for name in named_causes(verdict)]
     if not causes:
         return "No confident cause"
-    if len(causes) == 1:
-        return f"{causes[0]} is the probable cause"
-    return f"{', '.join(causes[:-1])} and {causes[-1]} are the probable causes"
+    return f"{listed(causes)} {'is the probable cause' if len(causes) == 1 else 'are the probable causes'}"
 
 
 def lead(verdict: Verdict) -> str:
@@ -136,10 +143,10 @@ def lead(verdict: Verdict) -> str:
 
 
 def facts(verdict: Verdict) -> list[Fact]:
-    """Return what the first screen must say beside the headline."""
+    """Return what the first screen must say beside the headline; several causes say for themselves how sure."""
     rows = []
-    named = [suspect for suspect in verdict.suspects if suspect.component in named_causes(verdict)]
-    for best in (named or list(verdict.suspects))[:1]:
+    named = named_suspects(verdict)
+    for best in (named or list(verdict.suspects))[: 1 if len(named) < 2 else 0]:
         label = "Best candidate" if verdict.abstained else "How sure"
         note = shorten(best.component, 30) if verdict.abstained else likelihood(best.probability)
         rows += [Fact(label, percent(best.probability), note)]
@@ -151,6 +158,11 @@ def facts(verdict: Verdict) -> list[Fact]:
         spots = _count(len(verdict.blind_spots), "blind spot")
         rows.append(Fact("Observed", _count(len(verdict.observed), "component"), spots))
     return rows
+
+
+def named_suspects(verdict: Verdict) -> list[Suspect]:
+    """Return the suspects that the verdict names as causes."""
+    return [suspect for suspect in verdict.suspects if suspect.component in named_causes(verdict)]
 
 
 def _fault_note(suspect: Suspect, verdict: Verdict) -> str:
@@ -188,7 +200,7 @@ def finding_view(item: Evidence, origin: datetime | None) -> FindingView:
 
 def strongest(verdict: Verdict, most: int = 3) -> list[FindingView]:
     """Return the findings that weigh most for the causes, or for the best candidate when there is none."""
-    leading = [s for s in verdict.suspects if s.component in named_causes(verdict)] or list(verdict.suspects[:1])
+    leading = named_suspects(verdict) or list(verdict.suspects[:1])
     findings = [item for suspect in leading for item in suspect.evidence if item.supports]
     findings.sort(key=lambda item: -item.share if item.share == item.share else 0.0)
     return [finding_view(item, verdict.onset) for item in findings[:most]]
@@ -213,7 +225,26 @@ def suspect_view(suspect: Suspect, verdict: Verdict) -> SuspectView:
         supporting=tuple(finding_view(item, verdict.onset) for item in kept[0]),
         opposing=tuple(finding_view(item, verdict.onset) for item in kept[1]),
         more=len(ordered) - len(kept[0]) - len(kept[1]),
+        shown_by=shown_by(suspect),
+        without=suspect.counterfactual.text if suspect.counterfactual else "",
+        interval=interval_svg(suspect.counterfactual) if suspect.counterfactual else "",
     )
+
+
+def shown_by(suspect: Suspect) -> tuple[str, str]:
+    """Return what kind of series shows a suspect best, and its name without the suspect's own.
+
+    >>> from hypocenter.model import Suspect
+    >>> shown_by(Suspect("db", 0.9, 1.0, "errors", series="db|template:checkpoint failed"))
+    ('log statement', 'checkpoint failed')
+    """
+    if suspect.series is None:
+        return "", ""
+    name = suspect.series.removeprefix(f"{suspect.component}|")
+    for prefix, kind in (("template:", "log statement"), ("operation:", "operation")):
+        if name.startswith(prefix):
+            return kind, clean(name.removeprefix(prefix), LONGEST_NAME)
+    return "metric", shorten(name, LONGEST_NAME)
 
 
 def step_view(step: Step, before: Step | None, verdict: Verdict) -> StepView:

@@ -93,6 +93,15 @@ def plain_words(identifier: str) -> str:
     return words.lower() or "unknown"
 
 
+def listed(names: Sequence[str], joint: str = "and") -> str:
+    """Return names as a list in a sentence.
+
+    >>> listed(["a", "b", "c"]), listed(["a", "b"], "or"), listed(["a"])
+    ('a, b and c', 'a or b', 'a')
+    """
+    return f" {joint} ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), *names[-1:]])
+
+
 def likelihood(probability: float) -> str:
     """Return a probability in words.
 
