@@ -16,6 +16,7 @@ TITLES = {
     "rca": "Accuracy: which component did it begin at?",
     "unseen": "Accuracy on simulated incidents that nothing was tuned on",
     "start": "Accuracy when the start is shifted, or has to be found",
+    "two_faults": "Two faults at once: are both named?",
     "pipeline": "Time of an investigation by size of the system",
     "simulator": "Time of a simulation",
     "detect": "Detection: speed, size and start",
@@ -43,9 +44,10 @@ def page(results: Sequence[dict[str, Any]]) -> str:
 def section(result: dict[str, Any]) -> str:
     """Return a result as a section of Markdown."""
     machine, versions = result["machine"], result["versions"]
+    command = f"make bench-{result['name'].replace('_', '-')}"
     software = ", ".join(f"{name} {number}" for name, number in versions.items())
     measured = (
-        f"`make bench-{result['name']}`, {result['date']}, {machine['cpu']}, {machine['cores']} cores, "
+        f"`{command}`, {result['date']}, {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['memory_gb']} GB; {software}."
     )
     parts = [f"## {TITLES.get(result['name'], result['name'])}", result["note"], measured]
