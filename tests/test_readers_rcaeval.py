@@ -114,6 +114,13 @@ def test_the_label_is_in_the_name_of_the_folder(tmp_path: Path, place: str, trut
     assert source.dataset == ("re1ob" if place.startswith("re1ob") else "RE1")
 
 
+def test_a_label_of_our_own_beside_it_counts_before_the_name(tmp_path: Path) -> None:
+    folder = write(tmp_path / "user_cpu" / "1", metrics(20))
+    (folder / "truth.json").write_text('{"root_component": "web"}')
+    (source,) = sources(tmp_path)
+    assert list(truths(source)) == [Truth(("web",))]
+
+
 @pytest.mark.parametrize("place", ["cartcpu/1", "_cpu/1", "cart_/1", "lonely"])
 def test_a_name_that_states_no_label_is_refused_by_the_evaluator_alone(tmp_path: Path, place: str) -> None:
     folder = write(tmp_path / place, metrics(20))

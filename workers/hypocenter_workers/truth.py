@@ -47,7 +47,8 @@ def sources(path: Path) -> tuple[Source, ...]:
     """
     if path.is_file():
         return (Source(path, path.name.split(".jsonl")[0]),)
-    folders = sorted([*_stated(path), *_research(path)], key=lambda source: source.path)
+    found = {source.path: source for source in (*_research(path), *_stated(path))}
+    folders = [found[folder] for folder in sorted(found)]
     files = [file for pattern in INCIDENT_FILES for file in sorted(path.glob(pattern))]
     if not folders and not files:
         raise InputError(

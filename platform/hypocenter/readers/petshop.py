@@ -189,7 +189,9 @@ def _body(path: Path, names: list[str], headers: int, limits: Limits) -> pd.Data
 
     most = limits.cells // len(names) + 1
     try:
-        frame = pd.read_csv(path, header=None, names=names, skiprows=headers, nrows=most, index_col=False)
+        frame = pd.read_csv(
+            path, header=None, names=names, skiprows=headers, nrows=most, index_col=False, low_memory=False
+        )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning, ValueError, OSError) as error:
         text = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not a CSV table ({text}); write three header rows and one row per line") from error
