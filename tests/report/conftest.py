@@ -164,8 +164,8 @@ def shop_charts():
     )
 
 
-def shop():
-    ruled_out = (
+def shop_ruled_out():
+    rows = (
         ("catalog", "Deployed 4 h 43 min before the onset, and all its series stayed within their bands."),
         (
             "checkout",
@@ -174,6 +174,10 @@ def shop():
         ),
         ("payments", "Slow for 90 s at 01:20, long before the onset; normal since."),
     )
+    return tuple(model.RuledOut(*row) for row in rows)
+
+
+def shop():
     spots = (
         "bank-gateway never reported: a fault there would look like slow payments.",
         "orders sent no samples from 03:08:00 to 03:09:45.",
@@ -194,7 +198,7 @@ def shop():
         onset_uncertainty_s=15.0,
         target=model.Target("web", "failed_share"),
         propagation=shop_steps(),
-        ruled_out=tuple(model.RuledOut(*pair) for pair in ruled_out),
+        ruled_out=shop_ruled_out(),
         blind_spots=spots,
         timeline=shop_timeline(),
         graph=shop_graph(),
@@ -256,6 +260,12 @@ def day_long_charts(components):
     return tuple(model.Chart(model.Series(name, "cpu"), times, wave, *band) for name in components)
 
 
+def large_suspects(names, way):
+    first, _, quiet = shop_suspects()
+    others = [replace(quiet, component=name, probability=0.002, path=()) for name in names if name != way[0]]
+    return (replace(first, component=way[0], path=way), *others)
+
+
 def large(nodes=50, charts=12):
     """A mesh of three tiers with shared databases, a chart of a day at 15 s, and long lists of everything."""
     names = [f"svc-{index:02}-of-the-large-system" if index % 7 else f"db-{index:02}" for index in range(nodes)]
@@ -278,14 +288,11 @@ def large(nodes=50, charts=12):
         model.TimelineEntry(after(9 * index), "anomaly", name, "left its band " * 9)
         for index, name in enumerate(names * 9)
     ]
-    others = [name for name in names if name != names[20]]
-    suspects = [replace(shop_suspects()[0], component=names[20], path=tuple(way))]
-    suspects += [replace(shop_suspects()[2], component=name, probability=0.002, path=()) for name in others]
     verdict = replace(
         shop().verdict,
         cause=names[20],
         causes=(names[20],),
-        suspects=tuple(suspects),
+        suspects=large_suspects(names, tuple(way)),
         target=model.Target(names[0], None),
         propagation=tuple(steps),
         summary="",
