@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from hypocenter.errors import InputError
 from hypocenter_workers.baselines import robust_z
 from hypocenter_workers.evaluate import ALWAYS, Condition, Outcome, evaluate
-from hypocenter_workers.perturb import with_start_off, without_far_ends, without_modality, without_topology
+from hypocenter_workers.perturb import (
+    with_start_off,
+    without_far_ends,
+    without_modality,
+    without_series,
+    without_topology,
+)
 from hypocenter_workers.scoreboard import evaluation_to_json, evaluation_to_text, rows
 
 BASELINES = (*ALWAYS, "robust-z")
@@ -137,19 +143,38 @@ def test_a_start_far_off_loses_the_root(shop):
 
 def test_a_condition_changes_what_every_method_sees(shop):
     blind = Condition("the start is a day late", case=(partial(with_start_off, seconds=86400),))
-    late = evaluate([shop], ["largest-z"], condition=blind)
+    late = evaluate([shop], ["largest-z"], conditions=[blind])
     assert [outcome.hits[0] for outcome in of(late, "largest-z")] == [0.25, 0.25, 0.25]
-    flat = evaluate([shop], condition=Condition("no topology", signals=(without_topology,)))
+    flat = evaluate([shop], conditions=[Condition("no topology", signals=(without_topology,))])
     assert len(of(flat, "hypocenter")) == 3
     assert [outcome.rank for outcome in of(flat, "deepest-anomalous")] == [1.0, 1.0, 1.0]
+
+
+def test_conditions_in_one_run_are_those_of_a_run_each(shop):
+    conditions = [
+        Condition("as it is"),
+        Condition("late", case=(partial(with_start_off, seconds=300),), extra=False),
+        Condition("found", start="detected"),
+        Condition("half", case=(partial(without_series, share=0.5, seed=1),)),
+    ]
+
+    def figures(outcomes):
+        return sorted((o.condition, o.method, o.case_id, o.hits) for o in outcomes)
+
+    together = evaluate([shop], extra={"by-name": alphabetical}, conditions=conditions)
+    alone = [evaluate([shop], extra={"by-name": alphabetical}, conditions=[one]) for one in conditions]
+    assert figures(together) == figures(outcome for outcomes in alone for outcome in outcomes)
+    assert {o.condition for o in of(together, "by-name")} == {"as it is", "found", "half"}
+    late = of(evaluate([shop], offset_s=300), "hypocenter")
+    assert [o.hits for o in of(together, "hypocenter") if o.condition == "late"] == [o.hits for o in late]
 
 
 def test_a_method_of_ours_is_given_the_changed_graph(tmp_path):
     """Without edges nothing says that web is slow because of cart, so cart stands out less."""
     folder = write_case(tmp_path / "one", "cart", target={"component": "web"})
     usual, flat = (
-        of(evaluate([folder], condition=condition), "hypocenter")[0]
-        for condition in (None, Condition("no topology", signals=(without_topology,)))
+        of(evaluate([folder], conditions=[condition]), "hypocenter")[0]
+        for condition in (Condition(), Condition("no topology", signals=(without_topology,)))
     )
     assert usual.top == "cart"
     assert flat.probability < usual.probability
@@ -157,9 +182,9 @@ def test_a_method_of_ours_is_given_the_changed_graph(tmp_path):
 
 def test_a_case_that_a_condition_does_not_change_or_leaves_empty_is_left_out(shop):
     shorter = Condition("no log lines", case=(partial(without_modality, modality="logs"),))
-    assert evaluate([shop], condition=shorter) == ()
+    assert evaluate([shop], conditions=[shorter]) == ()
     nothing = Condition("no metrics", case=(partial(without_modality, modality="metrics"),))
-    assert evaluate([shop], condition=nothing) == ()
+    assert evaluate([shop], conditions=[nothing]) == ()
 
 
 def test_services_are_told_from_instances_though_a_condition_takes_the_graph(tmp_path):
@@ -167,7 +192,7 @@ def test_services_are_told_from_instances_though_a_condition_takes_the_graph(tmp
     alerting |= {"root_service": "db", "instance_of": [["pod-a", "db"], ["pod-b", "web"]]}
     path = write_incidents(tmp_path / "made.jsonl.gz", alerting)
     condition = Condition("no topology", case=(without_far_ends,), signals=(without_topology,))
-    (found,) = of(evaluate([path], ["random"], condition=condition), "random", "service")
+    (found,) = of(evaluate([path], ["random"], conditions=[condition]), "random", "service")
     assert found.roots == ("db",)
     assert found.rank is not None
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from functools import reduce
+from dataclasses import dataclass, field, fields, replace
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from hypocenter.errors import InputError
 from hypocenter.model import DependencyType
 from hypocenter_workers import truth
 from hypocenter_workers.baselines import BASELINES, Situation
+from hypocenter_workers.perturb import with_start_off
 from hypocenter_workers.scoring import Ranking, at_service_level, hits, mean_rank
 
 if TYPE_CHECKING:
@@ -36,28 +36,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What is changed before any method looks: `case` changes a case as read, `signals` what it was resolved to.
+    """What is changed before any method looks, and whether methods are told the start.
 
-    Each is applied in turn; one that finds nothing to change returns the very object that it was given.
+    `case` are changes of a case as read, `signals` of what it was resolved to, each applied in turn; one that finds
+    nothing to change returns the very object that it was given. A condition with a name is left out for a case that it
+    does not change, or of which it leaves nothing. `extra` says whether the extra methods are asked too.
     """
 
     name: str = ""
     case: tuple[Callable[[Case], Case], ...] = ()
     signals: tuple[Callable[[Signals], Signals], ...] = ()
+    start: Start = "true"
+    extra: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How cases are run: the methods, whether they are told the start, and by how many seconds it is shifted.
-
-    Under a `condition` only those cases are run that it changes, and of which it leaves something to look at. `extra`
-    are methods that are not our own, by the name that `methods` calls them.
-    """
+    """By which methods and under which conditions cases are run; `extra` are methods that are not our own, by name."""
 
     methods: tuple[str, ...] = METHODS
-    start: Start = "true"
-    offset_s: float = 0.0
-    condition: Condition | None = None
+    conditions: tuple[Condition, ...] = (Condition(),)
     extra: Mapping[str, Method] = field(default_factory=dict)
 
 
@@ -93,6 +91,7 @@ class Outcome:
     abstained: bool | None
     cause_hit: bool | None
     ms: float
+    condition: str = ""
 
 
 def evaluate(
@@ -101,7 +100,7 @@ def evaluate(
     *,
     start: Start = "true",
     offset_s: float = 0.0,
-    condition: Condition | None = None,
+    conditions: Sequence[Condition] = (),
     extra: Mapping[str, Method] | None = None,
     jobs: int = 1,
     progress: Callable[[str], None] = lambda _: None,
@@ -109,15 +108,15 @@ def evaluate(
     """Run `methods`, the trivial baselines and all `extra` methods over every labelled case at `datasets`.
 
     `start` "true" tells each method when the case started (shifted by `offset_s` seconds); "detected" leaves finding
-    it to our method, and gives the others, which have no detector, what it found. Under a `condition` cases that it
-    does not change, or of which it leaves nothing, are left out. With `jobs` above 1 cases run in as many processes,
-    milliseconds are no longer comparable, and each of `extra` and of the condition's changes must be a function of a
+    it to our method, and gives the others, which have no detector, what it found. `conditions` are run instead of that
+    one, each on the cases that it changes and leaves something of. With `jobs` above 1 cases run in as many processes,
+    milliseconds are no longer comparable, and each of `extra` and of the conditions' changes must be a function of a
     module that can be imported. Raises InputError for unlabelled or unreadable cases.
     """
     if not abs(offset_s) <= LARGEST_OFFSET_S:
         raise InputError(f"offset of {offset_s} s: the start can be shifted by {LARGEST_OFFSET_S} s at most")
-    others = dict(extra or {})
-    plan = Plan((*_checked(methods), *others), start, offset_s, condition, others)
+    told = (partial(with_start_off, seconds=offset_s),) if offset_s and start == "true" else ()
+    plan = Plan(_checked(methods), tuple(conditions) or (Condition("", told, start=start),), dict(extra or {}))
     found = [source for path in datasets for source in truth.sources(path)]
     outcomes: list[Outcome] = []
     for number, (source, result) in enumerate(_run(found, plan, jobs), start=1):
@@ -134,19 +133,20 @@ def evaluate_source(source: truth.Source, plan: Plan) -> list[Outcome]:
     return [outcome for case, label in pairs for outcome in _case_outcomes(_named(case, source), label, plan)]
 
 
-def answers(case: Case, signals: Signals, plan: Plan) -> dict[str, Answer]:
+def answers(case: Case, signals: Signals, plan: Plan, condition: Condition) -> dict[str, Answer]:
     """Ask every method of the plan where the case began; no label comes near this."""
-    start = _told_start(case, plan)
+    detected = condition.start == "detected"
+    start = None if detected else case.started_at
     given: dict[str, Answer] = {}
-    if OURS in plan.methods or plan.start == "detected":
+    if OURS in plan.methods or detected:
         verdict, ms = _timed(_investigated, case, signals, start)
         given[OURS] = _answer(verdict, ms)
-        start = verdict.onset if plan.start == "detected" else start
-    known = {**plan.extra, **BASELINES}
-    for method in plan.methods:
-        if method != OURS:
-            given[method] = Answer(*_timed(known[method], Situation(case, signals, start)))
-    return {method: given[method] for method in plan.methods}
+        start = verdict.onset if detected else start
+    others = {method: BASELINES[method] for method in plan.methods if method != OURS}
+    others |= plan.extra if condition.extra else {}
+    for method, ask in others.items():
+        given[method] = Answer(*_timed(ask, Situation(case, signals, start)))
+    return given if OURS in plan.methods else {method: given[method] for method in others}
 
 
 def _checked(methods: Sequence[str]) -> tuple[str, ...]:
@@ -173,39 +173,56 @@ def _named(case: Case, source: truth.Source) -> Case:
 
 
 def _case_outcomes(case: Case, label: truth.Truth, plan: Plan) -> Iterator[Outcome]:
-    known = _under(case, plan.condition)
-    if known is None:
-        return
-    changed, signals, resolve_ms = known
+    from hypocenter.signals import resolve
+
+    signals, resolve_ms = _timed(resolve, case)
+    for condition in plan.conditions:
+        known = _under(condition, case, signals, resolve_ms)
+        if known is not None:
+            given = answers(known.case, known.signals, plan, condition)
+            for outcome in _outcomes(case, label, given, known.resolve_ms):
+                yield replace(outcome, condition=condition.name)
+
+
+def _outcomes(case: Case, label: truth.Truth, given: Mapping[str, Answer], resolve_ms: float) -> Iterator[Outcome]:
     service_of = _service_names(case)
-    for method, found in answers(changed, signals, plan).items():
+    for method, found in given.items():
         answer = replace(found, ms=found.ms + resolve_ms)
         yield _outcome(case, method, answer, label)
         if label.root_service is not None:
             yield _service_outcome(case, method, answer, label, service_of)
 
 
-def _under(case: Case, condition: Condition | None) -> tuple[Case, Signals, float] | None:
-    """Return what a condition leaves of a case, its signals and the milliseconds of resolving them.
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a condition leaves of a case, its signals and the milliseconds of resolving them."""
 
-    None is a case that the condition does not change, or of which it leaves neither series nor alert.
-    """
+    case: Case
+    signals: Signals
+    resolve_ms: float
+
+
+def _under(condition: Condition, case: Case, signals: Signals, resolve_ms: float) -> _Known | None:
+    """Return what a named condition leaves of a case; None where it changes nothing or leaves nothing to look at."""
     from hypocenter.signals import resolve
 
-    if condition is None:
-        return case, *_timed(resolve, case)
-    changed = reduce(lambda known, change: change(known), condition.case, case)
-    resolved, ms = _timed(resolve, changed)
-    signals = reduce(lambda known, change: change(known), condition.signals, resolved)
-    anything = bool(changed.alerts) or any(table.series for table in signals.tables)
-    same = changed is case and signals is resolved
-    return None if same or not anything else (changed, signals, ms)
+    changed = _after(condition.case, case)
+    resolved, ms = (signals, resolve_ms) if _same_telemetry(changed, case) else _timed(resolve, changed)
+    left = _after(condition.signals, resolved)
+    anything = bool(changed.alerts) or any(table.series for table in left.tables)
+    same = bool(condition.case or condition.signals) and changed is case and left is resolved
+    return None if condition.name and (same or not anything) else _Known(changed, left, ms)
 
 
-def _told_start(case: Case, plan: Plan) -> datetime | None:
-    if plan.start == "detected" or case.started_at is None:
-        return None
-    return case.started_at + timedelta(seconds=plan.offset_s)
+def _after(changes: Sequence[Callable[[T], T]], known: T) -> T:
+    return reduce(lambda changed, change: change(changed), changes, known)
+
+
+def _same_telemetry(case: Case, other: Case) -> bool:
+    """Whether two cases resolve to the same signals: nothing but what is stated of the incident differs."""
+    stated = {"started_at", "alerts", "changes", "target", "masked"}
+    names = [known.name for known in fields(case) if known.name not in stated]
+    return all(getattr(case, name) is getattr(other, name) for name in names)
 
 
 def _investigated(case: Case, signals: Signals, start: datetime | None) -> Verdict:

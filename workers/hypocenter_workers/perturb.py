@@ -144,6 +144,10 @@ def without_start(case: Case) -> Case:
 
 
 def with_wrong_graph(signals: Signals, share: float, seed: int) -> Signals:
-    """Return the signals with a share of the dependencies wrong; see `with_wrong_edges`."""
-    wrong = with_wrong_edges(signals.dependencies, share, seed)
+    """Return the signals with a share of the dependencies wrong, others for another stretch of time.
+
+    See `with_wrong_edges`.
+    """
+    times = b"".join(table.times.tobytes() for table in signals.tables)
+    wrong = with_wrong_edges(signals.dependencies, share, (seed, crc32(times)))
     return signals if wrong == signals.dependencies else replace(signals, dependencies=wrong)

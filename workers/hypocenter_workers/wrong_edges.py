@@ -21,7 +21,10 @@ _ROUNDS = 5
 
 
 def with_wrong_edges(
-    dependencies: Sequence[Dependency], share: float, seed: int, known: Mapping[str, float] | None = None
+    dependencies: Sequence[Dependency],
+    share: float,
+    seed: int | Sequence[int],
+    known: Mapping[str, float] | None = None,
 ) -> tuple[Dependency, ...]:
     """Return the dependencies with a share of them, by lot, reversed or led from or to another component.
 

@@ -1,0 +1,48 @@
+"""The conditions of bench_rca: what is told wrong, not told, or taken away before anybody looks."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from hypocenter_workers import perturb
+from hypocenter_workers.evaluate import Condition
+
+TRUE = Condition("start told")
+FOUND = Condition("start found", start="detected")
+SEED = 0
+STEPS = (-5, -2, -1, 1, 2, 5)
+SHARES = (0.1, 0.3, 0.5)
+MODALITIES = {"metrics": "metrics", "resources": "resource metrics", "traces": "traces", "logs": "log lines"}
+
+
+def starts() -> tuple[Condition, ...]:
+    """Return the conditions in which the start is stated wrongly, or has to be found."""
+    wrong = [Condition(_off(steps), (partial(perturb.with_start_off_steps, steps=steps),)) for steps in STEPS]
+    return (*wrong, FOUND)
+
+
+def _off(steps: int) -> str:
+    return f"start told {abs(steps)} step{'s' if abs(steps) > 1 else ''} {'late' if steps > 0 else 'early'}"
+
+
+def losses() -> tuple[Condition, ...]:
+    """Return the conditions in which telemetry or the graph is missing or wrong."""
+    modalities = [
+        Condition(f"without {words}", (partial(perturb.without_modality, modality=modality),), extra=False)
+        for modality, words in MODALITIES.items()
+    ]
+    wrong = partial(perturb.with_wrong_graph, share=0.2, seed=SEED)
+    graph = [
+        Condition("without the declared graph", (perturb.without_declared_graph,), extra=False),
+        Condition("without topology", (perturb.without_far_ends,), (perturb.without_topology,), extra=False),
+        Condition("20 % of the edges wrong", (), (wrong,), extra=False),
+    ]
+    shares = [
+        Condition(
+            f"without {share * 100:.0f} % of the metric series",
+            (partial(perturb.without_series, share=share, seed=SEED),),
+            extra=False,
+        )
+        for share in SHARES
+    ]
+    return (*modalities, *graph, *shares)
