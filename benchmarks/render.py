@@ -15,7 +15,6 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 TITLES = {
     "rca": "Accuracy: which component did it begin at?",
     "unseen": "Accuracy on simulated incidents that nothing was tuned on",
-    "start": "Accuracy when the start is shifted, or has to be found",
     "two_faults": "Two faults at once: are both named?",
     "pipeline": "Time of an investigation by size of the system",
     "simulator": "Time of a simulation",

@@ -126,7 +126,7 @@ def test_the_page_keeps_the_order_of_titles(benchmarks):
     assert heads == [render.TITLES["rca"], render.TITLES["simulator"], "zebra"]
 
 
-@pytest.mark.parametrize("script", ["bench_rca.py", "bench_start.py"])
+@pytest.mark.parametrize("script", ["bench_rca.py", "bench_learned.py"])
 def test_without_data_a_benchmark_says_how_to_name_it(script):
     environ = {name: value for name, value in os.environ.items() if name != "HYPOCENTER_DATA"}
     run = subprocess.run(
