@@ -55,7 +55,7 @@ SURE = replace(
 
 def test_what_makes_the_verdict_sure_or_not_is_told() -> None:
     lines = verdict_text(SURE).splitlines()
-    assert lines[2] == "sure         90% that it is db or cart"
+    assert lines[2] == "sure         90% that the cause is among db, cart"
     assert lines[5] == "without it   without db web would be at 180 ms"
     assert lines[-2:] == [
         "holds        in 1 of 2 trials; not without log lines: cart",
@@ -81,7 +81,7 @@ def test_many_are_counted_instead_of_told() -> None:
     lost = tuple(Trial(f"without {number}", None, holds=False) for number in range(9))
     text = verdict_text(replace(SURE, robustness=lost, candidates=tuple("abcdefgh")))
     assert "in 0 of 9 trials; not without 0: nobody; not without 1: nobody; not without 2: nobody; and 6 more" in text
-    assert "90% that it is a or b or c or d or e or 3 more\n" in text
+    assert "90% that the cause is among a, b, c, d, e and 3 more\n" in text
 
 
 def test_an_abstaining_verdict_shows_candidates() -> None:

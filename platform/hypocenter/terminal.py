@@ -80,8 +80,8 @@ def _sureness(verdict: Verdict) -> list[str]:
     lines = []
     if verdict.candidates and verdict.coverage is not None:
         more = len(verdict.candidates) - CANDIDATES
-        rest = [f"{more} more"] if more > 0 else []
-        lines.append(f"{verdict.coverage:.0%} that it is {' or '.join([*verdict.candidates[:CANDIDATES], *rest])}")
+        names = ", ".join(verdict.candidates[:CANDIDATES]) + (f" and {more} more" if more > 0 else "")
+        lines.append(f"{verdict.coverage:.0%} that the cause is among {names}")
     if verdict.abstained and verdict.threshold is not None and verdict.wanted_precision is not None:
         lines.append(
             f"a cause is named from {verdict.threshold:.0%} on, for {verdict.wanted_precision:.0%} to be right"

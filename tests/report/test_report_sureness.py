@@ -59,6 +59,11 @@ def test_what_is_not_known_is_not_said(sample, changed, said):
     assert len(sureness(replace(sample("shop").verdict, **changed))) == said
 
 
+def test_one_candidate_is_no_choice(sample):
+    verdict = replace(sample("shop").verdict, candidates=("orders-db",))
+    assert "no other candidate than orders-db is needed" in sureness(verdict)[0]
+
+
 def test_many_candidates_are_counted(sample):
     verdict = replace(sample("shop").verdict, candidates=tuple("abcdefghij"))
     assert sureness(verdict)[0].endswith("a, b, c, d, e, f or one of 4 more.")
@@ -158,6 +163,13 @@ def test_the_first_chart_is_of_the_series_that_shows_the_suspect(sample):
     html = render(replace(investigation, verdict=replace(investigation.verdict, suspects=suspects)))
     assert re.findall('class="chart"[^>]*aria-label="(.*?)[.:(]', html)[0] == "orders-db"
     assert "pool_used" in html[: html.index("More series")].split("<figcaption>")[1]
+
+
+def test_a_long_log_statement_is_not_said_twice_above_its_chart(sample):
+    chart = sample("shop").charts[0]
+    long = replace(chart, series=replace(chart.series, metric="template:" + "words of a long line " * 9), caption="")
+    html = render(replace(sample("shop"), charts=(long,)))
+    assert "<code>" not in html.split("<figcaption>")[1].split("</figcaption>")[0]
 
 
 def test_two_causes_stand_beside_each_other_with_what_shows_each(sample):

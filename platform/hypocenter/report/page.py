@@ -93,7 +93,7 @@ def _several_causes(verdict: Verdict) -> list[SuspectView]:
 
 
 def _told_apart(verdict: Verdict) -> str:
-    return listed([shorten(name, 40) for name in verdict.next_check.components]) if verdict.next_check else ""
+    return listed([shorten(name, 30) for name in verdict.next_check.components]) if verdict.next_check else ""
 
 
 def _suspects(verdict: Verdict) -> dict[str, Any]:

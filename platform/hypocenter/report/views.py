@@ -272,7 +272,6 @@ def chart_view(chart: Chart, origin: datetime | None) -> ChartView:
     """Return a chart with its drawing."""
     component, title = shorten(chart.series.component, LONGEST_NAME), clean(phrase(chart.series), LONGEST_NAME)
     svg = chart_svg(chart, origin, f"{component}: {title}")
-    metric = (
-        "" if chart.series.metric.removeprefix("template:") in title else shorten(chart.series.metric, LONGEST_NAME)
-    )
+    known = chart.series.metric.removeprefix("template:") in phrase(chart.series)
+    metric = "" if known else shorten(chart.series.metric, LONGEST_NAME)
     return ChartView(component, title, metric, svg, chart.caption)
