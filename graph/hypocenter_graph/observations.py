@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hypocenter.model import MetricKind
@@ -18,21 +18,30 @@ if TYPE_CHECKING:
 class Observations:
     """All deviations of an incident, looked up.
 
-    `own[c]` are of the component itself, `edges[caller, callee]` of calls between two, `touched` are the ends of calls.
+    `own[c]` are of the component itself, `edges[caller, callee]` of calls between two, `touched` are the ends of calls
+    and `called[c]` the deviations of all calls to c.
     """
 
     own: Mapping[str, tuple[Deviation, ...]]
     edges: Mapping[tuple[str, str], tuple[Deviation, ...]]
     touched: frozenset[str] = frozenset()
+    called: Mapping[str, tuple[Deviation, ...]] = field(default_factory=dict)
 
     def of_kind(self, component: str, *kinds: MetricKind) -> tuple[Deviation, ...]:
         """Return the component's own deviations of some kinds, the machine below it left out."""
         return tuple(d for d in self.own.get(component, ()) if d.series.kind in kinds and not d.series.host)
 
     def served(self, component: str, *kinds: MetricKind) -> tuple[Deviation, ...]:
-        """Return deviations of what the component serves: as it sees it, or else as its callers see it."""
+        """Return deviations of what the component serves: as it sees it, or else call by call, as its callers see it."""
         own = self.of_kind(component, *kinds)
-        return tuple(d for d in own if d.series.side != "client") or own
+        if own:
+            return tuple(d for d in own if d.series.side != "client") or own
+        calls = tuple(d for d in self.called.get(component, ()) if d.series.kind in kinds)
+        return tuple(d for d in calls if d.series.side != "client") or calls
+
+    def serving(self) -> list[str]:
+        """Return the components of which something is known as servers, by themselves or by their callers."""
+        return [*self.own, *(c for c in self.called if c not in self.own)]
 
     def rate(self, component: str) -> float | None:
         """Return the requests per second that the component serves during the incident, or None when not observed."""
@@ -51,8 +60,12 @@ def observe(deviations: Iterable[Deviation]) -> Observations:
         else:
             ends = (series.component, series.peer)
             edges[ends if series.side == "client" else ends[::-1]].append(deviation)
+    called: dict[str, list[Deviation]] = defaultdict(list)
+    for (_, callee), found in edges.items():
+        called[callee] += found
     return Observations(
         {c: tuple(ds) for c, ds in own.items()},
         {ends: tuple(ds) for ends, ds in edges.items()},
         frozenset(end for ends in edges for end in ends),
+        {c: tuple(ds) for c, ds in called.items()},
     )

@@ -65,7 +65,7 @@ class Explained:
 def find_symptoms(seen: Observations) -> dict[tuple[str, str], Symptom]:
     """Return the symptoms of all components, keyed by component and channel."""
     found = {}
-    for component in seen.own:
+    for component in seen.serving():
         load = seen.rate(component)
         for channel, deviations in ((LATENCY, _slow(seen, component)), (ERRORS, _failing(seen, component))):
             if deviations:
