@@ -70,6 +70,19 @@ class Seen:
     target: Target | None
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """A case up to its ranking, and all that the ranking was made from; `left_open` is what the graph did not say."""
+
+    resolved: Signals
+    start: Onset | None
+    topology: Topology
+    left_open: tuple[str, ...]
+    seen: Seen
+    context: Context
+    ranking: Ranking
+
+
 def investigate(
     case: Case, options: Options, graph: KnownGraph | None = None, *, resolved: Signals | None = None
 ) -> Investigation:
@@ -79,6 +92,26 @@ def investigate(
     options state the graph. `resolved` are the signals of the case, where somebody has them already. Raises InputError
     when the case holds nothing to look at, or when the target is unknown.
     """
+    found = _ranked(case, options, graph, resolved)
+    resolved, start, seen = found.resolved, found.start, found.seen
+    verdict = _verdict(case, resolved, found.topology, start, seen, found.ranking, options)
+    verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *found.left_open))
+    if options.ladder:
+        basis = Basis(seen.deviations, found.topology, found.context)
+        verdict = replace(verdict, robustness=_robustness(case, resolved, start, basis, verdict.suspects))
+    charts = draw_charts(verdict, found.ranking, resolved, start, _masked(case)) if start else ()
+    return Investigation(verdict, charts)
+
+
+def rank_case(case: Case, options: Options, graph: KnownGraph | None = None) -> Ranking:
+    """Rank the components of a case as `investigate` does, and say nothing of them; for fitting and measuring.
+
+    Raises InputError as `investigate` does.
+    """
+    return _ranked(case, options, graph, None).ranking
+
+
+def _ranked(case: Case, options: Options, graph: KnownGraph | None, resolved: Signals | None) -> Ranked:
     if resolved is None:
         resolved = signals.resolve(case, component_labels=options.component_labels, overrides=options.overrides)
     start = _start(case, resolved, options)
@@ -89,13 +122,7 @@ def investigate(
     onset = moment(start.at) if start else None
     context = Context(seen.target, onset, case.changes, seen.incident.alerts)
     ranking = rank(seen.deviations, topology, context)
-    verdict = _verdict(case, resolved, topology, start, seen, ranking, options)
-    verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *left_open))
-    if options.ladder:
-        basis = Basis(seen.deviations, topology, context)
-        verdict = replace(verdict, robustness=_robustness(case, resolved, start, basis, verdict.suspects))
-    charts = draw_charts(verdict, ranking, resolved, start, _masked(case)) if start else ()
-    return Investigation(verdict, charts)
+    return Ranked(resolved, start, topology, left_open, seen, context, ranking)
 
 
 def _robustness(
