@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from hypocenter.model import MetricKind
 from hypocenter_graph.channels import surge_strength
 from hypocenter_graph.evidence import OLDER_TROUBLE
+from hypocenter_graph.verdict import propagation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
+    from hypocenter.model import Step
     from hypocenter_graph.rank import Ranking, Scored
     from hypocenter_graph.topology import Topology
 
@@ -54,6 +56,18 @@ def independent_causes(
     while chosen and math.fsum(chances.get(c, 0.0) for c in chosen) < threshold:
         chosen = chosen[:-1]
     return tuple(chosen)
+
+
+def propagation_of_all(
+    ranking: Ranking, topology: Topology, causes: Sequence[str], onsets: Mapping[str, datetime]
+) -> tuple[Step, ...]:
+    """Tell how the trouble of every cause travelled, one cause after the other; who suffers from two is told once."""
+    told: dict[str, Step] = {}
+    for cause in causes:
+        for step in propagation(ranking, topology, cause, onsets):
+            if step.component == cause or step.component not in causes:
+                told.setdefault(step.component, step)
+    return tuple(told.values())
 
 
 def _chosen(ranking: Ranking, topology: Topology, onsets: Mapping[str, datetime], onset: datetime | None) -> list[str]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hypocenter.catalog import KINDS
 from hypocenter.model import MetricKind
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ class Observations:
     def serving(self) -> list[str]:
         """Return the components of which something is known as servers, by themselves or by their callers."""
         return [*self.own, *(c for c in self.called if c not in self.own)]
+
+    def groups(self) -> frozenset[str]:
+        """Return the groups of metric kinds of which any series is observed: `latency`, `errors`, `resource`, ..."""
+        kinds = {d.series.kind for of in (self.own, self.edges) for ds in of.values() for d in ds}
+        return frozenset(KINDS[kind].group for kind in kinds)
 
     def rate(self, component: str) -> float | None:
         """Return the requests per second that the component serves during the incident, or None when not observed."""

@@ -86,7 +86,7 @@ def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) 
     reach = _reach(topology, context.target)
     explained = exonerate(symptoms, topology, seen)
     findings = [finding for channel in CHANNELS for finding in channel(seen)]
-    findings += symptom_findings(symptoms, explained, context.target, reach)
+    findings += symptom_findings(symptoms, explained, seen, context.target, reach)
     findings += blamed_by_callers(symptoms, explained)
     findings += changes(context.changes, context.onset, {f.component for f in findings if f.strength > NOTABLE})
     findings += [] if seen.own else alerts(context.alerts)

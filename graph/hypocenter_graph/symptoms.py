@@ -33,6 +33,7 @@ LEAST_FAILED_SHARE = 0.001
 SLOW_GROWTH = 3.0
 TIMEOUT_GROWTH = 20.0
 QUEUEING = 1.3
+UNSEEN_SATURATION = 0.8
 LEAST_BLAME = 0.5
 _FAILURES = frozenset({MetricKind.ERRORS, MetricKind.AVAILABILITY})
 _TYPICAL = frozenset({"mean", "p50", "last"})
@@ -143,12 +144,13 @@ def _next_observed(component: str, topology: Topology, seen: Observations) -> li
 def _queueing(symptom: Symptom, slow: Symptom | None, seen: Observations) -> float:
     """Waiting for a slow callee grows faster than the callee's own time once workers or connections run out.
 
-    So where a caller is saturated the orders of magnitude are compared, not the seconds.
+    So where a caller is saturated, or nobody counts its workers, orders of magnitude are compared, not seconds.
     """
-    if slow is None or symptom.channel != LATENCY or not _saturated(seen, symptom.component):
+    if slow is None or symptom.channel != LATENCY:
         return 0.0
-    grown = _growth(symptom)
-    return min(1.0, QUEUEING * _growth(slow) / grown) if grown > 0 else 0.0
+    grown, below = _growth(symptom), _growth(slow)
+    sure = _saturation(seen, symptom.component, below)
+    return sure * min(1.0, QUEUEING * below / grown) if grown > 0 else 0.0
 
 
 def _timeouts(symptom: Symptom, slow: Symptom | None) -> float:
@@ -156,8 +158,7 @@ def _timeouts(symptom: Symptom, slow: Symptom | None) -> float:
     if slow is None or symptom.channel != ERRORS:
         return 0.0
     enough = min(1.0, slow.load / symptom.impact) if symptom.impact > 0 else 0.0
-    beyond = (_growth(slow) - math.log(SLOW_GROWTH)) / math.log(TIMEOUT_GROWTH / SLOW_GROWTH)
-    return min(1.0, max(0.0, beyond)) * enough
+    return _many_times(_growth(slow)) * enough
 
 
 def _growth(symptom: Symptom) -> float:
@@ -166,8 +167,21 @@ def _growth(symptom: Symptom) -> float:
     return math.log(max([1.0, *ratios]))
 
 
-def _saturated(seen: Observations, component: str) -> bool:
-    return any(d.z > UNUSUAL and d.change > 0 for d in seen.of_kind(component, MetricKind.SATURATION))
+def _saturation(seen: Observations, component: str, below: float) -> float:
+    """Return how sure it is that a component ran out of workers or connections.
+
+    Where nobody counts them, a callee that became many times slower (`below`, the log of it) is likely to use them up.
+    """
+    own = seen.of_kind(component, MetricKind.SATURATION)
+    if not own:
+        return UNSEEN_SATURATION * _many_times(below)
+    return 1.0 if any(d.z > UNUSUAL and d.change > 0 for d in own) else 0.0
+
+
+def _many_times(grown: float) -> float:
+    """Return 0 up to a growth by three and 1 from twenty on; `grown` is its logarithm."""
+    beyond = (grown - math.log(SLOW_GROWTH)) / math.log(TIMEOUT_GROWTH / SLOW_GROWTH)
+    return min(1.0, max(0.0, beyond))
 
 
 def _share_of(symptom: Symptom, below: Symptom | None) -> float:
@@ -206,6 +220,7 @@ def _calls_each(symptom: Symptom, edge: Iterable[Deviation]) -> float:
 def symptom_findings(
     symptoms: Mapping[tuple[str, str], Symptom],
     explained: Mapping[tuple[str, str], Explained],
+    seen: Observations,
     target: Target | None,
     reach: Collection[str] | None = None,
 ) -> list[Finding]:
@@ -215,6 +230,7 @@ def symptom_findings(
         if reach is not None and component not in reach:
             continue
         largest[channel] = max(largest.get(channel, 0.0), symptom.impact)
+    felt = _felt(symptoms, target, seen) if target else set()
     found = []
     for key, symptom in symptoms.items():
         telling = max(symptom.deviations.values(), key=lambda d: _trusted(d))
@@ -222,7 +238,7 @@ def symptom_findings(
         material = min(1.0, symptom.impact / most) if most else 1.0
         value = _trusted(telling) * (IMMATERIAL + (1 - IMMATERIAL) * material) * (1 - explained[key].share)
         found.append(
-            Finding(symptom.component, symptom.channel, value * _relevance(symptom, symptoms, target), (telling,))
+            Finding(symptom.component, symptom.channel, value * _relevance(symptom, symptoms, target, felt), (telling,))
         )
     return [finding for finding in found if finding.strength > 0]
 
@@ -249,12 +265,11 @@ def _trusted(d: Deviation) -> float:
     return strength(abs(d.z)) * TAIL_TRUST.get(d.series.stat, 1.0)
 
 
-def _relevance(symptom: Symptom, symptoms: Mapping[tuple[str, str], Symptom], target: Target | None) -> float:
+def _relevance(
+    symptom: Symptom, symptoms: Mapping[tuple[str, str], Symptom], target: Target | None, felt: Collection[str]
+) -> float:
     """A component whose failures are few cannot explain many at the target, nor slowness alone explain failures."""
-    if target is None:
-        return 1.0
-    felt = _felt(symptoms, target)
-    if not felt:
+    if target is None or not felt:
         return 1.0
     if symptom.channel not in felt:
         return 0.4
@@ -264,9 +279,9 @@ def _relevance(symptom: Symptom, symptoms: Mapping[tuple[str, str], Symptom], ta
     return 0.2 + 0.8 * min(1.0, symptom.impact / at_target.impact)
 
 
-def _felt(symptoms: Mapping[tuple[str, str], Symptom], target: Target) -> set[str]:
-    """Return how the target hurts: as its metric says, else in every way that it was seen to."""
+def _felt(symptoms: Mapping[tuple[str, str], Symptom], target: Target, seen: Observations) -> set[str]:
+    """Return how the target hurts: as its metric says, where that is observed at all, else as it was seen to."""
     stated = KINDS[measure(target.metric).kind].group if target.metric else ""
-    if stated in (LATENCY, ERRORS):
+    if stated in (LATENCY, ERRORS) and stated in seen.groups():
         return {stated}
     return {channel for channel in (LATENCY, ERRORS) if (target.component, channel) in symptoms}

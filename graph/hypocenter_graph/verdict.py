@@ -83,11 +83,11 @@ def propagation(ranking: Ranking, topology: Topology, cause: str, onsets: Mappin
 
 
 def graph_view(
-    ranking: Ranking, topology: Topology, suspects: Sequence[Suspect], cause: str | None, keep: Sequence[str]
+    ranking: Ranking, topology: Topology, suspects: Sequence[Suspect], causes: Sequence[str], keep: Sequence[str]
 ) -> GraphView:
     """Return the picture's nodes and edges: everything in a small system, the causal neighbourhood of a large one."""
     scores = {s.component: s.score for s in ranking.scored}
-    states = {c: _state(c, cause, suspects, scores, ranking) for c in {*scores, *topology.components}}
+    states = {c: _state(c, causes, suspects, scores, ranking) for c in {*scores, *topology.components}}
     shown = _shown(states, topology, keep, scores)
     nodes = tuple(
         GraphNode(c, topology.components.get(c, Component(c)).type, states[c], scores.get(c, 0.0))
@@ -98,9 +98,9 @@ def graph_view(
 
 
 def _state(
-    component: str, cause: str | None, suspects: Sequence[Suspect], scores: Mapping[str, float], ranking: Ranking
+    component: str, causes: Sequence[str], suspects: Sequence[Suspect], scores: Mapping[str, float], ranking: Ranking
 ) -> str:
-    if component == cause:
+    if component in causes:
         return "cause"
     if any(s.component == component and s.probability >= 0.1 for s in suspects[:MOST_SUSPECTS]):
         return "suspect"
