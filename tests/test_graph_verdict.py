@@ -141,7 +141,7 @@ def test_the_picture_holds_every_component_and_only_edges_between_them(system):
     ranking, topology, target = made(system)
     suspects = suspects_of(ranking, topology, target, {})
     cause = suspects[0].component if suspects and suspects[0].score else None
-    view = graph_view(ranking, topology, suspects, cause, [])
+    view = graph_view(ranking, topology, suspects, [cause], [])
     names = [node.component for node in view.nodes]
     assert names == sorted({*topology.components, *(s.component for s in suspects)})
     assert view.edges == topology.dependencies
@@ -196,7 +196,7 @@ def test_victims_and_bystanders_are_ruled_out_for_different_reasons(shop):
 def test_the_states_of_the_picture(shop):
     ranking, topology = shop
     suspects = suspects_of(ranking, topology, Target("web"), {})
-    states = {n.component: n.state for n in graph_view(ranking, topology, suspects, "db", []).nodes}
+    states = {n.component: n.state for n in graph_view(ranking, topology, suspects, ["db"], []).nodes}
     assert (states["db"], states["cart"], states["ads-db"]) == ("cause", "affected", "unobserved")
 
 
@@ -220,7 +220,7 @@ def test_the_picture_of_a_large_system_is_its_causal_neighbourhood():
     cause = names[-1]
     ranking = rank([slow(cause, 0.01, 0.9)], topology, Context(Target(names[0]), ONSET))
     suspects = suspects_of(ranking, topology, Target(names[0]), {})
-    view = graph_view(ranking, topology, suspects, cause, [cause, names[0]])
+    view = graph_view(ranking, topology, suspects, [cause], [cause, names[0]])
     shown = {node.component for node in view.nodes}
     assert len(shown) <= MOST_NODES
     assert view.omitted == len(names) - len(shown)

@@ -12,11 +12,12 @@ from hypocenter.model import Investigation, MetricKind, Verdict
 from hypocenter.settings import read
 from hypocenter.signals import DEFAULT_COMPONENT_LABELS
 from hypocenter.signals.components import is_pseudo
+from hypocenter_graph.causes import independent_causes, propagation_of_all
 from hypocenter_graph.deviation import UNUSUAL
 from hypocenter_graph.evidence import ruled_out
 from hypocenter_graph.rank import Context, Ranking, rank
 from hypocenter_graph.topology import Topology, build_topology
-from hypocenter_graph.verdict import graph_view, propagation, suspects_of
+from hypocenter_graph.verdict import graph_view, suspects_of
 from hypocenter_workers.blind_spots import blind_spots
 from hypocenter_workers.charts import draw_charts
 from hypocenter_workers.correlate import choose_target, correlate
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.known_graph import KnownGraph
 
 MOST_SCORED = 400
+NUMBERS = {2: "Two", 3: "Three"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +257,8 @@ def _verdict(
 ) -> Verdict:
     by_series, by_component = first_onsets(seen.incident)
     suspects = suspects_of(ranking, topology, seen.target, by_series, seen.incident.onset)
-    cause = _cause(suspects, options)
+    chances = {s.component: s.probability for s in suspects}
+    causes = independent_causes(ranking, topology, chances, _wanted(options), by_component, seen.incident.onset)
     reach = topology.distances(seen.target.component) if seen.target else None
     spared = frozenset(s.component for s in suspects[:3])
     keep = [s.component for s in suspects[:5]] + ([seen.target.component] if seen.target else [])
@@ -263,36 +266,42 @@ def _verdict(
         case_id=case.case_id,
         system=case.system,
         suspects=suspects,
-        cause=cause,
-        causes=(cause,) if cause else (),
-        abstained=cause is None,
+        cause=causes[0] if causes else None,
+        causes=causes,
+        abstained=not causes,
         onset=moment(start.at) if start else None,
         onset_uncertainty_s=start.uncertainty_s if start else None,
         target=seen.target,
-        propagation=propagation(ranking, topology, cause, by_component) if cause else (),
+        propagation=propagation_of_all(ranking, topology, causes, by_component),
         ruled_out=ruled_out(ranking, spared, reach),
         blind_spots=(*_corrected(start, options), *blind_spots(case, resolved, topology, start)),
         timeline=timeline(seen.incident, case.changes),
-        graph=graph_view(ranking, topology, suspects, cause, keep),
-        summary=_summary(suspects, cause),
+        graph=graph_view(ranking, topology, suspects, causes, keep),
+        summary=_summary(suspects, causes),
         observed=tuple(sorted(c for c in ranking.seen.own if not is_pseudo(c))),
     )
 
 
-def _cause(suspects: Sequence[Suspect], options: Options) -> str | None:
-    wanted = float(read("precision") or 0.0) if options.precision is None else options.precision
-    best = suspects[0] if suspects else None
-    return best.component if best and best.score > 0 and best.probability >= wanted else None
+def _wanted(options: Options) -> float:
+    return float(read("precision") or 0.0) if options.precision is None else options.precision
 
 
-def _summary(suspects: Sequence[Suspect], cause: str | None) -> str:
-    if cause is None:
+def _summary(suspects: Sequence[Suspect], causes: Sequence[str]) -> str:
+    if not causes:
         named = ", ".join(f"{s.component} ({s.probability:.0%})" for s in suspects[:3] if s.score > 0)
         return f"No confident cause. Candidates: {named}." if named else "No confident cause: nothing left its normal."
-    best = suspects[0]
-    reason = next((e.text for e in best.evidence if e.supports), "")
-    sentence = FAULT_TYPES[best.fault_type].sentence.format(component=cause)
-    return f"{sentence} ({best.probability:.0%}): {reason}." if reason else f"{sentence} ({best.probability:.0%})."
+    blamed = [next(s for s in suspects if s.component == cause) for cause in causes]
+    if len(blamed) == 1:
+        return _sentence(blamed[0], f" ({blamed[0].probability:.0%})")
+    told = " ".join(_sentence(suspect) for suspect in blamed)
+    together = sum(suspect.probability for suspect in blamed)
+    return f"{NUMBERS[len(blamed)]} components broke independently ({together:.0%} together). {told}"
+
+
+def _sentence(suspect: Suspect, sureness: str = "") -> str:
+    reason = next((e.text for e in suspect.evidence if e.supports), "")
+    sentence = FAULT_TYPES[suspect.fault_type].sentence.format(component=suspect.component) + sureness
+    return f"{sentence}: {reason}." if reason else f"{sentence}."
 
 
 __all__ = ["Investigation", "Options", "investigate"]
