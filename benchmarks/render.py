@@ -16,6 +16,7 @@ TITLES = {
     "rca": "Accuracy: which component did it begin at?",
     "unseen": "Accuracy on simulated incidents that nothing was tuned on",
     "two_faults": "Two faults at once: are both named?",
+    "counterfactual": "Counterfactuals beside what truly happens without the fault",
     "pipeline": "Time of an investigation by size of the system",
     "simulator": "Time of a simulation",
     "detect": "Detection: speed, size and start",
