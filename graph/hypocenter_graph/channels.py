@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ MATERIAL = 0.3
 IMMATERIAL = 0.15
 IMMATERIAL_USE = 0.3
 COMPLAINT = re.compile(r"error|exception|fatal|panic|warn|fail|refused|timeout|timed out", re.IGNORECASE)
+NEW_COMPLAINT = 1.0
 TAIL_TRUST = {"mean": 1.0, "p50": 1.0, "last": 1.0, "p90": 0.9, "p95": 0.7, "p99": 0.4}
 
 SURGE = 1.3
@@ -187,12 +188,30 @@ def _gap(ds: Iterable[Deviation]) -> tuple[float, Deviation] | None:
 def lines(seen: Observations) -> list[Finding]:
     """Log statements that went missing or came up, and operations no longer or suddenly called, within a component."""
     found = []
+    uttered = _utterers(seen)
     for component, ds in seen.own.items():
+        found += [Finding(component, "log_error", _new_complaint(d), (d,)) for d in ds if d.series.metric in uttered]
         for kind, name in ((MetricKind.LOG_LINES, "log"), (MetricKind.OPERATION, "calls")):
             counts = [d for d in ds if d.series.kind is kind]
             found += [Finding(component, f"{name}_missing", _missing(d), (d,)) for d in counts]
             found += [Finding(component, f"{name}_surplus", _clip((d.z - 3.0) / 5.0), (d,)) for d in counts]
     return _strongest(found)
+
+
+def _utterers(seen: Observations) -> frozenset[str]:
+    """Return the complaints that one component alone utters.
+
+    What several log in the same words comes from a library of theirs: it tells that calls fail, not whose.
+    """
+    spoken = Counter(
+        d.series.metric for ds in seen.own.values() for d in ds if d.series.kind is MetricKind.LOG_LINES
+    )
+    return frozenset(metric for metric, times in spoken.items() if times == 1 and COMPLAINT.search(metric))
+
+
+def _new_complaint(d: Deviation) -> float:
+    """How surely a complaint that never came before comes now."""
+    return _clip((d.z - NEW_COMPLAINT) / 3.0) if d.before == 0 and d.after > 0 else 0.0
 
 
 def _missing(d: Deviation) -> float:

@@ -20,7 +20,17 @@ HOST_CHANNELS = frozenset({"cpu", "memory", "disk", "saturation"})
 OWN_USE = frozenset({"cpu", "memory", "disk"})
 # What a component suffers when something else is slow, failing or full; exonerated together with its symptoms.
 CONSEQUENCES = frozenset(
-    {"saturation", "self_time", "memory", "log_missing", "log_surplus", "calls_missing", "calls_surplus", "unexplained"}
+    {
+        "saturation",
+        "self_time",
+        "memory",
+        "log_missing",
+        "log_surplus",
+        "log_error",
+        "calls_missing",
+        "calls_surplus",
+        "unexplained",
+    }
 )
 SYMPTOMS = frozenset({"latency", "errors"})
 TRUST_IN_HOST = 0.8

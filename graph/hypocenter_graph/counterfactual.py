@@ -61,7 +61,7 @@ class Levels:
 def blames(suspect: str, ranking: Ranking, topology: Topology, target: Target | None) -> list[Blame]:
     """Return what of the symptom, in the ways it is felt, a suspect explains; worst felt first, little left out."""
     felt = _felt(suspect, ranking, topology, target)
-    nearer = _towards(suspect, topology)
+    nearer = _towards(suspect, topology) if felt else topology
     found = [_blame(suspect, symptom, ranking, nearer) for symptom in felt]
     return [blame for blame in found if blame.share >= LEAST_SHARE]
 
@@ -146,13 +146,13 @@ def _blame(suspect: str, symptom: Symptom, ranking: Ranking, nearer: Topology) -
     if symptom.component == suspect:
         own = 1.0 - ranking.explained[suspect, symptom.channel].share
         return Blame(suspect, symptom, own, own)
-    share = _share(suspect, symptom, ranking.symptoms, nearer, ranking)
-    each = [
-        _share(suspect, one, _with_stat(ranking.symptoms, stat), nearer, ranking)
-        for stat, one in ((stat, _only_stat(symptom, stat)) for stat in sorted(symptom.excess))
-    ]
-    known = [share, *(other for other in each if other > 0)]
-    return Blame(suspect, symptom, share, min(known))
+    if not nearer.leaned_on(symptom.component):
+        return Blame(suspect, symptom, 0.0, 0.0)
+    above = {key: s for key, s in ranking.symptoms.items() if nearer.leaned_on(key[0]) or key[0] == suspect}
+    share = _share(suspect, symptom, above, nearer, ranking)
+    stats = sorted(symptom.excess) if len(symptom.excess) > 1 else []
+    each = [_share(suspect, symptom, _with_stat(above, stat), nearer, ranking) for stat in stats]
+    return Blame(suspect, symptom, share, min([share, *(other for other in each if other > 0)]))
 
 
 def _share(suspect: str, symptom: Symptom, symptoms: Symptoms, nearer: Topology, ranking: Ranking) -> float:

@@ -34,6 +34,7 @@ FAULT_TYPES = {
     "network_gap": "network",
     "log_missing": "errors",
     "log_surplus": "errors",
+    "log_error": "errors",
     "calls_missing": "errors",
     "calls_surplus": "errors",
     "silence": "silence",

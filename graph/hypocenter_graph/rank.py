@@ -36,6 +36,7 @@ WEIGHTS = {
     "self_time": 0.90,
     "log_missing": 0.88,
     "log_surplus": 0.50,
+    "log_error": 0.80,
     "calls_missing": 0.85,
     "calls_surplus": 0.40,
     "silence": 0.60,

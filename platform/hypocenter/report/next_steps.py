@@ -28,6 +28,7 @@ CHECKS = {
     "saturation": "See what holds the workers, connections or queue places of {0}.",
     "traffic": "Find out who sends {0} its load, and whether that is wanted.",
     "log_surplus": "Read the log of {0} from the onset on, the lines that are new first.",
+    "log_error": "Read the new complaint in the log of {0}, and what came just before it.",
     "log_missing": "Look in the log of {0} for work that it no longer finishes.",
     "calls_surplus": _PATHS,
     "calls_missing": _PATHS,
