@@ -122,7 +122,7 @@ def _topology(scenario: Scenario) -> Topology:
 def _outcomes(folder: Path) -> Iterator[Outcome]:
     for source in truth.sources(folder):
         for case, label in zip(read_cases(source.path), truth.truths(source), strict=True):
-            verdict = investigate(case, Options(at=case.started_at)).verdict
+            verdict = investigate(case, Options(at=case.started_at, ladder=False)).verdict
             yield _outcome(source.dataset, label, verdict)
 
 
