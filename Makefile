@@ -14,7 +14,7 @@ COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fo
 BENCHMARKS := bench-rca bench-unseen bench-pipeline bench-simulator \
 	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual
 
-.PHONY: help install demo test soak services check format bench bench-docs peers lock picture clean
+.PHONY: help install demo test soak services check format bench gallery bench-docs peers lock picture clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,13 +73,18 @@ $(BENCHMARKS): $(STAMP)
 	@$(BIN)/python benchmarks/$(subst -,_,$@).py $(DATA)
 	@$(BIN)/python benchmarks/render.py
 
+gallery: $(STAMP) ## Render every labelled case that is ranked wrong into gallery/; DATA or HYPOCENTER_DATA names the data
+	@$(BIN)/python benchmarks/gallery.py $(DATA)
+
 bench-docs: $(STAMP) ## Draw docs/benchmarks.md from benchmarks/results
 	@$(BIN)/python benchmarks/render.py
 
-peers: $(STAMP) ## Install the libraries that bench-detect and bench-methods compare with
+peers: $(STAMP) ## Install the libraries that bench-detect, bench-methods and bench-rca compare with
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r locks/peers.txt
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(VENV)/vus
 	@$(BIN)/uv pip install --quiet --python $(VENV)/vus/bin/python --require-hashes -r locks/vus.txt
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(VENV)/rca
+	@$(BIN)/uv pip sync --quiet --python $(VENV)/rca/bin/python --require-hashes locks/rca-peers.txt
 
 lock: $(STAMP) ## Resolve the newest allowed dependencies into locks/
 	@$(COMPILE) pyproject.toml --output-file locks/runtime.txt
@@ -87,6 +92,7 @@ lock: $(STAMP) ## Resolve the newest allowed dependencies into locks/
 	@$(COMPILE) --group build --constraint locks/dev.txt --output-file locks/build.txt
 	@$(COMPILE) pyproject.toml --group peers --constraint locks/dev.txt --output-file locks/peers.txt
 	@$(COMPILE) --group vus --output-file locks/vus.txt
+	@$(COMPILE) --group rca-peers --override locks/rca-overrides.in --output-file locks/rca-peers.txt
 
 picture: demo ## Redraw the README's picture of the report (needs chromium)
 	@mkdir -p docs/images
@@ -94,4 +100,4 @@ picture: demo ## Redraw the README's picture of the report (needs chromium)
 		--screenshot=docs/images/report.png "file://$(CURDIR)/report.html" 2>/dev/null
 
 clean: ## Remove everything that the other targets make
-	rm -rf $(VENV) .services demo-case report.html .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .services demo-case gallery report.html .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -232,14 +232,18 @@ def _investigated(case: Case, signals: Signals, start: datetime | None) -> Verdi
 
 
 def _answer(verdict: Verdict, ms: float) -> Answer:
+    probability = verdict.suspects[0].probability if verdict.suspects else 0.0
+    return Answer(ranking_of_verdict(verdict), ms, probability, verdict.cause, verdict.abstained)
+
+
+def ranking_of_verdict(verdict: Verdict) -> Ranking:
     """Read a verdict as a ranking: its own order counts, and neighbours of equal probability and score tie."""
     ranking: list[tuple[str, float]] = []
     place, last = 0.0, None
     for suspect in verdict.suspects:
         place, last = place - (last != (suspect.probability, suspect.score)), (suspect.probability, suspect.score)
         ranking.append((suspect.component, place))
-    probability = verdict.suspects[0].probability if verdict.suspects else 0.0
-    return Answer(tuple(ranking), ms, probability, verdict.cause, verdict.abstained)
+    return tuple(ranking)
 
 
 def _outcome(case: Case, method: str, answer: Answer, label: truth.Truth, level: str = "component") -> Outcome:
