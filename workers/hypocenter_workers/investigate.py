@@ -12,6 +12,8 @@ from hypocenter.model import Investigation, MetricKind, Verdict
 from hypocenter.settings import read
 from hypocenter.signals import DEFAULT_COMPONENT_LABELS
 from hypocenter.signals.components import is_pseudo
+from hypocenter_graph.calibration import threshold
+from hypocenter_graph.candidates import COVERAGE, candidates
 from hypocenter_graph.causes import independent_causes, propagation_of_all
 from hypocenter_graph.deviation import UNUSUAL
 from hypocenter_graph.evidence import ruled_out
@@ -27,6 +29,7 @@ from hypocenter_workers.detect.onset import Onset, find_onset, refine_onset
 from hypocenter_workers.known_graph import topology_around
 from hypocenter_workers.robustness import Basis, ladder, robustness
 from hypocenter_workers.timeline import first_onsets, timeline
+from hypocenter_workers.without import Telemetry, with_counterfactuals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,10 +49,10 @@ NUMBERS = {2: "Two", 3: "Three"}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the one who asks may state: the start, the graph, the symptom, and how sure a named cause must be.
+    """What the one who asks may state: the start, the graph, the symptom, and how often a named cause must be right.
 
     `overrides` says what metrics measure where their names mislead, as `hypocenter.catalog.measure` reads it;
-    `precision` is the least probability at which a cause is named; None takes it from the settings. `ladder` says
+    `precision` is the wanted share of named causes that are right; None takes it from the settings. `ladder` says
     whether to try how robust the verdict is, which takes about as long again.
     """
 
@@ -98,11 +101,21 @@ def investigate(
     resolved, start, seen = found.resolved, found.start, found.seen
     verdict = _verdict(case, resolved, found.topology, start, seen, found.ranking, options)
     verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *found.left_open))
+    verdict = replace(verdict, suspects=_with_counterfactuals(verdict, found, _masked(case)))
     if options.ladder:
         basis = Basis(seen.deviations, found.topology, found.context)
         verdict = replace(verdict, robustness=_robustness(case, resolved, start, basis, verdict.suspects))
     charts = draw_charts(verdict, found.ranking, resolved, start, _masked(case)) if start else ()
     return Investigation(verdict, charts)
+
+
+def _with_counterfactuals(
+    verdict: Verdict, found: Ranked, neighbours: tuple[np.datetime64, ...]
+) -> tuple[Suspect, ...]:
+    if found.start is None:
+        return verdict.suspects
+    telemetry = Telemetry(found.resolved.tables, found.start.at, neighbours)
+    return with_counterfactuals(verdict.suspects, found.ranking, found.topology, verdict.target, telemetry)
 
 
 def rank_case(case: Case, options: Options, graph: KnownGraph | None = None) -> Ranking:
@@ -258,7 +271,8 @@ def _verdict(
     by_series, by_component = first_onsets(seen.incident)
     suspects = suspects_of(ranking, topology, seen.target, by_series, seen.incident.onset)
     chances = {s.component: s.probability for s in suspects}
-    causes = independent_causes(ranking, topology, chances, _wanted(options), by_component, seen.incident.onset)
+    least = threshold(ranking, _wanted(options))
+    causes = independent_causes(ranking, topology, chances, least, by_component, seen.incident.onset)
     reach = topology.distances(seen.target.component) if seen.target else None
     spared = frozenset(s.component for s in suspects[:3])
     keep = [s.component for s in suspects[:5]] + ([seen.target.component] if seen.target else [])
@@ -279,6 +293,10 @@ def _verdict(
         graph=graph_view(ranking, topology, suspects, causes, keep),
         summary=_summary(suspects, causes),
         observed=tuple(sorted(c for c in ranking.seen.own if not is_pseudo(c))),
+        candidates=candidates(ranking),
+        coverage=COVERAGE,
+        wanted_precision=_wanted(options),
+        threshold=least,
     )
 
 
