@@ -14,7 +14,7 @@ from bench_rca import as_row
 from hypocenter.simulator import generate_scenario, simulate, write_case
 from hypocenter.simulator.faults import FAULTS
 from hypocenter.simulator.shapes import SHAPES
-from hypocenter_workers.evaluate import METHODS, evaluate
+from hypocenter_workers.evaluate import METHODS, evaluate, told
 from hypocenter_workers.scoreboard import rows
 
 FIRST_SEED = 50_000
@@ -50,7 +50,7 @@ def _write(number: int, folder: Path) -> None:
 
 
 def _measured(folder: Path, start: str) -> list[results.Row]:
-    outcomes = evaluate([folder], METHODS, start=start, progress=lambda text: print(text, file=sys.stderr))
+    outcomes = evaluate([folder], METHODS, conditions=[told(start)], progress=lambda text: print(text, file=sys.stderr))
     table = [as_row(row) for row in rows(outcomes) if row.fault_type is None]
     return [{**row, "data set": f"{row['data set']}, start {'told' if start == 'true' else 'found'}"} for row in table]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hypocenter.errors import InputError
 from hypocenter_workers.baselines import robust_z
-from hypocenter_workers.evaluate import ALWAYS, Condition, Outcome, evaluate
+from hypocenter_workers.evaluate import ALWAYS, Condition, Outcome, evaluate, told
 from hypocenter_workers.perturb import (
     with_start_off,
     without_far_ends,
@@ -135,9 +135,9 @@ def test_a_folder_of_incident_files_is_each_file(tmp_path):
 
 
 def test_a_start_far_off_loses_the_root(shop):
-    told = evaluate([shop], ["largest-z"], offset_s=-1200)
-    assert [outcome.hits[0] for outcome in of(told, "largest-z")] == [1.0, 1.0, 1.0]
-    late = evaluate([shop], ["largest-z"], offset_s=86400)
+    early = evaluate([shop], ["largest-z"], conditions=[told(offset_s=-1200)])
+    assert [outcome.hits[0] for outcome in of(early, "largest-z")] == [1.0, 1.0, 1.0]
+    late = evaluate([shop], ["largest-z"], conditions=[told(offset_s=86400)])
     assert [outcome.hits[0] for outcome in of(late, "largest-z")] == [0.25, 0.25, 0.25]
 
 
@@ -165,7 +165,7 @@ def test_conditions_in_one_run_are_those_of_a_run_each(shop):
     alone = [evaluate([shop], extra={"by-name": alphabetical}, conditions=[one]) for one in conditions]
     assert figures(together) == figures(outcome for outcomes in alone for outcome in outcomes)
     assert {o.condition for o in of(together, "by-name")} == {"as it is", "found", "half"}
-    late = of(evaluate([shop], offset_s=300), "hypocenter")
+    late = of(evaluate([shop], conditions=[told(offset_s=300)]), "hypocenter")
     assert [o.hits for o in of(together, "hypocenter") if o.condition == "late"] == [o.hits for o in late]
 
 
@@ -208,7 +208,7 @@ def test_our_method_states_its_confidence(shop):
 
 
 def test_a_start_that_is_not_told_is_found_for_the_baselines_too(shop):
-    outcomes = evaluate([shop], ["robust-z"], start="detected", offset_s=86400)
+    outcomes = evaluate([shop], ["robust-z"], conditions=[told("detected", 86400)])
     assert [outcome.hits[0] for outcome in of(outcomes, "largest-z")] == [1.0, 1.0, 1.0]
     assert of(outcomes, "hypocenter") == []
 
@@ -268,9 +268,9 @@ def test_an_unknown_method_is_refused_before_any_work(tmp_path):
 
 
 @pytest.mark.parametrize("offset_s", [float("nan"), float("inf"), -1e12])
-def test_an_offset_beyond_reason_is_refused(shop, offset_s):
+def test_an_offset_beyond_reason_is_refused(offset_s):
     with pytest.raises(InputError, match="can be shifted by"):
-        evaluate([shop], ["random"], offset_s=offset_s)
+        told(offset_s=offset_s)
 
 
 def outcome(hits, **stated):

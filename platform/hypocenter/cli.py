@@ -301,7 +301,7 @@ def _print(investigation: Investigation, report: Path | None, as_json: bool) -> 
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cases to run at the same time.")
 @click.option("--json", "as_json", is_flag=True, help="Print rows and single outcomes as JSON and nothing else.")
-def evaluate(datasets: tuple[Path, ...], methods: tuple[str, ...], as_json: bool, **how: Any) -> None:
+def evaluate(datasets: tuple[Path, ...], methods: tuple[str, ...], as_json: bool, jobs: int, **start: Any) -> None:
     """Measure how often the root cause is found, over labelled cases.
 
     A DATASET is a case folder with a truth.json, a folder of them, or a .jsonl[.gz] file of incidents.
@@ -309,7 +309,9 @@ def evaluate(datasets: tuple[Path, ...], methods: tuple[str, ...], as_json: bool
     from hypocenter_workers import evaluate as evaluation
     from hypocenter_workers.scoreboard import evaluation_to_json, evaluation_to_text
 
-    outcomes = evaluation.evaluate(datasets, methods or (evaluation.OURS,), progress=progress, **how)
+    conditions = [evaluation.told(**start)]
+    chosen = methods or (evaluation.OURS,)
+    outcomes = evaluation.evaluate(datasets, chosen, conditions=conditions, jobs=jobs, progress=progress)
     click.echo(json.dumps(evaluation_to_json(outcomes)) if as_json else evaluation_to_text(outcomes))
 
 

@@ -94,29 +94,34 @@ class Outcome:
     condition: str = ""
 
 
+def told(start: Start = "true", offset_s: float = 0.0) -> Condition:
+    """Return the condition of nothing but the start: stated, shifted by some seconds, or "detected", not stated.
+
+    Raises InputError when the shift is beyond reason.
+    """
+    if not abs(offset_s) <= LARGEST_OFFSET_S:
+        raise InputError(f"offset of {offset_s} s: the start can be shifted by {LARGEST_OFFSET_S} s at most")
+    shift = (partial(with_start_off, seconds=offset_s),) if offset_s and start == "true" else ()
+    return Condition("", shift, start=start)
+
+
 def evaluate(
     datasets: Sequence[Path],
     methods: Sequence[str] = (OURS,),
     *,
-    start: Start = "true",
-    offset_s: float = 0.0,
-    conditions: Sequence[Condition] = (),
+    conditions: Sequence[Condition] = (Condition(),),
     extra: Mapping[str, Method] | None = None,
     jobs: int = 1,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Outcome, ...]:
     """Run `methods`, the trivial baselines and all `extra` methods over every labelled case at `datasets`.
 
-    `start` "true" tells each method when the case started (shifted by `offset_s` seconds); "detected" leaves finding
-    it to our method, and gives the others, which have no detector, what it found. `conditions` are run instead of that
-    one, each on the cases that it changes and leaves something of. With `jobs` above 1 cases run in as many processes,
-    milliseconds are no longer comparable, and each of `extra` and of the conditions' changes must be a function of a
-    module that can be imported. Raises InputError for unlabelled or unreadable cases.
+    A start that a condition leaves to be detected is found by our method, and the others, which have no detector, are
+    told what it found. With `jobs` above 1 cases run in as many processes, milliseconds are no longer comparable, and
+    each of `extra` and of the conditions' changes must be a function of a module that can be imported. Raises
+    InputError for unlabelled or unreadable cases.
     """
-    if not abs(offset_s) <= LARGEST_OFFSET_S:
-        raise InputError(f"offset of {offset_s} s: the start can be shifted by {LARGEST_OFFSET_S} s at most")
-    told = (partial(with_start_off, seconds=offset_s),) if offset_s and start == "true" else ()
-    plan = Plan(_checked(methods), tuple(conditions) or (Condition("", told, start=start),), dict(extra or {}))
+    plan = Plan(_checked(methods), tuple(conditions), dict(extra or {}))
     found = [source for path in datasets for source in truth.sources(path)]
     outcomes: list[Outcome] = []
     for number, (source, result) in enumerate(_run(found, plan, jobs), start=1):
