@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hypocenter.model import Component, GraphNode, GraphView, Step, Suspect
+from hypocenter_graph.calibration import probabilities
 from hypocenter_graph.evidence import evidence_for, exoneration, fault_type_of
 
 if TYPE_CHECKING:
@@ -15,26 +16,9 @@ if TYPE_CHECKING:
     from hypocenter_graph.rank import Ranking
     from hypocenter_graph.topology import Topology
 
-SOMETHING_ELSE = 0.05
-SHARPNESS = 1.25
-MOST_CERTAIN = 0.995
 MOST_SUSPECTS = 10
 MOST_NODES = 200
 UNWELL = 0.02
-
-
-def probabilities(ranking: Ranking) -> dict[str, float]:
-    """Turn joint strengths into probabilities of being the cause, with room for a cause that was not observed.
-
-    The odds of a strength s are s / (1 - s), sharpened; all components and "something else" share them out. The
-    two constants were fitted on labelled and simulated incidents, not learned per installation.
-    """
-    odds = {
-        s.component: (min(s.score, MOST_CERTAIN) / (1 - min(s.score, MOST_CERTAIN))) ** SHARPNESS
-        for s in ranking.scored
-    }
-    total = SOMETHING_ELSE + sum(odds.values())
-    return {component: odd / total for component, odd in odds.items()}
 
 
 def suspects_of(

@@ -181,7 +181,7 @@ about_the_incident = _options_of(
     click.option(
         "--precision",
         type=FiniteRange(0, 1),
-        help="Least probability at which a cause is named; default 0.5, or HYPOCENTER_PRECISION.",
+        help="Wanted share of named causes that are right; default 0.8, or HYPOCENTER_PRECISION.",
     ),
 )
 

@@ -42,7 +42,7 @@ SETTINGS = (
     Setting("neo4j_database", "neo4j", "Database of the Neo4j server."),
     Setting("neo4j_timeout", 15.0, "Seconds in which a Neo4j server must answer, retries and all."),
     Setting("tenant", "default", "Whose graph it is: graphs of different tenants in one place never meet."),
-    Setting("precision", 0.5, "Least probability at which a cause is named; below it the verdict abstains."),
+    Setting("precision", 0.8, "Wanted share of named causes that are right; where it cannot be kept, none is named."),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 

@@ -12,6 +12,8 @@ from hypocenter.model import Investigation, MetricKind, Verdict
 from hypocenter.settings import read
 from hypocenter.signals import DEFAULT_COMPONENT_LABELS
 from hypocenter.signals.components import is_pseudo
+from hypocenter_graph.calibration import threshold
+from hypocenter_graph.candidates import COVERAGE, candidates
 from hypocenter_graph.causes import independent_causes, propagation_of_all
 from hypocenter_graph.deviation import UNUSUAL
 from hypocenter_graph.evidence import ruled_out
@@ -47,10 +49,10 @@ NUMBERS = {2: "Two", 3: "Three"}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the one who asks may state: the start, the graph, the symptom, and how sure a named cause must be.
+    """What the one who asks may state: the start, the graph, the symptom, and how often a named cause must be right.
 
     `overrides` says what metrics measure where their names mislead, as `hypocenter.catalog.measure` reads it;
-    `precision` is the least probability at which a cause is named; None takes it from the settings. `ladder` says
+    `precision` is the wanted share of named causes that are right; None takes it from the settings. `ladder` says
     whether to try how robust the verdict is, which takes about as long again.
     """
 
@@ -269,7 +271,8 @@ def _verdict(
     by_series, by_component = first_onsets(seen.incident)
     suspects = suspects_of(ranking, topology, seen.target, by_series, seen.incident.onset)
     chances = {s.component: s.probability for s in suspects}
-    causes = independent_causes(ranking, topology, chances, _wanted(options), by_component, seen.incident.onset)
+    least = threshold(ranking, _wanted(options))
+    causes = independent_causes(ranking, topology, chances, least, by_component, seen.incident.onset)
     reach = topology.distances(seen.target.component) if seen.target else None
     spared = frozenset(s.component for s in suspects[:3])
     keep = [s.component for s in suspects[:5]] + ([seen.target.component] if seen.target else [])
@@ -290,6 +293,10 @@ def _verdict(
         graph=graph_view(ranking, topology, suspects, causes, keep),
         summary=_summary(suspects, causes),
         observed=tuple(sorted(c for c in ranking.seen.own if not is_pseudo(c))),
+        candidates=candidates(ranking),
+        coverage=COVERAGE,
+        wanted_precision=_wanted(options),
+        threshold=least,
     )
 
 
