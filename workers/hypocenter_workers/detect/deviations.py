@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypocenter_workers.detect import normal, robust
 from hypocenter_workers.detect.windows import Windows, split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -46,25 +47,61 @@ class Moved:
     silent: NDArray[np.bool_]
 
 
+class Known:
+    """What the fault-free references of a table say, whatever the onset: `history` is [rows of all of them, series]."""
+
+    def __init__(self, table: SeriesTable, references: Sequence[SeriesTable]) -> None:
+        self.history = stack(table, references)
+        self.calm = robust.median(self.history)
+        self._blocks = _split(self.history, references)
+        self._strays: dict[int, list[Values]] = {}
+
+    @cached_property
+    def spread(self) -> NDArray[np.float64]:
+        """The robust scale of each series."""
+        return robust.scale(self.history, self.calm)
+
+    def strays(self, length: int) -> list[Values]:
+        """Return how far each reference's levels over `length` rows lie from its own, in the unit of the series."""
+        if length not in self._strays:
+            self._strays[length] = [_strays(block, length) for block in self._blocks]
+        return self._strays[length]
+
+
 def deviations(
     table: SeriesTable,
     references: Sequence[SeriesTable],
     onset: np.datetime64,
     neighbours: Sequence[np.datetime64] = (),
 ) -> tuple[Deviation, ...]:
+    """Measure every series of a table against its normal, as `deviations_from` does, for one onset."""
+    return next(deviations_from(table, references, (onset,), neighbours))
+
+
+def deviations_from(
+    table: SeriesTable,
+    references: Sequence[SeriesTable],
+    onsets: Iterable[np.datetime64],
+    neighbours: Sequence[np.datetime64] = (),
+) -> Iterator[tuple[Deviation, ...]]:
     """Measure every series of a table against its normal, learned before the onset and from fault-free references.
+
+    One measurement per onset; what the references say is learned once.
 
     A level is compared with two normals, the rows before the onset (is it new?) and all that is known (is it
     unusual?); the smaller distance counts, and none when the two disagree on the direction. Counts of log lines and
     operations are compared within their component, so that more or less work alone moves none of them.
     """
-    windows = split(table.times, onset, neighbours)
-    if not windows.during.any():
-        return ()
+    known = Known(table, references)
+    for onset in onsets:
+        windows = split(table.times, onset, neighbours)
+        yield _measured(table, windows, known) if windows.during.any() else ()
+
+
+def _measured(table: SeriesTable, windows: Windows, known: Known) -> tuple[Deviation, ...]:
     counted = np.array([s.kind in COUNTS for s in table.series], dtype=bool)
-    history = stack(table, references)
-    levels = _levels(table, windows, references, history)
-    counts = _counts(table, windows, history)
+    levels = _levels(table, windows, known)
+    counts = _counts(table, windows, known.history)
     moved = Moved(*(np.where(counted, c, v) for c, v in zip(_columns(counts), _columns(levels), strict=True)))
     return tuple(_deviation(table.series[j], moved, j) for j in range(len(table.series)))
 
@@ -93,33 +130,32 @@ def stack(table: SeriesTable, references: Sequence[SeriesTable]) -> Values:
     return np.vstack(blocks) if blocks else np.empty((0, len(column)))
 
 
-def _levels(table: SeriesTable, windows: Windows, references: Sequence[SeriesTable], history: Values) -> Moved:
+def _levels(table: SeriesTable, windows: Windows, known: Known) -> Moved:
     before_rows = table.values[windows.before]
-    floor = floors(table.series, before_rows, history)
+    floor = _floors(table.series, robust.median(before_rows), known.calm)
     recent = normal.learn(before_rows, table.times[windows.before], floor)
-    usual = robust.median(history if len(history) else before_rows)
-    level = _level(recent.level, usual, history, long_enough=bool(len(before_rows) * windows.step >= LEAST_FRESH))
-    wide = robust.scale(history, robust.median(history)) if len(before_rows) < normal.LEAST_ROWS else floor
+    usual = known.calm if len(known.history) else robust.median(before_rows)
+    level = _level(recent.level, usual, known.calm, long_enough=bool(len(before_rows) * windows.step >= LEAST_FRESH))
+    wide = known.spread if len(before_rows) < normal.LEAST_ROWS else floor
     scale = np.fmax(np.fmax(recent.scale, wide), TINY)
     season = normal.expected(recent, table.times[windows.during]) - recent.level
     rows = table.values[windows.during] - np.nan_to_num(season)
     after = _furthest(rows, level, _sustained_rows(table, windows))
-    wander = _wandering([before_rows, *_split(history, references)], len(rows), _sustained_rows(table, windows))
+    wander = _wandering(before_rows, known, len(rows), _sustained_rows(table, windows))
     z = np.nan_to_num(_nearest((after - level) / scale, (after - usual) / scale))
     z = np.sign(z) * np.clip(np.abs(z) - wander / scale, 0.0, None)
-    known = len(before_rows) >= SILENT_ROWS
-    reported = np.isfinite(before_rows).mean(axis=0) if known else np.zeros(len(level))
+    enough = len(before_rows) >= SILENT_ROWS
+    reported = np.isfinite(before_rows).mean(axis=0) if enough else np.zeros(len(level))
     return Moved(level, after, z, np.isnan(rows).all(axis=0) & (reported > SILENT_BEFORE))
 
 
 def _level(
-    recent: NDArray[np.float64], usual: NDArray[np.float64], history: Values, *, long_enough: bool
+    recent: NDArray[np.float64], usual: NDArray[np.float64], calm: NDArray[np.float64], *, long_enough: bool
 ) -> NDArray[np.float64]:
     """Where the series stood: before the onset if that is known for some minutes, else in fault-free references.
 
     A fault is rarely felt at the very second that somebody wrote down: a minute of history may be all incident.
     """
-    calm = robust.median(history)
     best = recent if long_enough else np.where(np.isfinite(calm), calm, recent)
     return np.where(np.isfinite(best), best, usual)
 
@@ -145,27 +181,36 @@ def _sustained_rows(table: SeriesTable, windows: Windows) -> int:
     )
 
 
-def _wandering(blocks_of: Sequence[Values], rows: int, length: int) -> NDArray[np.float64]:
+def _wandering(before: Values, known: Known, rows: int, length: int) -> NDArray[np.float64]:
     """Return how far each series strays by itself in as many normal rows as the incident has, in its own unit.
 
     The furthest of many rows is far even when nothing happened; what is normal for it is read off blocks of normal
     rows of the same number, each against the level of its own table. Zero where too few blocks are known.
     """
-    strays = []
-    for values in blocks_of:
-        smooth = robust.rolling_median(values, length) - robust.median(values) if len(values) > rows else values[:0]
-        count = len(smooth) // max(rows, 1)
-        blocks = np.abs(smooth[: count * rows]).reshape(count, rows, values.shape[1])
-        strays += [np.nan_to_num(block).max(axis=0) for block in blocks]
-    if len(strays) < LEAST_BLOCKS:
-        return np.zeros(blocks_of[0].shape[1])
-    return np.asarray(np.quantile(np.array(strays), WANDERING, axis=0))
+    furthest = [f for values in (_strays(before, length), *known.strays(length)) for f in _furthest_of(values, rows)]
+    if len(furthest) < LEAST_BLOCKS:
+        return np.zeros(before.shape[1])
+    return np.asarray(np.quantile(np.array(furthest), WANDERING, axis=0))
+
+
+def _strays(values: Values, length: int) -> Values:
+    return np.abs(robust.rolling_median(values, length) - robust.median(values)) if len(values) else values
+
+
+def _furthest_of(strays: Values, rows: int) -> list[NDArray[np.float64]]:
+    """Return the furthest stray of each block of so many rows."""
+    count = len(strays) // max(rows, 1)
+    blocks = strays[: count * rows].reshape(count, rows, strays.shape[1])
+    return [np.nan_to_num(block).max(axis=0) for block in blocks]
 
 
 def floors(series: Sequence[Series], before: Values, history: Values) -> NDArray[np.float64]:
     """Return the least scale of each series: a share of its own level, and of what the metric is elsewhere."""
-    level = np.abs(robust.median(before))
-    level = np.where(np.isfinite(level), level, np.abs(robust.median(history)))
+    return _floors(series, robust.median(before), robust.median(history))
+
+
+def _floors(series: Sequence[Series], before: NDArray[np.float64], calm: NDArray[np.float64]) -> NDArray[np.float64]:
+    level = np.abs(np.where(np.isfinite(before), before, calm))
     own = np.array([KINDS[s.kind].floor for s in series]) * np.nan_to_num(level)
     metrics = np.array([s.metric for s in series])
     typical = np.zeros(len(series))
