@@ -10,19 +10,19 @@ from hypocenter_workers.evaluate import Condition
 TRUE = Condition("start told")
 FOUND = Condition("start found", start="detected")
 SEED = 0
-STEPS = (-5, -2, -1, 1, 2, 5)
+MINUTES = (-5, -2, -1, 1, 2, 5)
 SHARES = (0.1, 0.3, 0.5)
 MODALITIES = {"metrics": "metrics", "resources": "resource metrics", "traces": "traces", "logs": "log lines"}
 
 
 def starts() -> tuple[Condition, ...]:
     """Return the conditions in which the start is stated wrongly, or has to be found."""
-    wrong = [Condition(_off(steps), (partial(perturb.with_start_off_steps, steps=steps),)) for steps in STEPS]
+    wrong = [Condition(_off(by), (partial(perturb.with_start_off_minutes, minutes=by),)) for by in MINUTES]
     return (*wrong, FOUND)
 
 
-def _off(steps: int) -> str:
-    return f"start told {abs(steps)} step{'s' if abs(steps) > 1 else ''} {'late' if steps > 0 else 'early'}"
+def _off(minutes: int) -> str:
+    return f"start told {abs(minutes)} min {'late' if minutes > 0 else 'early'}"
 
 
 def losses() -> tuple[Condition, ...]:

@@ -43,7 +43,7 @@ def test_every_condition_has_a_name_of_its_own(bench):
     conditions = (bench.rca_conditions.TRUE, *bench.rca_conditions.starts(), *bench.rca_conditions.losses())
     names = [condition.name for condition in conditions]
     assert len(set(names)) == len(names) == 18
-    assert {"start told 5 steps early", "start told 1 step late", "start found", "without traces"} <= set(names)
+    assert {"start told 5 min early", "start told 1 min late", "start found", "without traces"} <= set(names)
 
 
 def test_a_loss_is_counted_on_the_cases_that_a_condition_left(bench, outcomes):

@@ -154,12 +154,12 @@ def test_which_series_go_depends_on_seed_and_case_and_not_on_the_order_of_column
     assert metrics_of(perturb.without_series(replace(case, metrics=turned), 0.5, seed=7)) == chosen
 
 
-def test_a_start_is_off_by_minutes_or_by_rows_that_are_further_apart(case):
+def test_a_start_is_off_by_minutes_and_by_a_row_at_least(case):
     assert perturb.with_start_off(case, -90).started_at == NOON - timedelta(seconds=90)
-    assert perturb.with_start_off_steps(case, 2).started_at == NOON + timedelta(minutes=2)
+    assert perturb.with_start_off_minutes(case, 2).started_at == NOON + timedelta(minutes=2)
     coarse, fine = (replace(case, metrics=table(step_s=step)) for step in (300, 1))
-    assert perturb.with_start_off_steps(coarse, -1).started_at == NOON - timedelta(minutes=5)
-    assert perturb.with_start_off_steps(fine, 1).started_at == NOON + timedelta(minutes=1)
+    assert perturb.with_start_off_minutes(coarse, -2).started_at == NOON - timedelta(minutes=5)
+    assert perturb.with_start_off_minutes(fine, 1).started_at == NOON + timedelta(minutes=1)
     assert perturb.without_start(case).started_at is None
 
 

@@ -126,16 +126,16 @@ def with_start_off(case: Case, seconds: float) -> Case:
     return replace(case, started_at=case.started_at + timedelta(seconds=seconds))
 
 
-def with_start_off_steps(case: Case, steps: int) -> Case:
-    """Return the case with a stated start that is off by minutes, or by rows where its rows are further apart."""
-    return with_start_off(case, steps * step_s(case))
+def with_start_off_minutes(case: Case, minutes: float) -> Case:
+    """Return the case with a stated start that is off by minutes, and by a row of its metrics at least."""
+    return with_start_off(case, float(np.copysign(max(abs(minutes) * MINUTE_S, row_s(case)), minutes)))
 
 
-def step_s(case: Case) -> float:
-    """Return the seconds between the metrics' rows, and a minute where that is less or nobody knows."""
+def row_s(case: Case) -> float:
+    """Return the seconds between the rows of a case's metrics, 0 where it has no two of them."""
     if case.metrics is None or len(case.metrics.times) < 2:
-        return MINUTE_S
-    return max(MINUTE_S, float(np.median(np.diff(case.metrics.times)) / np.timedelta64(1, "s")))
+        return 0.0
+    return float(np.median(np.diff(case.metrics.times)) / np.timedelta64(1, "s"))
 
 
 def without_start(case: Case) -> Case:
