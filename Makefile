@@ -12,7 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 BENCHMARKS := bench-rca bench-unseen bench-pipeline bench-simulator \
-	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual
+	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual \
+	bench-calibration
 
 .PHONY: help install demo test soak services check format bench gallery bench-docs peers lock picture clean
 
@@ -60,6 +61,7 @@ bench-rca: ## Measure accuracy on labelled data, beside others, and with less or
 bench-unseen: ## Measure accuracy on simulated incidents that nothing was tuned on
 bench-two-faults: ## Count how often both of two simultaneous faults are named (half an hour)
 bench-counterfactual: ## Compare counterfactuals with the fault-free twins of simulated incidents
+bench-calibration: ## Measure whether probabilities mean what they say, and abstention (an hour)
 bench-pipeline: ## Measure the time of an investigation by size of the system
 bench-simulator: ## Measure the time of a simulation
 bench-detect: ## Measure detection on one core: points a second, state, first detection; beside peers
