@@ -17,6 +17,7 @@ TITLES = {
     "unseen": "Accuracy on simulated incidents that nothing was tuned on",
     "two_faults": "Two faults at once: are both named?",
     "counterfactual": "Counterfactuals beside what truly happens without the fault",
+    "calibration": "Confidence: probabilities, abstention and candidate sets",
     "pipeline": "Time of an investigation by size of the system",
     "simulator": "Time of a simulation",
     "detect": "Detection: speed, size and start",
