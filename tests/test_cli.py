@@ -188,7 +188,7 @@ def test_several_cases_without_json_write_no_report_unless_told(
     _write_case(tmp_path / "set" / "three")
     shown = run("investigate", tmp_path / "set")
     assert shown.code == 0
-    assert shown.out.count("cause ") == 2
+    assert shown.out.count("\ncause ") == 2
     assert not Path("report.html").exists()
 
 
