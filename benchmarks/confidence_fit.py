@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from confidence_cases import REAL, SIMULATED
+from confidence_cases import ALERTS
 from scipy.optimize import minimize
 from scipy.stats import beta
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 # A weak pull towards sharpness 1 and towards telemetry of any richness being believed alike.
 RIDGE = 3e-3
-WANTED = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99)
+WANTED = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99)
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
 # A cause that is less likely than not is named only to who wants less than half of them right.
 EVEN = 0.5
 GRID = (*(round(0.01 * step, 2) for step in range(100)), 0.995)
-RISK = 0.05
+RISK = 0.1
 FEWEST_NAMED = 10
 
 
@@ -43,15 +43,23 @@ class Constants:
 
 
 def fit(incidents: Sequence[Incident]) -> Constants:
-    """Fit everything on the same incidents: three numbers of a thousand incidents leave little to overfit."""
+    """Fit beliefs on all incidents; thresholds and limits on what beliefs say of groups they were not fitted on."""
     by_kind = {kind: [one for one in incidents if one.strengths.world == kind] for kind in ("series", "alerts")}
-    beliefs = {kind: fit_belief(own) for kind, own in by_kind.items()}
-    chances = {kind: [shares(one.strengths, beliefs) for one in own] for kind, own in by_kind.items()}
+    chances = {kind: cross_fitted(own) for kind, own in by_kind.items()}
     return Constants(
-        beliefs,
+        {kind: fit_belief(own) for kind, own in by_kind.items()},
         {kind: thresholds(own, chances[kind]) for kind, own in by_kind.items()},
         {kind: limits(own, chances[kind]) for kind, own in by_kind.items()},
     )
+
+
+def cross_fitted(incidents: Sequence[Incident]) -> list[tuple[float, ...]]:
+    """Return every incident's probabilities, by a belief that was fitted without its group where there are others."""
+    beliefs = {}
+    for group in {one.group: None for one in incidents}:
+        rest = [one for one in incidents if one.group != group] or incidents
+        beliefs[group] = fit_belief(rest)
+    return [shares(one.strengths, {one.strengths.world: beliefs[one.group]}) for one in incidents]
 
 
 def fit_belief(incidents: Sequence[Incident]) -> dict[str, float]:
@@ -105,27 +113,29 @@ def world_weights(incidents: Sequence[Incident]) -> NDArray[np.float64]:
 def thresholds(incidents: Sequence[Incident], chances: Sequence[Sequence[float]]) -> Table:
     """Return per wanted precision the least probability at which naming the first suspect keeps it.
 
-    It is kept when the lower Clopper-Pearson bound over all incidents is at least as high, and in no world the share
-    itself is lower. What is not kept at any probability is left out; the table never falls.
+    It is kept when the lower Clopper-Pearson bound over all incidents is at least as high, and the share itself is
+    lower neither on simulated nor on real incidents, nor on any set of alerts alone. What no probability keeps is left
+    out; the table never falls.
     """
     first = np.array([own[0] for own in chances])
     right = np.array([one.right for one in incidents])
-    worlds = np.array([one.world for one in incidents])
+    # Alerts alone are worth very different things in different systems.
+    sorts = np.array([one.group if one.world == ALERTS else one.world for one in incidents])
     table: list[tuple[float, float]] = []
     for wanted in WANTED:
         floor = max(min(wanted, EVEN), table[-1][1] if table else 0.0)
         steps = (step for step in GRID if step >= floor)
-        least = next((step for step in steps if _keeps(wanted, first >= step, right, worlds)), None)
+        least = next((step for step in steps if _keeps(wanted, first >= step, right, sorts)), None)
         if least is None:
             break
         table.append((wanted, least))
     return tuple(table)
 
 
-def _keeps(wanted: float, named: NDArray[np.bool_], right: NDArray[np.bool_], worlds: NDArray[np.str_]) -> bool:
+def _keeps(wanted: float, named: NDArray[np.bool_], right: NDArray[np.bool_], sorts: NDArray[np.str_]) -> bool:
     if named.sum() < FEWEST_NAMED or lowest_share(int(right[named].sum()), int(named.sum())) < wanted:
         return False
-    own = [right[named & (worlds == world)] for world in (SIMULATED, REAL)]
+    own = [right[named & (sorts == sort)] for sort in np.unique(sorts)]
     return all(marks.mean() >= wanted for marks in own if len(marks) >= FEWEST_NAMED)
 
 

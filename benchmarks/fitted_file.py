@@ -19,8 +19,9 @@ HEAD = '''"""Constants of confidence, written by `benchmarks/bench_calibration.p
 `BELIEFS`: per source of the scores (series, or alerts alone) the sharpness of their log-odds, the doubt that leaves
 room for something else, and how doubt grows with the logarithm of the kinds of signal seen; by maximum likelihood,
 simulated and real incidents weighing the same, with a weak ridge. `THRESHOLDS`: (wanted precision, least probability at
-which a cause is named), by a one-sided 95 % Clopper-Pearson bound. `LIMITS`: (coverage, most probability that may stand
-before a candidate), split-conformal, the larger of the limits of simulated and of real incidents.
+which a cause is named), by a one-sided 90 % Clopper-Pearson bound. `LIMITS`: (coverage, most probability that may stand
+before a candidate), split-conformal, the larger of the limits of simulated and of real incidents. Both are taken from
+probabilities by beliefs that were fitted without the data set, or the shape of simulated system, that they are of.
 
 Incidents it was fitted on: {incidents}.
 """

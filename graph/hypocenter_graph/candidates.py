@@ -1,6 +1,6 @@
 """Candidate sets: the first suspects, as many as it takes for the root cause to be among them as often as wanted.
 
-Split-conformal: on incidents apart from those that the probabilities were fitted on, one number is taken of each, the
+Split-conformal: on groups of incidents that the probabilities were not fitted on, one number is taken of each, the
 probability that stood before its root cause; the limit is a quantile of these numbers, so that a share of at least
 `coverage` of exchangeable incidents lies within it, whatever the probabilities are worth.
 Source: Romano, Sesia and Candes, Classification with valid and adaptive coverage, 2020, without its random part; a
