@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hypocenter.model import MetricKind, Series
 from hypocenter.telemetry import SeriesTable
-from hypocenter_workers.detect.onset import BEFORE_ALERT, find_onset, refine_onset
+from hypocenter_workers.detect.onset import BEFORE_ALERT, find_onset
 
 START = np.datetime64("2026-03-03T06:00:00", "ns")
 SEEDS = st.integers(0, 10_000)
@@ -172,28 +172,3 @@ def test_a_table_without_series_is_passed_over():
     assert find_onset([empty, spans], []).at == find_onset([spans], []).at
 
 
-def test_a_start_that_was_stated_minutes_late_is_corrected():
-    assert off_s(refine_onset([incident(1)], [], START + seconds(316 * 15)), 300, 15) <= 30
-
-
-@settings(max_examples=25)
-@given(SEEDS, st.integers(0, 18))
-def test_a_late_start_is_never_made_worse(seed, late_rows):
-    found = refine_onset([incident(seed)], [], START + seconds((300 + late_rows) * 15))
-    assert off_s(found, 300, 15) <= max(late_rows * 15, 15)
-
-
-@settings(max_examples=25)
-@given(SEEDS, st.integers(0, 500))
-def test_a_stated_start_is_moved_by_minutes_at_most(seed, row):
-    stated = START + seconds(row * 15)
-    assert abs(refine_onset([incident(seed)], [], stated).at - stated) <= seconds(300)
-
-
-def test_the_right_start_stands():
-    assert off_s(refine_onset([incident(1)], [], START + seconds(300 * 15)), 300, 15) <= 15
-
-
-@pytest.mark.parametrize("tables", [[], [flat(1.0, 3)], [flat(1.0)], [flat(math.nan)]])
-def test_a_stated_start_stands_where_the_data_says_nothing(tables):
-    assert refine_onset(tables, [], START + seconds(600)).at == START + seconds(600)

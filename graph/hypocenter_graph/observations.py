@@ -33,7 +33,7 @@ class Observations:
         return tuple(d for d in self.own.get(component, ()) if d.series.kind in kinds and not d.series.host)
 
     def served(self, component: str, *kinds: MetricKind) -> tuple[Deviation, ...]:
-        """Return deviations of what the component serves: as it sees it, or else call by call, as its callers see it."""
+        """Return deviations of what the component serves: as it sees it, or else as its callers see its calls."""
         own = self.of_kind(component, *kinds)
         if own:
             return tuple(d for d in own if d.series.side != "client") or own

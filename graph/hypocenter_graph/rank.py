@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hypocenter.signals.components import is_pseudo
@@ -17,7 +17,7 @@ from hypocenter_graph.observations import observe
 from hypocenter_graph.symptoms import Explained, Symptom, blamed_by_callers, exonerate, find_symptoms, symptom_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from hypocenter.model import Alert, ChangeEvent, Target
@@ -80,6 +80,18 @@ class Context:
     alerts: tuple[Alert, ...] = ()
 
 
+@dataclass(frozen=True)
+class Assumed:
+    """A moment at which the incident may have begun, the deviations measured as if it had, and how likely that was."""
+
+    onset: datetime | None
+    deviations: tuple[Deviation, ...]
+    prior: float = 1.0
+
+
+NOTHING = Scored("", 0.0, ())
+
+
 def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) -> Ranking:
     """Rank every component of the topology and of the deviations; ties are broken by name. Deterministic."""
     seen = observe(deviations)
@@ -98,6 +110,49 @@ def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) 
         by_component[finding.component].append(finding)
     scored = [_score(c, by_component[c], reach) for c in components_of(topology, seen, by_component)]
     return Ranking(tuple(sorted(scored, key=lambda s: (-s.score, s.component))), symptoms, explained, seen)
+
+
+def rank_over(starts: Sequence[Assumed], topology: Topology, context: Context) -> tuple[Ranking, int]:
+    """Rank over several moments at which the incident may have begun; returns the ranking and the place of the best.
+
+    A component's score joins what it scored from each start, averaged on the logarithmic scale of shares. A start
+    counts by its prior, and less where it leaves little to explain: then it was too late, or beside the incident. The
+    best is the one that counts most; findings, symptoms and exonerations are its own.
+    """
+    rankings = [rank(s.deviations, topology, replace(context, onset=s.onset)) for s in starts]
+    weights = _weights([s.prior for s in starts], [_evidence(ranking) for ranking in rankings])
+    best = max(range(len(starts)), key=lambda k: (weights[k], -k))
+    return _joined(rankings, weights, rankings[best]), best
+
+
+def _evidence(ranking: Ranking) -> float:
+    """Return how much there is to explain: the sum of all scores on the scale of shares."""
+    return math.fsum(_weight_of_evidence(scored.score) for scored in ranking.scored)
+
+
+def _weight_of_evidence(score: float) -> float:
+    return -math.log1p(-min(0.99, score))
+
+
+def _weights(priors: Sequence[float], evidence: Sequence[float]) -> list[float]:
+    most = max(evidence)
+    return [prior * math.exp((e - most) / most if most > 0 else 0.0) for prior, e in zip(priors, evidence, strict=True)]
+
+
+def _joined(rankings: Sequence[Ranking], weights: Sequence[float], best: Ranking) -> Ranking:
+    total = math.fsum(weights)
+    parts: dict[str, list[float]] = defaultdict(list)
+    findings: dict[str, Scored] = {}
+    for ranking, weight in zip(rankings, weights, strict=True):
+        for scored in ranking.scored:
+            parts[scored.component].append(weight * _weight_of_evidence(scored.score))
+            if scored.score > findings.get(scored.component, NOTHING).score:
+                findings[scored.component] = scored
+    findings |= {scored.component: scored for scored in best.scored if scored.score > 0}
+    joined = [
+        Scored(c, -math.expm1(-math.fsum(own) / total), findings.get(c, NOTHING).findings) for c, own in parts.items()
+    ]
+    return replace(best, scored=tuple(sorted(joined, key=lambda s: (-s.score, s.component))))
 
 
 def components_of(topology: Topology, seen: Observations, named: Iterable[str] = ()) -> list[str]:

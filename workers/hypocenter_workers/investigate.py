@@ -17,17 +17,17 @@ from hypocenter_graph.candidates import COVERAGE, candidates
 from hypocenter_graph.causes import independent_causes, propagation_of_all
 from hypocenter_graph.deviation import UNUSUAL
 from hypocenter_graph.evidence import ruled_out
-from hypocenter_graph.rank import Context, Ranking, rank
+from hypocenter_graph.rank import Context, Ranking, rank, rank_over
 from hypocenter_graph.topology import Topology, build_topology
 from hypocenter_graph.verdict import graph_view, suspects_of
 from hypocenter_workers.blind_spots import blind_spots
 from hypocenter_workers.charts import draw_charts
 from hypocenter_workers.correlate import choose_target, correlate
 from hypocenter_workers.detect.anomalies import find_anomalies, instant, moment, score_tables
-from hypocenter_workers.detect.deviations import deviations
-from hypocenter_workers.detect.onset import Onset, find_onset, refine_onset
+from hypocenter_workers.detect.onset import Onset, find_onsets
 from hypocenter_workers.known_graph import topology_around
 from hypocenter_workers.robustness import Basis, ladder, robustness
+from hypocenter_workers.starts import best_start, measure_from, plausible_starts
 from hypocenter_workers.timeline import first_onsets, timeline
 from hypocenter_workers.without import Telemetry, with_counterfactuals
 
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hypocenter.model import Component, Dependency, Incident, Suspect, Target, Trial
-    from hypocenter.telemetry import Case, SeriesTable, Signals
+    from hypocenter.telemetry import Case, Signals
     from hypocenter_graph.deviation import Deviation
+    from hypocenter_graph.rank import Assumed
     from hypocenter_workers.detect.anomalies import Scoring
     from hypocenter_workers.known_graph import KnownGraph
 
@@ -129,22 +130,40 @@ def rank_case(case: Case, options: Options, graph: KnownGraph | None = None) -> 
 def _ranked(case: Case, options: Options, graph: KnownGraph | None, resolved: Signals | None) -> Ranked:
     if resolved is None:
         resolved = signals.resolve(case, component_labels=options.component_labels, overrides=options.overrides)
-    start = _start(case, resolved, options)
-    moved = _deviations(case, resolved, start)
-    topology, left_open = _topology(case, resolved, options, moved, start, graph)
+    begins = _begins(case, resolved, options)
+    first = measure_from(resolved, [begin.at for begin in begins[:1]], _masked(case))
+    topology, left_open = _topology(case, resolved, options, first, graph)
     _check(case, resolved, topology, options)
-    seen = _detect(case, resolved, topology, start, moved, options)
-    onset = moment(start.at) if start else None
-    context = Context(seen.target, onset, case.changes, seen.incident.alerts)
-    ranking = rank(seen.deviations, topology, context)
+    target = choose_target(options.target or case.target, case.alerts, topology)
+    incident = correlate((), case.alerts, first[0].onset if first else None, topology)
+    context = Context(target, None, case.changes, incident.alerts)
+    if not begins:
+        ranking = rank((), topology, context)
+        return Ranked(resolved, None, topology, left_open, Seen((), (), incident, target), context, ranking)
+    begin = _likeliest(begins, case, resolved, topology, context)
+    moments = plausible_starts(resolved.tables, begin.at)
+    starts = measure_from(resolved, moments, _masked(case), begin.uncertainty_s)
+    ranking, best = rank_over(starts, topology, context)
+    start = best_start(resolved.tables, moments, best, begin.uncertainty_s)
+    seen = _detect(case, resolved, topology, start, starts[best].deviations, target)
+    context = replace(context, onset=starts[best].onset)
     return Ranked(resolved, start, topology, left_open, seen, context, ranking)
+
+
+def _likeliest(begins: Sequence[Onset], case: Case, resolved: Signals, topology: Topology, context: Context) -> Onset:
+    """Return the moment at which much changed and from which there is much to explain."""
+    if len(begins) == 1:
+        return begins[0]
+    measured = measure_from(resolved, [begin.at for begin in begins], _masked(case))
+    assumed = [replace(m, prior=begin.height**2) for begin, m in zip(begins, measured, strict=True)]
+    return begins[rank_over(assumed, topology, context)[1]]
 
 
 def _robustness(
     case: Case, resolved: Signals, start: Onset | None, basis: Basis, suspects: Sequence[Suspect]
 ) -> tuple[Trial, ...]:
     def measured_from(at: np.datetime64) -> tuple[Deviation, ...]:
-        return _deviations(case, resolved, Onset(at, 0.0))
+        return measure_from(resolved, (at,), _masked(case))[0].deviations
 
     first = suspects[0].component if suspects and suspects[0].score > 0 else None
     return robustness(first, ladder(basis, resolved.tables, start.at if start else None, measured_from))
@@ -154,14 +173,13 @@ def _topology(
     case: Case,
     resolved: Signals,
     options: Options,
-    moved: Sequence[Deviation],
-    start: Onset | None,
+    first: Sequence[Assumed],
     graph: KnownGraph | None,
 ) -> tuple[Topology, tuple[str, ...]]:
     if options.dependencies is not None:
         return build_topology((*case.components, *_observed(resolved)), options.dependencies), ()
-    seeds = _seeds(case, resolved, options, moved)
-    return topology_around(resolved, seeds, moment(start.at) if start else None, graph)
+    seeds = _seeds(case, resolved, options, first[0].deviations if first else ())
+    return topology_around(resolved, seeds, first[0].onset if first else None, graph)
 
 
 def _seeds(case: Case, resolved: Signals, options: Options, moved: Sequence[Deviation]) -> Iterator[str]:
@@ -200,63 +218,40 @@ def _check_metric(target: Target, resolved: Signals) -> None:
         raise InputError(f"--target: {target.component} has no metric {target.metric!r}; it has {some}, ...")
 
 
-def _start(case: Case, resolved: Signals, options: Options) -> Onset | None:
+def _begins(case: Case, resolved: Signals, options: Options) -> tuple[Onset, ...]:
+    """Return when the incident may have begun, most changes first: as stated, else as found; none for a calm case."""
     if options.at is not None:
-        return refine_onset(resolved.tables, resolved.reference, instant(options.at), _masked(case))
+        return (Onset(instant(options.at), 0.0),)
     alerted = min((alert.at for alert in case.alerts if alert.at), default=None)
-    found = find_onset(
-        resolved.tables, resolved.reference, _masked(case), instant(alerted) if alerted is not None else None
-    )
-    if found is None and alerted is not None:
-        return Onset(instant(alerted), 300.0)
-    return found
+    noticed = instant(alerted) if alerted is not None else None
+    found = find_onsets(resolved.tables, resolved.reference, _masked(case), noticed)
+    return found if found or noticed is None else (Onset(noticed, 300.0),)
 
 
 def _corrected(start: Onset | None, options: Options) -> tuple[str, ...]:
     if start is None or options.at is None or moment(start.at) == options.at:
         return ()
     minutes = (options.at - moment(start.at)).total_seconds() / 60
-    return (
-        f"the start was stated {minutes:.1f} min after more changed; {moment(start.at):%H:%M:%S} UTC is used instead",
-    )
+    way = "before" if minutes > 0 else "after"
+    return (f"far more moved from {moment(start.at):%H:%M:%S} UTC on, {abs(minutes):.1f} min {way} the stated start",)
 
 
 def _masked(case: Case) -> tuple[np.datetime64, ...]:
     return tuple(instant(start) for start in case.masked)
 
 
-def _deviations(case: Case, resolved: Signals, start: Onset | None) -> tuple[Deviation, ...]:
-    if start is None:
-        return ()
-    return tuple(
-        d
-        for table in resolved.tables
-        for d in deviations(table, _references(table, resolved, start), start.at, _masked(case))
-    )
-
-
 def _detect(
     case: Case,
     resolved: Signals,
     topology: Topology,
-    start: Onset | None,
+    start: Onset,
     moved: tuple[Deviation, ...],
-    options: Options,
+    target: Target | None,
 ) -> Seen:
-    target = choose_target(options.target or case.target, case.alerts, topology)
-    if start is None:
-        return Seen((), (), correlate((), case.alerts, None, topology), target)
     furthest = sorted((d for d in moved if abs(d.z) > UNUSUAL), key=lambda d: (-abs(d.z), d.series.name))
     scorings = score_tables(resolved.tables, (d.series for d in furthest[:MOST_SCORED]), start.at, _masked(case))
     incident = correlate(find_anomalies(scorings), case.alerts, moment(start.at), topology)
     return Seen(moved, scorings, incident, target)
-
-
-def _references(table: SeriesTable, resolved: Signals, start: Onset) -> list[SeriesTable]:
-    """Return the references of a table's kind that lie before the incident; later ones only where there is no other."""
-    same = [r for r in resolved.reference if r.modality == table.modality and len(r.times)]
-    earlier = [r for r in same if r.times[-1] < start.at]
-    return earlier or same
 
 
 def _verdict(

@@ -14,7 +14,7 @@ from hypocenter_workers.detect.deviations import COUNTS, TINY, floors, stack
 from hypocenter_workers.detect.windows import NEIGHBOUR, step_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,22 +26,25 @@ LEAST_AFTER_ROWS = 2
 BEFORE_TIMES_AFTER = 5
 BEFORE_ALERT = np.timedelta64(3600, "s")
 LEAST_OWN_ROWS = 8
-NOTICED_WITHIN = np.timedelta64(300, "s")
 FIRST_SIGNS = np.timedelta64(300, "s")
 EARLIEST = 0.1
 REGULAR = 0.9
 LEAST_SILENT_ROWS = 3
-FAR_MORE = 1.1
-STAND_OUT = 1.5
+MOST_ONSETS = 5
+CLOSE_UP = 0.25
 QUIET_KINDS = COUNTS | {MetricKind.OTHER, MetricKind.TRAFFIC}
 
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """The start of an incident and how far off it may be, in seconds."""
+    """The start of an incident and how far off it may be, in seconds.
+
+    `height` says how much changed there, next to the moment at which most did.
+    """
 
     at: np.datetime64
     uncertainty_s: float
+    height: float = 1.0
 
 
 def find_onset(
@@ -50,53 +53,63 @@ def find_onset(
     neighbours: Sequence[np.datetime64] = (),
     alerted: np.datetime64 | None = None,
 ) -> Onset | None:
-    """Find when the incident began: where the number of unwell components rises to its highest and stays.
-
-    `alerted` is when somebody noticed: the incident began at most an hour before and not after. Returns None when
-    nothing is out of its normal.
-    """
-    table = _telling(tables)
-    if table is None or len(table.times) < 2:
-        return None
-    shift = _shift(table, references, neighbours)
-    total = np.where(_allowed(table, neighbours, alerted), shift.total, 0.0)
-    best = int(total.argmax())
-    if total[best] <= 0:
-        return None
-    first = _first_sign(shift, best, int(FIRST_SIGNS / step_of(table.times)))
-    step = float(step_of(table.times) / np.timedelta64(1, "s"))
-    return Onset(table.times[first], step * max(1.0, _width(total, best) / 2, best - first))
+    """Find when the incident began, as `find_onsets` does; None when nothing is out of its normal."""
+    return next(iter(find_onsets(tables, references, neighbours, alerted)), None)
 
 
-def refine_onset(
+def find_onsets(
     tables: Sequence[SeriesTable],
     references: Sequence[SeriesTable],
-    stated: np.datetime64,
     neighbours: Sequence[np.datetime64] = (),
-) -> Onset:
-    """Correct a stated start by what the data shows in the minutes around it.
+    alerted: np.datetime64 | None = None,
+) -> tuple[Onset, ...]:
+    """Find when the incident may have begun: where the number of unwell components rises and stays, highest first.
 
-    People state when they noticed. A start that is late makes the trouble look normal, so a moment shortly before at
-    which far more changed than at the stated one is taken instead; else the stated one stands.
+    `alerted` is when somebody noticed: the incident began at most an hour before and not after. Spans or log lines of
+    a small part of the time were recorded for the sake of the incident, which therefore began in that part. At most
+    five moments that lie apart, none when nothing is out of its normal.
     """
-    table = _telling(tables)
-    if table is None or len(table.times) < LEAST_OWN_ROWS:
-        return Onset(stated, 0.0)
+    table = telling(tables)
+    if table is None or len(table.times) < 2:
+        return ()
+    shift = _shift(table, references, neighbours)
+    allowed = _allowed(table, neighbours, alerted)
+    close = _close_up(table, tables)
+    total = np.where(allowed & close if (allowed & close & (shift.total > 0)).any() else allowed, shift.total, 0.0)
+    return tuple(_onset(table, shift, total, best) for best in _peaks(total, int(FIRST_SIGNS / step_of(table.times))))
+
+
+def _peaks(total: NDArray[np.float64], apart: int) -> Iterator[int]:
+    """Yield the highest rows, each further than `apart` rows from those before."""
+    left = total.copy()
+    for _ in range(MOST_ONSETS):
+        best = int(left.argmax())
+        if left[best] <= 0:
+            return
+        yield best
+        left[max(0, best - apart) : best + apart + 1] = 0.0
+
+
+def _onset(table: SeriesTable, shift: Shift, total: NDArray[np.float64], best: int) -> Onset:
+    first = _first_sign(shift, best, int(FIRST_SIGNS / step_of(table.times)))
+    step = float(step_of(table.times) / np.timedelta64(1, "s"))
+    uncertainty_s = step * max(1.0, _width(total, best) / 2, best - first)
+    return Onset(table.times[first], uncertainty_s, float(total[best] / total.max()))
+
+
+def _close_up(table: SeriesTable, tables: Sequence[SeriesTable]) -> NDArray[np.bool_]:
+    """Return the rows that the shortest of other modalities covers; all of them where none is much shorter."""
+    others = [t for t in tables if t.modality != table.modality and len(t.times) > 1]
+    shortest = min(others, key=lambda t: t.times[-1] - t.times[0], default=table)
+    length = table.times[-1] - table.times[0]
+    if shortest.times[-1] - shortest.times[0] > CLOSE_UP * length:
+        return np.ones(len(table.times), dtype=bool)
     step = step_of(table.times)
-    shift = np.where(_allowed(table, neighbours, None), _shift(table, references, neighbours).total, 0.0)
-    reach = max(NOTICED_WITHIN, 2 * step)
-    near = (table.times > stated - reach) & (table.times < stated + reach / 5)
-    at_stated = shift[np.abs(table.times - stated) <= step].max(initial=0.0)
-    best = int(np.where(near, shift, 0.0).argmax())
-    earlier = shift[table.times <= stated - reach]
-    usual = float(np.quantile(earlier, 0.95)) if len(earlier) else 0.0
-    if shift[best] > max(FAR_MORE * at_stated, STAND_OUT * usual):
-        return Onset(table.times[best], float(step / np.timedelta64(1, "s")))
-    return Onset(stated, 0.0)
+    return np.asarray((table.times >= shortest.times[0] - step) & (table.times <= shortest.times[-1]))
 
 
-def _telling(tables: Sequence[SeriesTable]) -> SeriesTable | None:
-    """Return the table to look for the onset in: metrics, or else whatever is longest."""
+def telling(tables: Sequence[SeriesTable]) -> SeriesTable | None:
+    """Return the table to look for the onset in: metrics, or else whatever is longest; None where none has series."""
     return max((t for t in tables if t.series), key=lambda t: (t.modality == "metrics", len(t.times)), default=None)
 
 
