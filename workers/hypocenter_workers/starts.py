@@ -1,0 +1,83 @@
+"""When an incident may have begun, and what moved if it did: moments around a start, since none is known exactly."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypocenter_graph.rank import Assumed
+from hypocenter_workers.detect.anomalies import moment
+from hypocenter_workers.detect.deviations import deviations_from
+from hypocenter_workers.detect.onset import Onset, telling
+from hypocenter_workers.detect.windows import step_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypocenter.telemetry import SeriesTable, Signals
+
+EARLIER = np.timedelta64(240, "s")
+LATER = np.timedelta64(120, "s")
+APART = np.timedelta64(60, "s")
+SECOND = np.timedelta64(1, "s")
+STATED_OFF_S = 150.0
+
+
+def plausible_starts(tables: Sequence[SeriesTable], start: np.datetime64) -> tuple[np.datetime64, ...]:
+    """Return `start` and then the other moments at which the incident may have begun, in order of time.
+
+    They lie a row apart, and a minute at least, from four minutes before to two minutes after it: people state when
+    they noticed. At least one lies on either side.
+    """
+    apart = _apart(tables)
+    earlier, later = max(1, int(EARLIER / apart)), max(1, int(LATER / apart))
+    return (start, *(start + k * apart for k in range(-earlier, later + 1) if k))
+
+
+def _apart(tables: Sequence[SeriesTable]) -> np.timedelta64:
+    table = telling(tables)
+    return APART if table is None else max(APART, step_of(table.times))
+
+
+def measure_from(
+    resolved: Signals,
+    starts: Sequence[np.datetime64],
+    neighbours: Sequence[np.datetime64],
+    uncertainty_s: float = math.inf,
+) -> tuple[Assumed, ...]:
+    """Measure how far every series moved, once for each of `starts`; `neighbours` are known faults nearby.
+
+    How likely a start is falls with its distance from the first, which may be off by `uncertainty_s`, in seconds.
+    """
+    if not starts:
+        return ()
+    by_table = [
+        list(deviations_from(table, _references(table, resolved, starts[0]), starts, neighbours))
+        for table in resolved.tables
+    ]
+    return tuple(
+        Assumed(
+            moment(start),
+            tuple(d for found in by_table for d in found[k]),
+            math.exp(-abs(float((start - starts[0]) / SECOND)) / (STATED_OFF_S + uncertainty_s)),
+        )
+        for k, start in enumerate(starts)
+    )
+
+
+def _references(table: SeriesTable, resolved: Signals, start: np.datetime64) -> list[SeriesTable]:
+    """Return the references of a table's kind that lie before the incident; later ones only where there is no other."""
+    same = [r for r in resolved.reference if r.modality == table.modality and len(r.times)]
+    earlier = [r for r in same if r.times[-1] < start]
+    return earlier or same
+
+
+def best_start(
+    tables: Sequence[SeriesTable], starts: Sequence[np.datetime64], best: int, uncertainty_s: float
+) -> Onset:
+    """Return the start that explains most: as uncertain as it was, and as it was moved, but for what was stated."""
+    if best == 0:
+        return Onset(starts[0], uncertainty_s)
+    return Onset(starts[best], max(uncertainty_s, float(_apart(tables) / np.timedelta64(1, "s"))))
