@@ -12,7 +12,7 @@ from hypocenter.model import Alert, Dependency, MetricKind, Series, Target, Tria
 from hypocenter.simulator import read_scenario, simulate, write_case
 from hypocenter.telemetry import SeriesTable
 from hypocenter_graph.deviation import Deviation
-from hypocenter_graph.rank import Context
+from hypocenter_graph.rank import Assumed, Context
 from hypocenter_graph.topology import build_topology
 from hypocenter_workers.investigate import Options, investigate
 from hypocenter_workers.robustness import Basis, Rung, ladder, robustness
@@ -32,7 +32,7 @@ def table(series, modality="metrics", step_s=60):
 
 
 def basis(*deviations, topology=GRAPH, **known):
-    return Basis(deviations, topology, Context(Target("web"), **known))
+    return Basis((Assumed(None, deviations),), topology, Context(Target("web"), **known))
 
 
 FULL_CPU = Deviation(CPU, 0.1, 2.0, 60.0)
@@ -41,7 +41,7 @@ MISSING_LINES = Deviation(LOST, 2.0, 0.0, -60.0)
 
 
 def same(*deviations):
-    return lambda _: deviations
+    return lambda _: (Assumed(None, deviations),)
 
 
 def climbed(first, known, tables, measured_from=None, start=START):
@@ -72,7 +72,7 @@ def test_another_start_is_measured_anew():
 
     def measured_from(at):
         asked.append(at)
-        return (FULL_CPU,) if at < START else ()
+        return (Assumed(None, (FULL_CPU,) if at < START else ()),)
 
     trials = climbed("db", basis(FULL_CPU), [table(CPU)], measured_from)
     assert trials["with the start 2 min earlier"].holds
@@ -108,7 +108,7 @@ def test_edges_that_only_spans_show_go_with_the_spans():
     rungs = {rung.change: rung.bases for rung in ladder(known, [table(client, "traces"), table(CPU)], None, same())}
     (left,) = rungs["without traces"]
     assert left.topology.dependencies == ()
-    assert left.deviations == (FULL_CPU,)
+    assert left.starts[0].deviations == (FULL_CPU,)
 
 
 def test_alerts_are_taken_away_by_their_modality():

@@ -203,9 +203,7 @@ def _utterers(seen: Observations) -> frozenset[str]:
 
     What several log in the same words comes from a library of theirs: it tells that calls fail, not whose.
     """
-    spoken = Counter(
-        d.series.metric for ds in seen.own.values() for d in ds if d.series.kind is MetricKind.LOG_LINES
-    )
+    spoken = Counter(d.series.metric for ds in seen.own.values() for d in ds if d.series.kind is MetricKind.LOG_LINES)
     return frozenset(metric for metric, times in spoken.items() if times == 1 and COMPLAINT.search(metric))
 
 

@@ -117,8 +117,11 @@ def rank_over(starts: Sequence[Assumed], topology: Topology, context: Context) -
 
     A component's score joins what it scored from each start, averaged on the logarithmic scale of shares. A start
     counts by its prior, and less where it leaves little to explain: then it was too late, or beside the incident. The
-    best is the one that counts most; findings, symptoms and exonerations are its own.
+    best is the one that counts most; findings, symptoms and exonerations are its own. Without any start, what is left
+    are alerts and the graph.
     """
+    if not starts:
+        return rank((), topology, context), 0
     rankings = [rank(s.deviations, topology, replace(context, onset=s.onset)) for s in starts]
     weights = _weights([s.prior for s in starts], [_evidence(ranking) for ranking in rankings])
     best = max(range(len(starts)), key=lambda k: (weights[k], -k))
@@ -161,7 +164,8 @@ def components_of(topology: Topology, seen: Observations, named: Iterable[str] =
 
 
 def _reach(topology: Topology, target: Target | None) -> dict[str, int] | None:
-    if target is None or target.component not in topology.components:
+    """Return what the target leans on, with its distance; None where the graph knows nothing of the target."""
+    if target is None or not (topology.leaned_on(target.component) or topology.leaning(target.component)):
         return None
     return topology.distances(target.component)
 

@@ -82,6 +82,7 @@ class Ranked:
 
     resolved: Signals
     start: Onset | None
+    starts: tuple[Assumed, ...]
     topology: Topology
     left_open: tuple[str, ...]
     seen: Seen
@@ -104,7 +105,7 @@ def investigate(
     verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *found.left_open))
     verdict = replace(verdict, suspects=_with_counterfactuals(verdict, found, _masked(case)))
     if options.ladder:
-        basis = Basis(seen.deviations, found.topology, found.context)
+        basis = Basis(found.starts, found.topology, found.context)
         verdict = replace(verdict, robustness=_robustness(case, resolved, start, basis, verdict.suspects))
     charts = draw_charts(verdict, found.ranking, resolved, start, _masked(case)) if start else ()
     return Investigation(verdict, charts)
@@ -139,7 +140,7 @@ def _ranked(case: Case, options: Options, graph: KnownGraph | None, resolved: Si
     context = Context(target, None, case.changes, incident.alerts)
     if not begins:
         ranking = rank((), topology, context)
-        return Ranked(resolved, None, topology, left_open, Seen((), (), incident, target), context, ranking)
+        return Ranked(resolved, None, (), topology, left_open, Seen((), (), incident, target), context, ranking)
     begin = _likeliest(begins, case, resolved, topology, context)
     moments = plausible_starts(resolved.tables, begin.at)
     starts = measure_from(resolved, moments, _masked(case), begin.uncertainty_s)
@@ -147,7 +148,7 @@ def _ranked(case: Case, options: Options, graph: KnownGraph | None, resolved: Si
     start = best_start(resolved.tables, moments, best, begin.uncertainty_s)
     seen = _detect(case, resolved, topology, start, starts[best].deviations, target)
     context = replace(context, onset=starts[best].onset)
-    return Ranked(resolved, start, topology, left_open, seen, context, ranking)
+    return Ranked(resolved, start, starts, topology, left_open, seen, context, ranking)
 
 
 def _likeliest(begins: Sequence[Onset], case: Case, resolved: Signals, topology: Topology, context: Context) -> Onset:
@@ -162,8 +163,8 @@ def _likeliest(begins: Sequence[Onset], case: Case, resolved: Signals, topology:
 def _robustness(
     case: Case, resolved: Signals, start: Onset | None, basis: Basis, suspects: Sequence[Suspect]
 ) -> tuple[Trial, ...]:
-    def measured_from(at: np.datetime64) -> tuple[Deviation, ...]:
-        return measure_from(resolved, (at,), _masked(case))[0].deviations
+    def measured_from(at: np.datetime64) -> tuple[Assumed, ...]:
+        return measure_from(resolved, plausible_starts(resolved.tables, at), _masked(case), 0.0, basis.starts)
 
     first = suspects[0].component if suspects and suspects[0].score > 0 else None
     return robustness(first, ladder(basis, resolved.tables, start.at if start else None, measured_from))

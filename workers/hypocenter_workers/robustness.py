@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter.model import Trial
-from hypocenter_graph.rank import rank
+from hypocenter_graph.rank import rank_over
 from hypocenter_graph.topology import build_topology
-from hypocenter_workers.detect.anomalies import moment
 from hypocenter_workers.detect.windows import step_of
 from hypocenter_workers.perturb import ALERTS_OF
 from hypocenter_workers.wrong_edges import with_wrong_edges
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from hypocenter.model import Dependency
     from hypocenter.telemetry import SeriesTable
     from hypocenter_graph.deviation import Deviation
-    from hypocenter_graph.rank import Context
+    from hypocenter_graph.rank import Assumed, Context
     from hypocenter_graph.topology import Topology
 
 WITHOUT = {"logs": "without log lines", "traces": "without traces", "metrics": "without metrics"}
@@ -35,9 +34,9 @@ DRAWS = 3
 
 @dataclass(frozen=True)
 class Basis:
-    """What a ranking is made from: deviations, graph, and what else is known of the incident."""
+    """What a ranking is made from: what moved from each start it may have had, graph, and what else is known."""
 
-    deviations: tuple[Deviation, ...]
+    starts: tuple[Assumed, ...]
     topology: Topology
     context: Context
 
@@ -66,18 +65,18 @@ def ladder(
     basis: Basis,
     tables: Sequence[SeriesTable],
     start: np.datetime64 | None,
-    measured_from: Callable[[np.datetime64], tuple[Deviation, ...]],
+    measured_from: Callable[[np.datetime64], tuple[Assumed, ...]],
 ) -> Iterator[Rung]:
     """Yield the rungs that an incident has: nothing is taken away that was not there, or that was all there was.
 
-    `tables` are what the deviations were measured on, and `measured_from` measures them as if the incident had begun
-    at another moment than `start`.
+    `tables` are what the deviations were measured on, and `measured_from` measures them as if another moment than
+    `start` had been stated.
     """
     for modality, change in WITHOUT.items():
         less = _without(basis, tables, modality)
         if _heard(less) < _heard(basis) and _heard(less):
             yield Rung(change, (less,))
-    if start is not None and basis.deviations:
+    if start is not None and basis.starts:
         yield from _at_other_starts(basis, tables, start, measured_from)
     if round(WRONG_SHARE * len(basis.topology.dependencies)):
         yield Rung("with a fifth of the edges wrong", tuple(_with_wrong_edges(basis)))
@@ -86,12 +85,16 @@ def ladder(
 
 
 def _first(basis: Basis) -> str | None:
-    best = next(iter(rank(basis.deviations, basis.topology, basis.context).scored), None)
+    best = next(iter(rank_over(basis.starts, basis.topology, basis.context)[0].scored), None)
     return best.component if best is not None and best.score > 0 else None
 
 
 def _heard(basis: Basis) -> int:
-    return len(basis.deviations) + len(basis.context.alerts)
+    return sum(len(start.deviations) for start in basis.starts) + len(basis.context.alerts)
+
+
+def _only(basis: Basis, keep: Callable[[Deviation], bool]) -> tuple[Assumed, ...]:
+    return tuple(replace(start, deviations=tuple(filter(keep, start.deviations))) for start in basis.starts)
 
 
 def _without(basis: Basis, tables: Sequence[SeriesTable], modality: str) -> Basis:
@@ -100,7 +103,7 @@ def _without(basis: Basis, tables: Sequence[SeriesTable], modality: str) -> Basi
     alerts = tuple(alert for alert in basis.context.alerts if alert.modality != ALERTS_OF[modality])
     edges = [edge for edge in basis.topology.dependencies if edge.source != SHOWN_BY[modality]]
     return Basis(
-        tuple(d for d in basis.deviations if d.series not in gone),
+        _only(basis, lambda d: d.series not in gone),
         _with_edges(basis.topology, edges),
         replace(basis.context, alerts=alerts),
     )
@@ -115,14 +118,13 @@ def _at_other_starts(
     basis: Basis,
     tables: Sequence[SeriesTable],
     start: np.datetime64,
-    measured_from: Callable[[np.datetime64], tuple[Deviation, ...]],
+    measured_from: Callable[[np.datetime64], tuple[Assumed, ...]],
 ) -> Iterator[Rung]:
     """Two minutes earlier and later, and a row at least: less than a row changes nothing."""
     off = max(OFF, _step(tables)).astype("timedelta64[ns]")
     minutes = f"{off / np.timedelta64(1, 'm'):g} min"
     for moved, change in ((-off, f"with the start {minutes} earlier"), (off, f"with the start {minutes} later")):
-        context = replace(basis.context, onset=moment(start + moved))
-        yield Rung(change, (Basis(measured_from(start + moved), basis.topology, context),))
+        yield Rung(change, (replace(basis, starts=measured_from(start + moved)),))
 
 
 def _step(tables: Sequence[SeriesTable]) -> np.timedelta64:
@@ -132,7 +134,7 @@ def _step(tables: Sequence[SeriesTable]) -> np.timedelta64:
 
 
 def _with_wrong_edges(basis: Basis) -> Iterator[Basis]:
-    unwell = _unwell(basis.deviations)
+    unwell = _unwell(basis.starts[0].deviations if basis.starts else ())
     for draw in range(DRAWS):
         wrong = with_wrong_edges(basis.topology.dependencies, WRONG_SHARE, draw, unwell)
         yield replace(basis, topology=build_topology(basis.topology.components.values(), wrong))
@@ -147,7 +149,7 @@ def _unwell(deviations: Iterable[Deviation]) -> dict[str, float]:
 
 
 def _without_graph(basis: Basis) -> Basis:
-    own = tuple(d for d in basis.deviations if d.series.peer is None)
+    own = _only(basis, lambda d: d.series.peer is None)
     alerts = tuple(replace(alert, peer=None, host=None) for alert in basis.context.alerts)
     components = basis.topology.components.values()
     return Basis(own, build_topology(components, ()), replace(basis.context, alerts=alerts))

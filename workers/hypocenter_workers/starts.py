@@ -46,25 +46,25 @@ def measure_from(
     starts: Sequence[np.datetime64],
     neighbours: Sequence[np.datetime64],
     uncertainty_s: float = math.inf,
+    known: Sequence[Assumed] = (),
 ) -> tuple[Assumed, ...]:
     """Measure how far every series moved, once for each of `starts`; `neighbours` are known faults nearby.
 
     How likely a start is falls with its distance from the first, which may be off by `uncertainty_s`, in seconds.
+    Starts that are `known` are not measured again.
     """
     if not starts:
         return ()
+    found = {assumed.onset: assumed.deviations for assumed in known}
+    new = [start for start in starts if moment(start) not in found]
     by_table = [
-        list(deviations_from(table, _references(table, resolved, starts[0]), starts, neighbours))
+        list(deviations_from(table, _references(table, resolved, starts[0]), new, neighbours))
         for table in resolved.tables
     ]
-    return tuple(
-        Assumed(
-            moment(start),
-            tuple(d for found in by_table for d in found[k]),
-            math.exp(-abs(float((start - starts[0]) / SECOND)) / (STATED_OFF_S + uncertainty_s)),
-        )
-        for k, start in enumerate(starts)
-    )
+    for k, start in enumerate(new):
+        found[moment(start)] = tuple(d for measured in by_table for d in measured[k])
+    off = [abs(float((start - starts[0]) / SECOND)) / (STATED_OFF_S + uncertainty_s) for start in starts]
+    return tuple(Assumed(moment(s), found[moment(s)], math.exp(-far)) for s, far in zip(starts, off, strict=True))
 
 
 def _references(table: SeriesTable, resolved: Signals, start: np.datetime64) -> list[SeriesTable]:

@@ -48,9 +48,11 @@ class Moved:
 
 
 class Known:
-    """What the fault-free references of a table say, whatever the onset: `history` is [rows of all of them, series]."""
+    """What is the same whatever the onset: `history` are the table's fault-free references, [rows of all, series]."""
 
     def __init__(self, table: SeriesTable, references: Sequence[SeriesTable]) -> None:
+        self._values = table.values
+        self._sustained: dict[int, Values] = {}
         self.history = stack(table, references)
         self.calm = robust.median(self.history)
         self._blocks = _split(self.history, references)
@@ -60,6 +62,18 @@ class Known:
     def spread(self) -> NDArray[np.float64]:
         """The robust scale of each series."""
         return robust.scale(self.history, self.calm)
+
+    def strays_before(self, before: NDArray[np.bool_], length: int) -> Values:
+        """Return how far the levels over `length` of the rows `before` lie from that of all of them.
+
+        Those rows are most often the first ones of the table, whose levels are the same for every onset.
+        """
+        rows = int(before.sum())
+        if rows <= length or not before[:rows].all():
+            return _strays(self._values[before], length)
+        if length not in self._sustained:
+            self._sustained[length] = robust.rolling_median(self._values, length)
+        return np.abs(self._sustained[length][: rows - length + 1] - robust.median(self._values[:rows]))
 
     def strays(self, length: int) -> list[Values]:
         """Return how far each reference's levels over `length` rows lie from its own, in the unit of the series."""
@@ -141,7 +155,7 @@ def _levels(table: SeriesTable, windows: Windows, known: Known) -> Moved:
     season = normal.expected(recent, table.times[windows.during]) - recent.level
     rows = table.values[windows.during] - np.nan_to_num(season)
     after = _furthest(rows, level, _sustained_rows(table, windows))
-    wander = _wandering(before_rows, known, len(rows), _sustained_rows(table, windows))
+    wander = _wandering(known, windows, _sustained_rows(table, windows))
     z = np.nan_to_num(_nearest((after - level) / scale, (after - usual) / scale))
     z = np.sign(z) * np.clip(np.abs(z) - wander / scale, 0.0, None)
     enough = len(before_rows) >= SILENT_ROWS
@@ -181,13 +195,14 @@ def _sustained_rows(table: SeriesTable, windows: Windows) -> int:
     )
 
 
-def _wandering(before: Values, known: Known, rows: int, length: int) -> NDArray[np.float64]:
+def _wandering(known: Known, windows: Windows, length: int) -> NDArray[np.float64]:
     """Return how far each series strays by itself in as many normal rows as the incident has, in its own unit.
 
     The furthest of many rows is far even when nothing happened; what is normal for it is read off blocks of normal
     rows of the same number, each against the level of its own table. Zero where too few blocks are known.
     """
-    furthest = [f for values in (_strays(before, length), *known.strays(length)) for f in _furthest_of(values, rows)]
+    rows, before = int(windows.during.sum()), known.strays_before(windows.before, length)
+    furthest = [f for strays in (before, *known.strays(length)) for f in _furthest_of(strays, rows)]
     if len(furthest) < LEAST_BLOCKS:
         return np.zeros(before.shape[1])
     return np.asarray(np.quantile(np.array(furthest), WANDERING, axis=0))
