@@ -23,17 +23,21 @@ LATER = np.timedelta64(120, "s")
 APART = np.timedelta64(60, "s")
 SECOND = np.timedelta64(1, "s")
 STATED_OFF_S = 150.0
+MOST_MEASURED = 30_000
 
 
 def plausible_starts(tables: Sequence[SeriesTable], start: np.datetime64) -> tuple[np.datetime64, ...]:
     """Return `start` and then the other moments at which the incident may have begun, in order of time.
 
     They lie a row apart, and a minute at least, from four minutes before to two minutes after it: people state when
-    they noticed. At least one lies on either side.
+    they noticed. At least one lies on either side. Of a large system only the nearest are tried, since each costs as
+    much as the first.
     """
     apart = _apart(tables)
     earlier, later = max(1, int(EARLIER / apart)), max(1, int(LATER / apart))
-    return (start, *(start + k * apart for k in range(-earlier, later + 1) if k))
+    most = MOST_MEASURED // max(1, sum(len(table.series) for table in tables))
+    nearest = sorted((k for k in range(-earlier, later + 1) if k), key=lambda k: (abs(k), k))
+    return (start, *(start + k * apart for k in sorted(nearest[: max(0, most - 1)])))
 
 
 def _apart(tables: Sequence[SeriesTable]) -> np.timedelta64:
