@@ -22,6 +22,8 @@ LEAST_EXPLAINED = 0.3
 MOST_EVIDENCE = 8
 OLDER_TROUBLE = timedelta(minutes=5)
 LEAST_TELLING = 0.15
+EXPLAINED = "explained by what it leans on"
+BESIDE = "not on a way to the symptom"
 HOW_IT_HURTS = frozenset({"latency", "errors", "change"})
 FAULT_TYPES = {
     "cpu": "cpu",
@@ -124,12 +126,13 @@ def ruled_out(ranking: Ranking, spared: frozenset[str], reachable: Mapping[str, 
     for (component, _), explained in sorted(ranking.explained.items(), key=lambda item: -item[1].share):
         if component not in spared and component not in found and explained.share >= LEAST_EXPLAINED:
             symptom = max((s for (c, _), s in ranking.symptoms.items() if c == component), key=lambda s: s.impact)
-            found[component] = RuledOut(component, exoneration(symptom, ranking.explained[component, symptom.channel]))
+            reason = exoneration(symptom, ranking.explained[component, symptom.channel])
+            found[component] = RuledOut(component, reason, EXPLAINED)
     if reachable is not None:
         for scored in ranking.scored:
             if scored.score > 0.1 and scored.component not in reachable and scored.component not in spared:
                 reason = "out of its normal, but the symptom does not depend on it"
-                found.setdefault(scored.component, RuledOut(scored.component, reason))
+                found.setdefault(scored.component, RuledOut(scored.component, reason, BESIDE))
     return tuple(found.values())
 
 

@@ -33,14 +33,16 @@ def suspects_of(
     suspects = []
     for place, scored in enumerate(ranking.scored):
         told = place < MOST_SUSPECTS
+        evidence = evidence_for(scored, ranking, onsets, onset) if told else ()
         suspects.append(
             Suspect(
                 component=scored.component,
                 probability=chances[scored.component],
                 score=scored.score,
                 fault_type=fault_type_of(scored),
-                evidence=evidence_for(scored, ranking, onsets, onset) if told else (),
+                evidence=evidence,
                 path=blame_path(topology, target, scored.component) if told else (),
+                series=next((e.series for e in evidence if e.supports and e.series), None),
             )
         )
     return tuple(suspects)

@@ -17,7 +17,8 @@ from hypocenter_graph.candidates import COVERAGE, candidates
 from hypocenter_graph.causes import independent_causes, propagation_of_all
 from hypocenter_graph.deviation import UNUSUAL
 from hypocenter_graph.evidence import ruled_out
-from hypocenter_graph.rank import Context, Ranking, rank, rank_over
+from hypocenter_graph.next_check import next_check
+from hypocenter_graph.rank import Assumed, Context, Ranking, rank, rank_over
 from hypocenter_graph.topology import Topology, build_topology
 from hypocenter_graph.verdict import graph_view, suspects_of
 from hypocenter_workers.blind_spots import blind_spots
@@ -27,7 +28,7 @@ from hypocenter_workers.detect.anomalies import find_anomalies, instant, moment,
 from hypocenter_workers.detect.onset import Onset, find_onsets
 from hypocenter_workers.known_graph import topology_around
 from hypocenter_workers.robustness import Basis, ladder, robustness
-from hypocenter_workers.starts import best_start, measure_from, plausible_starts
+from hypocenter_workers.starts import Movements, best_start, plausible_starts
 from hypocenter_workers.timeline import first_onsets, timeline
 from hypocenter_workers.without import Telemetry, with_counterfactuals
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from hypocenter.model import Component, Dependency, Incident, Suspect, Target, Trial
     from hypocenter.telemetry import Case, Signals
     from hypocenter_graph.deviation import Deviation
-    from hypocenter_graph.rank import Assumed
     from hypocenter_workers.detect.anomalies import Scoring
     from hypocenter_workers.known_graph import KnownGraph
 
@@ -82,6 +82,7 @@ class Ranked:
 
     resolved: Signals
     start: Onset | None
+    moved: Movements
     starts: tuple[Assumed, ...]
     topology: Topology
     left_open: tuple[str, ...]
@@ -105,8 +106,7 @@ def investigate(
     verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *found.left_open))
     verdict = replace(verdict, suspects=_with_counterfactuals(verdict, found, _masked(case)))
     if options.ladder:
-        basis = Basis(found.starts, found.topology, found.context)
-        verdict = replace(verdict, robustness=_robustness(case, resolved, start, basis, verdict.suspects))
+        verdict = replace(verdict, robustness=_robustness(found, verdict.suspects))
     charts = draw_charts(verdict, found.ranking, resolved, start, _masked(case)) if start else ()
     return Investigation(verdict, charts)
 
@@ -131,56 +131,56 @@ def rank_case(case: Case, options: Options, graph: KnownGraph | None = None) -> 
 def _ranked(case: Case, options: Options, graph: KnownGraph | None, resolved: Signals | None) -> Ranked:
     if resolved is None:
         resolved = signals.resolve(case, component_labels=options.component_labels, overrides=options.overrides)
+    moved = Movements(resolved, _masked(case))
     begins = _begins(case, resolved, options)
-    first = measure_from(resolved, [begin.at for begin in begins[:1]], _masked(case))
-    topology, left_open = _topology(case, resolved, options, first, graph)
+    topology, left_open = _topology(case, resolved, options, moved, begins, graph)
     _check(case, resolved, topology, options)
     target = choose_target(options.target or case.target, case.alerts, topology)
-    incident = correlate((), case.alerts, first[0].onset if first else None, topology)
+    incident = correlate((), case.alerts, moment(begins[0].at) if begins else None, topology)
     context = Context(target, None, case.changes, incident.alerts)
     if not begins:
         ranking = rank((), topology, context)
-        return Ranked(resolved, None, (), topology, left_open, Seen((), (), incident, target), context, ranking)
-    begin = _likeliest(begins, case, resolved, topology, context)
+        return Ranked(resolved, None, moved, (), topology, left_open, Seen((), (), incident, target), context, ranking)
+    begin = _likeliest(begins, moved, topology, context)
     moments = plausible_starts(resolved.tables, begin.at)
-    starts = measure_from(resolved, moments, _masked(case), begin.uncertainty_s)
+    starts = moved.around(moments, begin.uncertainty_s)
     ranking, best = rank_over(starts, topology, context)
     start = best_start(resolved.tables, moments, best, begin.uncertainty_s)
     seen = _detect(case, resolved, topology, start, starts[best].deviations, target)
     context = replace(context, onset=starts[best].onset)
-    return Ranked(resolved, start, starts, topology, left_open, seen, context, ranking)
+    return Ranked(resolved, start, moved, starts, topology, left_open, seen, context, ranking)
 
 
-def _likeliest(begins: Sequence[Onset], case: Case, resolved: Signals, topology: Topology, context: Context) -> Onset:
+def _likeliest(begins: Sequence[Onset], moved: Movements, topology: Topology, context: Context) -> Onset:
     """Return the moment at which much changed and from which there is much to explain."""
     if len(begins) == 1:
         return begins[0]
-    measured = measure_from(resolved, [begin.at for begin in begins], _masked(case))
-    assumed = [replace(m, prior=begin.height**2) for begin, m in zip(begins, measured, strict=True)]
+    assumed = [Assumed(moment(begin.at), moved.at(begin.at), begin.height**2) for begin in begins]
     return begins[rank_over(assumed, topology, context)[1]]
 
 
-def _robustness(
-    case: Case, resolved: Signals, start: Onset | None, basis: Basis, suspects: Sequence[Suspect]
-) -> tuple[Trial, ...]:
+def _robustness(found: Ranked, suspects: Sequence[Suspect]) -> tuple[Trial, ...]:
     def measured_from(at: np.datetime64) -> tuple[Assumed, ...]:
-        return measure_from(resolved, plausible_starts(resolved.tables, at), _masked(case), 0.0, basis.starts)
+        return found.moved.around(plausible_starts(tables, at))
 
+    tables = found.resolved.tables
+    basis = Basis(found.starts, found.topology, found.context)
     first = suspects[0].component if suspects and suspects[0].score > 0 else None
-    return robustness(first, ladder(basis, resolved.tables, start.at if start else None, measured_from))
+    return robustness(first, ladder(basis, tables, found.start.at if found.start else None, measured_from))
 
 
 def _topology(
     case: Case,
     resolved: Signals,
     options: Options,
-    first: Sequence[Assumed],
+    moved: Movements,
+    begins: Sequence[Onset],
     graph: KnownGraph | None,
 ) -> tuple[Topology, tuple[str, ...]]:
     if options.dependencies is not None:
         return build_topology((*case.components, *_observed(resolved)), options.dependencies), ()
-    seeds = _seeds(case, resolved, options, first[0].deviations if first else ())
-    return topology_around(resolved, seeds, first[0].onset if first else None, graph)
+    seeds = _seeds(case, resolved, options, moved.at(begins[0].at) if begins else ())
+    return topology_around(resolved, seeds, moment(begins[0].at) if begins else None, graph)
 
 
 def _seeds(case: Case, resolved: Signals, options: Options, moved: Sequence[Deviation]) -> Iterator[str]:
@@ -293,6 +293,7 @@ def _verdict(
         coverage=COVERAGE,
         wanted_precision=_wanted(options),
         threshold=least,
+        next_check=next_check(ranking, topology, suspects, causes, start.uncertainty_s if start else None),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hypocenter_graph.rank import Assumed
 from hypocenter_workers.detect.anomalies import moment
-from hypocenter_workers.detect.deviations import deviations_from
+from hypocenter_workers.detect.deviations import Known, deviations_at
 from hypocenter_workers.detect.onset import Onset, telling
 from hypocenter_workers.detect.windows import step_of
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hypocenter.telemetry import SeriesTable, Signals
+    from hypocenter_graph.deviation import Deviation
 
 EARLIER = np.timedelta64(240, "s")
 LATER = np.timedelta64(120, "s")
@@ -45,43 +46,52 @@ def _apart(tables: Sequence[SeriesTable]) -> np.timedelta64:
     return APART if table is None else max(APART, step_of(table.times))
 
 
-def measure_from(
-    resolved: Signals,
-    starts: Sequence[np.datetime64],
-    neighbours: Sequence[np.datetime64],
-    uncertainty_s: float = math.inf,
-    known: Sequence[Assumed] = (),
-) -> tuple[Assumed, ...]:
-    """Measure how far every series moved, once for each of `starts`; `neighbours` are known faults nearby.
+class Movements:
+    """How far every series moved, as if the incident had begun at one moment or another; each is measured once.
 
-    How likely a start is falls with its distance from the first, which may be off by `uncertainty_s`, in seconds.
-    Starts that are `known` are not measured again.
+    `neighbours` are known faults nearby.
     """
-    if not starts:
-        return ()
-    found = {assumed.onset: assumed.deviations for assumed in known}
-    new = [start for start in starts if moment(start) not in found]
-    by_table = [
-        list(deviations_from(table, _references(table, resolved, starts[0]), new, neighbours))
-        for table in resolved.tables
-    ]
-    for k, start in enumerate(new):
-        found[moment(start)] = tuple(d for measured in by_table for d in measured[k])
-    off = [abs(float((start - starts[0]) / SECOND)) / (STATED_OFF_S + uncertainty_s) for start in starts]
-    return tuple(Assumed(moment(s), found[moment(s)], math.exp(-far)) for s, far in zip(starts, off, strict=True))
 
+    def __init__(self, resolved: Signals, neighbours: Sequence[np.datetime64] = ()) -> None:
+        self._resolved = resolved
+        self._neighbours = neighbours
+        self._known: dict[tuple[int, int], Known] = {}
+        self._measured: dict[np.datetime64, tuple[Deviation, ...]] = {}
 
-def _references(table: SeriesTable, resolved: Signals, start: np.datetime64) -> list[SeriesTable]:
-    """Return the references of a table's kind that lie before the incident; later ones only where there is no other."""
-    same = [r for r in resolved.reference if r.modality == table.modality and len(r.times)]
-    earlier = [r for r in same if r.times[-1] < start]
-    return earlier or same
+    def at(self, start: np.datetime64) -> tuple[Deviation, ...]:
+        """Measure every series as if the incident had begun at `start`."""
+        if start not in self._measured:
+            tables = range(len(self._resolved.tables))
+            self._measured[start] = tuple(d for number in tables for d in self._of_table(number, start))
+        return self._measured[start]
+
+    def around(self, starts: Sequence[np.datetime64], uncertainty_s: float = 0.0) -> tuple[Assumed, ...]:
+        """Measure every series from each of `starts`, which get less likely with their distance from the first.
+
+        The first may be off by `uncertainty_s`, in seconds.
+        """
+        off = [abs(float((start - starts[0]) / SECOND)) / (STATED_OFF_S + uncertainty_s) for start in starts]
+        return tuple(Assumed(moment(s), self.at(s), math.exp(-far)) for s, far in zip(starts, off, strict=True))
+
+    def _of_table(self, number: int, start: np.datetime64) -> tuple[Deviation, ...]:
+        table = self._resolved.tables[number]
+        references = self._references(table, start)
+        key = (number, len(references))
+        if key not in self._known:
+            self._known[key] = Known(table, references)
+        return deviations_at(start, table, self._known[key], self._neighbours)
+
+    def _references(self, table: SeriesTable, start: np.datetime64) -> list[SeriesTable]:
+        """Return the references of a table's kind that lie before the incident; later ones only where none does."""
+        same = [r for r in self._resolved.reference if r.modality == table.modality and len(r.times)]
+        ordered = sorted(same, key=lambda r: r.times[-1])
+        return [r for r in ordered if r.times[-1] < start] or ordered
 
 
 def best_start(
     tables: Sequence[SeriesTable], starts: Sequence[np.datetime64], best: int, uncertainty_s: float
 ) -> Onset:
-    """Return the start that explains most: as uncertain as it was, and as it was moved, but for what was stated."""
+    """Return the start that explains most: as uncertain as the first was, and by a row or a minute if another does."""
     if best == 0:
         return Onset(starts[0], uncertainty_s)
-    return Onset(starts[best], max(uncertainty_s, float(_apart(tables) / np.timedelta64(1, "s"))))
+    return Onset(starts[best], max(uncertainty_s, float(_apart(tables) / SECOND)))

@@ -15,7 +15,7 @@ from hypocenter_workers.detect import normal, robust
 from hypocenter_workers.detect.windows import Windows, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -88,28 +88,21 @@ def deviations(
     onset: np.datetime64,
     neighbours: Sequence[np.datetime64] = (),
 ) -> tuple[Deviation, ...]:
-    """Measure every series of a table against its normal, as `deviations_from` does, for one onset."""
-    return next(deviations_from(table, references, (onset,), neighbours))
+    """Measure every series of a table against its normal, as `deviations_at` does."""
+    return deviations_at(onset, table, Known(table, references), neighbours)
 
 
-def deviations_from(
-    table: SeriesTable,
-    references: Sequence[SeriesTable],
-    onsets: Iterable[np.datetime64],
-    neighbours: Sequence[np.datetime64] = (),
-) -> Iterator[tuple[Deviation, ...]]:
+def deviations_at(
+    onset: np.datetime64, table: SeriesTable, known: Known, neighbours: Sequence[np.datetime64] = ()
+) -> tuple[Deviation, ...]:
     """Measure every series of a table against its normal, learned before the onset and from fault-free references.
-
-    One measurement per onset; what the references say is learned once.
 
     A level is compared with two normals, the rows before the onset (is it new?) and all that is known (is it
     unusual?); the smaller distance counts, and none when the two disagree on the direction. Counts of log lines and
     operations are compared within their component, so that more or less work alone moves none of them.
     """
-    known = Known(table, references)
-    for onset in onsets:
-        windows = split(table.times, onset, neighbours)
-        yield _measured(table, windows, known) if windows.during.any() else ()
+    windows = split(table.times, onset, neighbours)
+    return _measured(table, windows, known) if windows.during.any() else ()
 
 
 def _measured(table: SeriesTable, windows: Windows, known: Known) -> tuple[Deviation, ...]:
