@@ -51,8 +51,18 @@ def evidence_for(
     scored: Scored, ranking: Ranking, onsets: Mapping[Series, datetime], onset: datetime | None = None
 ) -> tuple[Evidence, ...]:
     """Return what speaks for a suspect, strongest first, and then what speaks against it."""
-    found = [_evidence(finding, share, onsets) for finding, share in scored.findings[:MOST_EVIDENCE] if share > 0]
+    found = [_evidence(finding, share, onsets) for finding, share in _once_each(scored)[:MOST_EVIDENCE] if share > 0]
     return (*found, *_against(scored.component, ranking, onsets), *_earlier(scored.component, onsets, onset))
+
+
+def _once_each(scored: Scored) -> list[tuple[Finding, float]]:
+    """Return the findings, those that rest on the same series as one: the first, with the shares of all."""
+    kept: dict[object, tuple[Finding, float]] = {}
+    for finding, share in scored.findings:
+        rests_on = finding.deviations[0].series if finding.deviations else (finding.channel, finding.text)
+        first, so_far = kept.get(rests_on, (finding, 0.0))
+        kept[rests_on] = (first, so_far + share)
+    return sorted(kept.values(), key=lambda found: -found[1])
 
 
 def _earlier(component: str, onsets: Mapping[Series, datetime], onset: datetime | None) -> list[Evidence]:
