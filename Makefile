@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
-BENCHMARKS := bench-rca bench-unseen bench-pipeline bench-simulator \
+BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-simulator \
 	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual \
 	bench-calibration
 
@@ -57,7 +57,8 @@ format: $(STAMP) ## Mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 bench: $(BENCHMARKS) ## Run every benchmark; DATA=folder or HYPOCENTER_DATA names the labelled data
-bench-rca: ## Measure accuracy on labelled data, beside others, and with less or worse known (half an hour)
+bench-rca: ## Measure accuracy on labelled data, beside trivial methods, and with less or worse known (half an hour)
+bench-rca-peers: ## Measure published methods on the same cases (make peers installs them; an hour)
 bench-unseen: ## Measure accuracy on simulated incidents that nothing was tuned on
 bench-two-faults: ## Count how often both of two simultaneous faults are named (half an hour)
 bench-counterfactual: ## Compare counterfactuals with the fault-free twins of simulated incidents

@@ -20,11 +20,10 @@ from hypocenter_workers.scoring import bootstrap_interval
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from hypocenter_workers.evaluate import Condition, Method, Outcome
+    from hypocenter_workers.evaluate import Condition, Outcome
 
 TRUE = rca_conditions.TRUE.name
 POOLED = "all cases with metrics"
-EXTRA: Mapping[str, Method] = {}
 NOTE = (
     "Unless a condition says otherwise every method is told when the case began. Ties are broken by lot (expected "
     "values); the ranges are 95 % bootstrap intervals; ms is the median per case, from telemetry in memory to the "
@@ -35,8 +34,7 @@ NOTE = (
     "what spans and labels show of it is left; without topology that is gone too, and with it every series of a call "
     "between two components. Series are lost, and edges wrong, by lot, other ones in each case. Cases that a condition "
     "does not change, or of which it leaves nothing, are left out; against start told is the difference on the same "
-    "cases, with a paired interval. Alerts alone have no start to be told wrongly, and methods other than Hypocenter "
-    "and the trivial ones are asked only where the start varies."
+    "cases, with a paired interval. Alerts alone have no start to be told wrongly. bench-rca-peers holds other methods."
 )
 
 
@@ -56,7 +54,7 @@ def measured(folder: Path, conditions: Sequence[Condition]) -> tuple[Outcome, ..
     if not folder.is_dir():
         return ()
     told = partial(print, file=sys.stderr, flush=True)
-    return evaluate([folder], METHODS, conditions=conditions, extra=EXTRA, progress=told)
+    return evaluate([folder], METHODS, conditions=conditions, progress=told)
 
 
 def tables(cases: Sequence[Outcome], events: Sequence[Outcome]) -> list[results.Row]:

@@ -93,6 +93,16 @@ PACKAGED: Mapping[str, Callable[[Child, Frame], Scores]] = {
     "PC + PageRank (RCAEval)": partial(most_moved, "pc_pagerank"),
     "Granger + PageRank (RCAEval)": partial(most_moved, "granger_pagerank"),
 }
+# These take many seconds a case.
+SLOW = frozenset(
+    {
+        "BARO, its own start (fse-baro)",
+        "RCD (sfr-pyrca)",
+        "CIRCA (sfr-pyrca)",
+        "PC + PageRank (RCAEval)",
+        "Granger + PageRank (RCAEval)",
+    }
+)
 PEERS: Mapping[str, Peer] = {
     "epsilon-diagnosis (re-implemented)": partial(rewritten, epsilon_diagnosis),
     "random walk (re-implemented)": partial(rewritten, random_walk),

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 TITLES = {
     "rca": "Accuracy: which component did it begin at?",
+    "rca_peers": "Accuracy beside other methods",
     "unseen": "Accuracy on simulated incidents that nothing was tuned on",
     "two_faults": "Two faults at once: are both named?",
     "counterfactual": "Counterfactuals beside what truly happens without the fault",
