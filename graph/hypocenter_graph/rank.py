@@ -47,7 +47,7 @@ WEIGHTS = {
     "change": 0.35,
     "alerts": 0.60,
 }
-UNREACHABLE = 0.3
+BESIDE = 0.3
 NOTABLE = 0.05
 
 
@@ -108,7 +108,10 @@ def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) 
     by_component: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_component[finding.component].append(finding)
-    scored = [_score(c, by_component[c], reach) for c in components_of(topology, seen, by_component)]
+    scored = [
+        _score(c, by_component[c], beside=_is_beside(c, topology, seen, reach))
+        for c in components_of(topology, seen, by_component)
+    ]
     return Ranking(tuple(sorted(scored, key=lambda s: (-s.score, s.component))), symptoms, explained, seen)
 
 
@@ -170,11 +173,19 @@ def _reach(topology: Topology, target: Target | None) -> dict[str, int] | None:
     return topology.distances(target.component)
 
 
-def _score(component: str, findings: list[Finding], reach: Mapping[str, int] | None) -> Scored:
+def _is_beside(component: str, topology: Topology, seen: Observations, reach: Mapping[str, int] | None) -> bool:
+    """Say whether a component is hardly a cause whatever it shows: the symptom does not lean on it, or it is a name.
+
+    What a caller sees at another name of a component that is observed itself is that component's trouble.
+    """
+    return topology.aliases.get(component) in seen.own or (reach is not None and component not in reach)
+
+
+def _score(component: str, findings: list[Finding], *, beside: bool) -> Scored:
     parts = [(f, -math.log1p(-min(0.99, WEIGHTS[f.channel] * f.strength))) for f in findings]
     total = sum(part for _, part in parts)
     score = 1.0 - math.exp(-total)
-    if reach is not None and component not in reach:
-        score *= UNREACHABLE
+    if beside:
+        score *= BESIDE
     ordered = sorted(parts, key=lambda p: (-p[1], p[0].channel))
     return Scored(component, score, tuple((f, part / total if total else 0.0) for f, part in ordered))
