@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -20,10 +21,10 @@ ONSET = datetime(2026, 3, 3, 7, 35, tzinfo=UTC)
 SHOP = build_topology([], [Dependency("web", "cart"), Dependency("cart", "db"), Dependency("web", "pay")])
 
 
-def moved(component, kind, before, after, z, *, metric=None, side=None, peer=None, stat="mean"):
+def moved(component, kind, before, after, z, **stated):
     known = MetricKind(kind)
-    series = Series(component, metric or str(kind), known, KINDS[known].unit, stat, side, peer)
-    return Deviation(series, before, after, z)
+    series = Series(component, str(kind), known, KINDS[known].unit, "mean")
+    return Deviation(replace(series, **stated), before, after, z)
 
 
 def said(component, statement, before=0.0, after=0.2, z=6.0):
@@ -91,14 +92,14 @@ def test_complaints_are_known_by_their_words_in_any_case(word):
     assert "log_error" in strengths(ranked(said("db", f"{word} in <*>")), "db")
 
 
-def by_web(kind, before, after, z=40.0, *, peer="pay", stat="mean"):
+def by_web(kind, before, after, z=40.0, *, peer="pay"):
     """What web measured of its calls to another."""
-    return moved("web", kind, before, after, z, side="client", peer=peer, stat=stat)
+    return moved("web", kind, before, after, z, side="client", peer=peer)
 
 
-def by_pay(kind, before, after, z=40.0, *, stat="mean"):
+def by_pay(kind, before, after, z=40.0):
     """What pay measured of the calls that web made."""
-    return moved("pay", kind, before, after, z, side="server", peer="web", stat=stat)
+    return moved("pay", kind, before, after, z, side="server", peer="web")
 
 
 def test_an_edge_is_from_caller_to_callee_whoever_measured_it():
