@@ -170,5 +170,3 @@ def test_a_table_without_series_is_passed_over():
     spans = SeriesTable(table.series, table.times, table.values, "traces")
     assert find_onset([empty], []) is None
     assert find_onset([empty, spans], []).at == find_onset([spans], []).at
-
-

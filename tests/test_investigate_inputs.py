@@ -204,3 +204,12 @@ def test_every_component_is_called_something_else_and_the_verdict_is_the_same():
     there = investigate(case_of(slow_db(), names=tuple(other.values())), Options(dependencies=chain)).verdict
     assert [(other[s.component], s.score) for s in here.suspects] == [(s.component, s.score) for s in there.suspects]
     assert there.onset == here.onset
+
+
+def test_dated_alerts_alone_are_investigated_with_the_ladder():
+    fired = (Alert("db", "cpu", BEGAN), Alert("web", "slow", BEGAN + STEP), Alert("db", "memory", BEGAN + STEP))
+    case = Case("alerts", dependencies=(Dependency("web", "db"),), alerts=fired)
+    verdict = investigate(case, Options()).verdict
+    assert verdict.suspects[0].component == "db"
+    assert verdict.onset == BEGAN
+    assert "with the start 2 min earlier" not in {trial.change for trial in verdict.robustness}

@@ -36,7 +36,8 @@ MATERIAL = 0.3
 IMMATERIAL = 0.15
 IMMATERIAL_USE = 0.3
 COMPLAINT = re.compile(r"error|exception|fatal|panic|warn|fail|refused|timeout|timed out", re.IGNORECASE)
-NEW_COMPLAINT = 1.0
+# As far as a single line stands out: it may be anybody's.
+ONE_LINE = 1.7
 TAIL_TRUST = {"mean": 1.0, "p50": 1.0, "last": 1.0, "p90": 0.9, "p95": 0.7, "p99": 0.4}
 
 SURGE = 1.3
@@ -49,6 +50,7 @@ _RESOURCES = {
     "disk": frozenset({MetricKind.DISK}),
     "saturation": frozenset({MetricKind.SATURATION}),
 }
+_WORDS = re.compile(r"([^\w.-]+)")
 _COUNTED = frozenset({MetricKind.LOG_LINES, MetricKind.OPERATION})
 
 
@@ -203,13 +205,25 @@ def _utterers(seen: Observations) -> frozenset[str]:
 
     What several log in the same words comes from a library of theirs: it tells that calls fail, not whose.
     """
-    spoken = Counter(d.series.metric for ds in seen.own.values() for d in ds if d.series.kind is MetricKind.LOG_LINES)
-    return frozenset(metric for metric, times in spoken.items() if times == 1 and COMPLAINT.search(metric))
+    names = seen.own.keys() | seen.touched
+    complaints = [
+        d.series.metric
+        for ds in seen.own.values()
+        for d in ds
+        if d.series.kind is MetricKind.LOG_LINES and COMPLAINT.search(d.series.metric)
+    ]
+    spoken = Counter(_without_names(metric, names) for metric in complaints)
+    return frozenset(metric for metric in complaints if spoken[_without_names(metric, names)] == 1)
+
+
+def _without_names(metric: str, names: Collection[str]) -> str:
+    """Return a statement with the components that it names left out: whom it names is not in what words it speaks."""
+    return "".join("<*>" if word in names else word for word in _WORDS.split(metric))
 
 
 def _new_complaint(d: Deviation) -> float:
     """How surely a complaint that never came before comes now."""
-    return _clip((d.z - NEW_COMPLAINT) / 3.0) if d.before == 0 and d.after > 0 else 0.0
+    return _clip((d.z - 1.0) / 3.0) if d.before == 0 and d.after > 0 and d.z > ONE_LINE else 0.0
 
 
 def _missing(d: Deviation) -> float:

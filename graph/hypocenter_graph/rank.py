@@ -158,7 +158,10 @@ def _joined(rankings: Sequence[Ranking], weights: Sequence[float], best: Ranking
     joined = [
         Scored(c, -math.expm1(-math.fsum(own) / total), findings.get(c, NOTHING).findings) for c, own in parts.items()
     ]
-    return replace(best, scored=tuple(sorted(joined, key=lambda s: (-s.score, s.component))))
+    own = {scored.component: scored.score for scored in best.scored}
+    return replace(
+        best, scored=tuple(sorted(joined, key=lambda s: (-s.score, -own.get(s.component, 0.0), s.component)))
+    )
 
 
 def components_of(topology: Topology, seen: Observations, named: Iterable[str] = ()) -> list[str]:

@@ -247,7 +247,7 @@ def blamed_by_callers(
     symptoms: Mapping[tuple[str, str], Symptom], explained: Mapping[tuple[str, str], Explained]
 ) -> list[Finding]:
     """Turn what callers wait for into findings on a callee that shows nothing itself: cut off, or not observed."""
-    found = []
+    found: dict[str, Finding] = {}
     for key, reason in explained.items():
         if (
             reason.by is None
@@ -257,8 +257,10 @@ def blamed_by_callers(
             continue
         telling = max(symptoms[key].deviations.values(), key=_trusted)
         text = f"{key[0]} waits for it or fails on it: {reason.share:.0%} of its trouble"
-        found.append(Finding(reason.by, "callers", reason.share * _trusted(telling), (), text))
-    return found
+        blamed = Finding(reason.by, "callers", reason.share * _trusted(telling), (), text)
+        if reason.by not in found or blamed.strength > found[reason.by].strength:
+            found[reason.by] = blamed
+    return list(found.values())
 
 
 def _trusted(d: Deviation) -> float:

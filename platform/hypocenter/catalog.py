@@ -136,6 +136,8 @@ def describe(series: Series, before: float, after: float) -> str:
     >>> describe(Series("cart", "latency_p95", MetricKind.LATENCY, "s", "p95"), 0.05, 0.39)
     'cart latency p95 rose from 50 ms to 390 ms'
     """
+    if math.isnan(after) and not math.isnan(before):
+        return f"{series.component} {phrase(series)} stopped, {format_value(before, series.unit)} before"
     return KINDS[series.kind].sentence.format(
         component=series.component,
         measure=phrase(series),

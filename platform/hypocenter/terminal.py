@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EVIDENCE = 3
 OTHERS = 4
+LEAST_TOLD = 0.01
 CANDIDATES = 5
 # Control characters, and those that turn the direction of writing or break lines.
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -52,7 +53,7 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
         )
     yield from _labelled("without it", _without(verdict))
     named = () if verdict.abstained else {verdict.cause, *verdict.causes}
-    others = [one for one in verdict.suspects if one.component not in named]
+    others = [one for one in verdict.suspects if one.component not in named and one.probability >= LEAST_TOLD]
     yield from _labelled(
         "candidates" if verdict.abstained else "less likely", [_suspect(one) for one in others[:OTHERS]]
     )
@@ -81,8 +82,11 @@ def _sureness(verdict: Verdict) -> list[str]:
     if verdict.candidates and verdict.coverage is not None:
         more = len(verdict.candidates) - CANDIDATES
         names = ", ".join(verdict.candidates[:CANDIDATES]) + (f" and {more} more" if more > 0 else "")
-        lines.append(f"{verdict.coverage:.0%} that the cause is among {names}")
-    if verdict.abstained and verdict.threshold is not None and verdict.wanted_precision is not None:
+        among = f"the cause is among {names}" if len(verdict.candidates) > 1 else f"no candidate but {names} is needed"
+        lines.append(f"{verdict.coverage:.0%} that {among}")
+    if verdict.abstained and verdict.threshold == 1:
+        lines.append("no cause is named: what is known cannot keep so many named causes right")
+    elif verdict.abstained and verdict.threshold is not None and verdict.wanted_precision is not None:
         lines.append(
             f"a cause is named from {verdict.threshold:.0%} on, for {verdict.wanted_precision:.0%} to be right"
         )

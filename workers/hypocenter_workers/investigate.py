@@ -234,7 +234,8 @@ def _corrected(start: Onset | None, options: Options) -> tuple[str, ...]:
         return ()
     minutes = (options.at - moment(start.at)).total_seconds() / 60
     way = "before" if minutes > 0 else "after"
-    return (f"far more moved from {moment(start.at):%H:%M:%S} UTC on, {abs(minutes):.1f} min {way} the stated start",)
+    off = f"{abs(minutes):.1f} min {way} the stated one"
+    return (f"more is explained by a start at {moment(start.at):%H:%M:%S} UTC, {off}",)
 
 
 def _masked(case: Case) -> tuple[np.datetime64, ...]:

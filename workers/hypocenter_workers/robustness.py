@@ -76,7 +76,7 @@ def ladder(
         less = _without(basis, tables, modality)
         if _heard(less) < _heard(basis) and _heard(less):
             yield Rung(change, (less,))
-    if start is not None and basis.starts:
+    if start is not None and any(assumed.deviations for assumed in basis.starts):
         yield from _at_other_starts(basis, tables, start, measured_from)
     if round(WRONG_SHARE * len(basis.topology.dependencies)):
         yield Rung("with a fifth of the edges wrong", tuple(_with_wrong_edges(basis)))
@@ -130,7 +130,7 @@ def _at_other_starts(
 def _step(tables: Sequence[SeriesTable]) -> np.timedelta64:
     filled = [table for table in tables if table.series]
     metrics = [table for table in filled if table.modality == "metrics"]
-    return max(step_of(table.times) for table in metrics or filled)
+    return max((step_of(table.times) for table in metrics or filled), default=OFF)
 
 
 def _with_wrong_edges(basis: Basis) -> Iterator[Basis]:

@@ -91,7 +91,8 @@ class Movements:
 def best_start(
     tables: Sequence[SeriesTable], starts: Sequence[np.datetime64], best: int, uncertainty_s: float
 ) -> Onset:
-    """Return the start that explains most: as uncertain as the first was, and by a row or a minute if another does."""
-    if best == 0:
-        return Onset(starts[0], uncertainty_s)
-    return Onset(starts[best], max(uncertainty_s, float(_apart(tables) / SECOND)))
+    """Return the start that explains most: as uncertain as the first was, and by a row at least."""
+    table = telling(tables)
+    row_s = 0.0 if table is None else float(step_of(table.times) / SECOND)
+    moved_s = 0.0 if best == 0 else float(_apart(tables) / SECOND)
+    return Onset(starts[best], max(uncertainty_s, row_s, moved_s))

@@ -49,6 +49,10 @@ def _threshold(verdict: Verdict) -> str:
     """Say from which probability on a cause is named, and what an abstaining verdict lacks for it."""
     if verdict.threshold is None or verdict.wanted_precision is None:
         return ""
+    if verdict.threshold == 1 and not named_causes(verdict):
+        return (
+            f"No cause is named: what is known cannot keep {percent(verdict.wanted_precision)} of named causes right."
+        )
     rule = (
         f"A cause is named from {percent(verdict.threshold)} on,"
         f" so that {percent(verdict.wanted_precision)} of named causes are right"

@@ -76,7 +76,17 @@ def find_onsets(
     allowed = _allowed(table, neighbours, alerted)
     close = _close_up(table, tables)
     total = np.where(allowed & close if (allowed & close & (shift.total > 0)).any() else allowed, shift.total, 0.0)
-    return tuple(_onset(table, shift, total, best) for best in _peaks(total, int(FIRST_SIGNS / step_of(table.times))))
+    peaks = _peaks(total, int(FIRST_SIGNS / step_of(table.times)))
+    return _apart([_onset(table, shift, total, best) for best in peaks])
+
+
+def _apart(onsets: Sequence[Onset]) -> tuple[Onset, ...]:
+    """Leave out the onsets that are followed back to near one before them: the shoulders of a peak."""
+    kept: list[Onset] = []
+    for onset in onsets:
+        if all(abs(onset.at - other.at) > FIRST_SIGNS for other in kept):
+            kept.append(onset)
+    return tuple(kept)
 
 
 def _peaks(total: NDArray[np.float64], apart: int) -> Iterator[int]:
