@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
-BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-simulator \
+BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-rank bench-simulator \
 	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual \
 	bench-calibration
 
@@ -64,6 +64,7 @@ bench-two-faults: ## Count how often both of two simultaneous faults are named (
 bench-counterfactual: ## Compare counterfactuals with the fault-free twins of simulated incidents
 bench-calibration: ## Measure whether probabilities mean what they say, and abstention (an hour)
 bench-pipeline: ## Measure the time of an investigation by size of the system
+bench-rank: ## Measure the time of a ranking by number of components
 bench-simulator: ## Measure the time of a simulation
 bench-detect: ## Measure detection on one core: points a second, state, first detection; beside peers
 bench-nab: ## Score detection by the rules of the Numenta Anomaly Benchmark

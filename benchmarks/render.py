@@ -20,6 +20,7 @@ TITLES = {
     "counterfactual": "Counterfactuals beside what truly happens without the fault",
     "calibration": "Confidence: probabilities, abstention and candidate sets",
     "pipeline": "Time of an investigation by size of the system",
+    "rank": "Time of a ranking",
     "simulator": "Time of a simulation",
     "detect": "Detection: speed, size and start",
     "nab": "Detection: the Numenta Anomaly Benchmark",
