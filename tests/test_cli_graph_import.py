@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,12 @@ def test_stopped_while_it_reads_it_wrote_nothing(graph_command):
     os.mkfifo("traces.json")
     words = [COMMAND, "graph", "import", "traces.json"]
     # Opening one end of a pipe waits until the other is opened too.
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running, Path("traces.json").open("wb"):
+    heeds = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    # What a shell runs in the background ignores the signal, and so would all that it starts.
+    with (
+        subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=heeds) as running,
+        Path("traces.json").open("wb"),
+    ):
         running.send_signal(signal.SIGINT)
         _, err = running.communicate()
     assert (running.returncode, err) == (130, "hypocenter: stopped: nothing was written\n")
@@ -140,7 +146,8 @@ def test_stopped_while_it_writes_the_graph_is_whole_and_can_be_completed(graph_c
     other = sqlite3.connect(GRAPH, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     master, slave = pty.openpty()
-    with subprocess.Popen([COMMAND, "graph", "import", "calls.csv"], stderr=slave) as running:
+    heeds = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen([COMMAND, "graph", "import", "calls.csv"], stderr=slave, preexec_fn=heeds) as running:
         os.close(slave)
         shown = b""
         while b"opening the graph" not in shown:
