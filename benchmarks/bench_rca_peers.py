@@ -46,8 +46,8 @@ def main() -> None:
     cases = [source.path for source in truth.sources(results.data_folder(given.data) / "cases")]
     slow = {name: peer for name, peer in peers.items() if name in SLOW}
     kept = [*_measured(cases, quick), *_measured(cases[:: given.every], slow)]
-    print(*tally.lines(), sep="\n")
-    results.keep("rca_peers", kept, note=f"{NOTE} {_versions()}")
+    unanswered = "; ".join(tally.lines()) or "none"
+    results.keep("rca_peers", kept, note=f"{NOTE} Without an answer: {unanswered}. {_versions()}")
 
 
 def _measured(cases: Sequence[Path], peers: Mapping[str, Method]) -> Iterator[results.Row]:
