@@ -114,7 +114,6 @@ def test_nothing_else_can_go_from_a_case_without_it():
         perturb.without_far_ends(bare),
         perturb.without_series(bare, 0.5, 0),
         perturb.with_start_off(bare, 60),
-        perturb.without_start(bare),
     ):
         assert unchanged is bare
     signals = resolve(bare)
@@ -160,7 +159,6 @@ def test_a_start_is_off_by_minutes_and_by_a_row_at_least(case):
     coarse, fine = (replace(case, metrics=table(step_s=step)) for step in (300, 1))
     assert perturb.with_start_off_minutes(coarse, -2).started_at == NOON - timedelta(minutes=5)
     assert perturb.with_start_off_minutes(fine, 1).started_at == NOON + timedelta(minutes=1)
-    assert perturb.without_start(case).started_at is None
 
 
 SERVICES = [f"service-{number}" for number in range(8)]

@@ -138,11 +138,6 @@ def row_s(case: Case) -> float:
     return float(np.median(np.diff(case.metrics.times)) / np.timedelta64(1, "s"))
 
 
-def without_start(case: Case) -> Case:
-    """Return the case without its stated start: it has to be found."""
-    return case if case.started_at is None else replace(case, started_at=None)
-
-
 def with_wrong_graph(signals: Signals, share: float, seed: int) -> Signals:
     """Return the signals with a share of the dependencies wrong, others for another stretch of time.
 
