@@ -13,6 +13,8 @@ RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels 
  && /opt/hypocenter/bin/python -m hypocenter_workers.detect.prepare
 
 FROM python:3.13.1-slim-bookworm
+# LightGBM's wheel leaves OpenMP's library to the system.
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/hypocenter /opt/hypocenter
 RUN useradd --system --uid 10001 --no-create-home hypocenter
 USER hypocenter

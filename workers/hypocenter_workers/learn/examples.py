@@ -1,0 +1,37 @@
+"""Incidents to learn from: what could be known of each when its verdict was due, and apart from it the label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hypocenter.telemetry import Case
+    from hypocenter_graph.rank import Ranking
+    from hypocenter_graph.topology import Topology
+
+
+@dataclass(frozen=True)
+class Example:
+    """One incident as it was seen: the case as read, and what the unlearned ranking made of it. Knows no label."""
+
+    incident_id: str
+    system: str
+    at: datetime | None
+    case: Case
+    topology: Topology
+    ranking: Ranking
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is known of an incident afterwards; None where nobody said.
+
+    `roots` are the components at which it began, any of them right; `source` says who said so.
+    """
+
+    roots: tuple[str, ...] = ()
+    fault_type: str | None = None
+    source: str = ""
