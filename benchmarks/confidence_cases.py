@@ -15,7 +15,7 @@ from hypocenter.simulator.faults import FAULTS
 from hypocenter.simulator.shapes import SHAPES
 from hypocenter_graph.calibration import Strengths, strengths_of
 from hypocenter_workers import truth
-from hypocenter_workers.investigate import Options, rank_case
+from hypocenter_workers.investigate import Options, ranked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,8 +94,8 @@ def _run(sources: Sequence[truth.Source], worlds: Sequence[str], jobs: int) -> I
 def incidents_of(source: truth.Source, world: str) -> list[Incident]:
     """Rank the cases of one source."""
     pairs = zip(read_cases(source.path), truth.truths(source), strict=True)
-    ranked = ((rank_case(case, Options(at=case.started_at)), label) for case, label in pairs)
-    return [incident_of(ranking, label.roots, world, source.dataset) for ranking, label in ranked if ranking.scored]
+    seen = ((ranked(case, Options(at=case.started_at)).ranking, label) for case, label in pairs)
+    return [incident_of(ranking, label.roots, world, source.dataset) for ranking, label in seen if ranking.scored]
 
 
 def incident_of(ranking: Ranking, roots: Sequence[str], world: str, group: str) -> Incident:

@@ -100,7 +100,7 @@ def investigate(
     options state the graph. `resolved` are the signals of the case, where somebody has them already. Raises InputError
     when the case holds nothing to look at, or when the target is unknown.
     """
-    found = _ranked(case, options, graph, resolved)
+    found = ranked(case, options, graph, resolved=resolved)
     resolved, start, seen = found.resolved, found.start, found.seen
     verdict = _verdict(case, resolved, found.topology, start, seen, found.ranking, options)
     verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *found.left_open))
@@ -120,15 +120,13 @@ def _with_counterfactuals(
     return with_counterfactuals(verdict.suspects, found.ranking, found.topology, verdict.target, telemetry)
 
 
-def rank_case(case: Case, options: Options, graph: KnownGraph | None = None) -> Ranking:
+def ranked(
+    case: Case, options: Options, graph: KnownGraph | None = None, *, resolved: Signals | None = None
+) -> Ranked:
     """Rank the components of a case as `investigate` does, and say nothing of them; for fitting and measuring.
 
     Raises InputError as `investigate` does.
     """
-    return _ranked(case, options, graph, None).ranking
-
-
-def _ranked(case: Case, options: Options, graph: KnownGraph | None, resolved: Signals | None) -> Ranked:
     if resolved is None:
         resolved = signals.resolve(case, component_labels=options.component_labels, overrides=options.overrides)
     moved = Movements(resolved, _masked(case))
