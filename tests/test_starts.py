@@ -15,7 +15,7 @@ from hypocenter.readers import read_cases
 from hypocenter.simulator import read_scenario, simulate, write_case
 from hypocenter.telemetry import SeriesTable, Signals
 from hypocenter_workers.detect.deviations import deviations
-from hypocenter_workers.detect.onset import BEFORE_ALERT, FIRST_SIGNS, MOST_ONSETS, find_onset, find_onsets
+from hypocenter_workers.detect.onset import BEFORE_ALERT, FIRST_SIGNS, MOST_ONSETS, find_onsets
 from hypocenter_workers.investigate import Options, investigate
 from hypocenter_workers.starts import EARLIER, LATER, MOST_MEASURED, Movements, best_start, plausible_starts
 
@@ -190,7 +190,6 @@ def test_onsets_lie_apart_and_the_highest_comes_first(seed, risen):
     assert heights == sorted(heights, reverse=True)
     assert heights[:1] in ([], [1.0])
     assert all(0 < height <= 1 for height in heights)
-    assert found[:1] == (() if not found else (find_onset([steps(seed, risen=risen)], []),))
 
 
 def test_of_two_incidents_the_wider_is_higher_and_both_are_found():
@@ -207,7 +206,7 @@ EARLY_AND_LATE = ((100, 7), (300, 3))
 @pytest.mark.parametrize("modality", ["logs", "traces"])
 def test_what_was_recorded_close_up_bounds_the_search(modality):
     whole = steps(1, risen=EARLY_AND_LATE)
-    assert abs((find_onset([whole], []).at - START) / seconds(15) - 100) <= 2
+    assert abs((find_onsets([whole], [])[0].at - START) / seconds(15) - 100) <= 2
     bounded = find_onsets([whole, close_up(280, 60, modality=modality)], [])
     assert abs((bounded[0].at - START) / seconds(15) - 300) <= 2
     assert not any(abs((onset.at - START) / seconds(15) - 100) <= 20 for onset in bounded)

@@ -47,16 +47,6 @@ class Onset:
     height: float = 1.0
 
 
-def find_onset(
-    tables: Sequence[SeriesTable],
-    references: Sequence[SeriesTable],
-    neighbours: Sequence[np.datetime64] = (),
-    alerted: np.datetime64 | None = None,
-) -> Onset | None:
-    """Find when the incident began, as `find_onsets` does; None when nothing is out of its normal."""
-    return next(iter(find_onsets(tables, references, neighbours, alerted)), None)
-
-
 def find_onsets(
     tables: Sequence[SeriesTable],
     references: Sequence[SeriesTable],
