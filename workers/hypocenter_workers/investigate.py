@@ -120,9 +120,7 @@ def _with_counterfactuals(
     return with_counterfactuals(verdict.suspects, found.ranking, found.topology, verdict.target, telemetry)
 
 
-def ranked(
-    case: Case, options: Options, graph: KnownGraph | None = None, *, resolved: Signals | None = None
-) -> Ranked:
+def ranked(case: Case, options: Options, graph: KnownGraph | None = None, *, resolved: Signals | None = None) -> Ranked:
     """Rank the components of a case as `investigate` does, and say nothing of them; for fitting and measuring.
 
     Raises InputError as `investigate` does.
