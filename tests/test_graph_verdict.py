@@ -23,8 +23,9 @@ from hypocenter.model import (
 )
 from hypocenter_graph.calibration import probabilities
 from hypocenter_graph.deviation import Deviation
-from hypocenter_graph.evidence import MOST_EVIDENCE, evidence_for, fault_type_of, ruled_out
+from hypocenter_graph.evidence import MOST_EVIDENCE, evidence_for, fault_type_of
 from hypocenter_graph.rank import Context, rank
+from hypocenter_graph.ruled_out import ruled_out
 from hypocenter_graph.topology import build_topology
 from hypocenter_graph.verdict import MOST_NODES, blame_path, graph_view, propagation, suspects_of
 

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from hypocenter.model import ComponentType, MetricKind
 from hypocenter_graph.channels import surge_strength
+from hypocenter_graph.cleared import BY_CALLEES, BY_CONSUMERS, BY_GUESTS, BY_HOST, BY_LOAD, Cleared
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hypocenter_graph.channels import Finding
     from hypocenter_graph.observations import Observations
     from hypocenter_graph.symptoms import Explained
     from hypocenter_graph.topology import Topology
+
+    Known = Mapping[tuple[str, str], Finding]
 
 HOST_CHANNELS = frozenset({"cpu", "memory", "disk", "saturation"})
 OWN_USE = frozenset({"cpu", "memory", "disk"})
@@ -41,66 +44,76 @@ def exonerate_by_common_cause(
     explained: Mapping[tuple[str, str], Explained],
     topology: Topology,
     seen: Observations,
-) -> list[Finding]:
-    """Weaken what a component suffers by the share that its callees, its host, its load or its consumer explain."""
-    strengths = _strengths(findings)
-    surge = max((f.strength for f in findings if f.channel == "traffic"), default=0.0)
-    return [
-        replace(
-            finding, strength=finding.strength * (1.0 - _cleared(finding, strengths, explained, topology, seen, surge))
-        )
-        for finding in findings
-    ]
+) -> tuple[list[Finding], tuple[Cleared, ...]]:
+    """Weaken what a component suffers by the share that its callees, its host, its load or its consumer explain.
+
+    Returns all findings as they then are, and what cleared those that something explains.
+    """
+    known = {(f.component, f.channel): f for f in findings}
+    surge = max((f for f in findings if f.channel == "traffic"), key=lambda f: f.strength, default=None)
+    left, cleared = [], []
+    for finding in findings:
+        reasons = _reasons(finding, known, explained, topology, seen, surge)
+        best = max(reasons, key=lambda reason: reason.share, default=None)
+        left.append(replace(finding, strength=finding.strength * (1.0 - (best.share if best else 0.0))))
+        cleared += [best] if best and best.share > 0 else []
+    return left, tuple(cleared)
 
 
-def _strengths(findings: Sequence[Finding]) -> dict[tuple[str, str], float]:
-    return {(f.component, f.channel): f.strength for f in findings}
-
-
-def _cleared(
+def _reasons(
     finding: Finding,
-    strengths: Mapping[tuple[str, str], float],
+    known: Known,
     explained: Mapping[tuple[str, str], Explained],
     topology: Topology,
     seen: Observations,
-    surge: float,
-) -> float:
+    surge: Finding | None,
+) -> Iterator[Cleared]:
     component, channel = finding.component, finding.channel
     if channel in HOST_CHANNELS and topology.components_type(component) is ComponentType.HOST:
-        return _by_guests(component, channel, strengths, topology)
-    share = 0.0
+        yield from _by_guests(finding, known, topology)
+        return
     if channel in CONSEQUENCES:
-        share = max(share, _by_callees(component, explained), _by_consumers(component, strengths, topology))
+        yield from _by_callees(finding, explained)
+        yield from _by_consumers(finding, known, topology)
     if channel in CONSEQUENCES | SYMPTOMS:
-        share = max(share, _by_host(component, strengths, topology))
-    if channel in CONSEQUENCES | SYMPTOMS | OWN_USE and surge:
-        share = max(share, surge * _surged(component, seen) if topology.callers.get(component) else 0.0)
-    return share
+        yield from _by_host(finding, known, topology)
+    if channel in CONSEQUENCES | SYMPTOMS | OWN_USE and surge and topology.callers.get(component):
+        yield from _by_load(finding, surge, seen)
 
 
-def _by_callees(component: str, explained: Mapping[tuple[str, str], Explained]) -> float:
-    return max((explained[component, c].share for c in SYMPTOMS if (component, c) in explained), default=0.0)
+def _by_callees(finding: Finding, explained: Mapping[tuple[str, str], Explained]) -> Iterator[Cleared]:
+    for channel in sorted(SYMPTOMS):
+        reason = explained.get((finding.component, channel))
+        if reason is not None:
+            yield Cleared(finding, reason.share, BY_CALLEES, reason.by)
 
 
-def _by_consumers(component: str, strengths: Mapping[tuple[str, str], float], topology: Topology) -> float:
-    consumers = topology.consumers(component)
-    return max((strengths.get((c, channel), 0.0) for c in consumers for channel in SYMPTOMS), default=0.0)
+def _by_consumers(finding: Finding, known: Known, topology: Topology) -> Iterator[Cleared]:
+    for consumer in topology.consumers(finding.component):
+        for felt in (known.get((consumer, channel)) for channel in sorted(SYMPTOMS)):
+            if felt is not None:
+                yield Cleared(finding, felt.strength, BY_CONSUMERS, consumer, felt.deviations)
 
 
-def _by_host(component: str, strengths: Mapping[tuple[str, str], float], topology: Topology) -> float:
+def _by_host(finding: Finding, known: Known, topology: Topology) -> Iterator[Cleared]:
     """A host that is short of something clears the guest that does not use more of it itself."""
-    share = 0.0
-    for host in topology.hosts.get(component, ()):
-        for channel in HOST_CHANNELS:
-            own = strengths.get((component, channel), 0.0) if channel in OWN_USE else 0.0
-            share = max(share, TRUST_IN_HOST * strengths.get((host, channel), 0.0) * (1.0 - own))
-    return share
+    for host in topology.hosts.get(finding.component, ()):
+        for channel in sorted(HOST_CHANNELS):
+            short = known.get((host, channel))
+            own = known.get((finding.component, channel)) if channel in OWN_USE else None
+            if short is not None:
+                share = TRUST_IN_HOST * short.strength * (1.0 - (own.strength if own else 0.0))
+                yield Cleared(finding, share, BY_HOST, host, short.deviations)
 
 
-def _by_guests(host: str, channel: str, strengths: Mapping[tuple[str, str], float], topology: Topology) -> float:
-    return max((strengths.get((guest, channel), 0.0) for guest in topology.guests.get(host, ())), default=0.0)
+def _by_guests(finding: Finding, known: Known, topology: Topology) -> Iterator[Cleared]:
+    for guest in topology.guests.get(finding.component, ()):
+        uses = known.get((guest, finding.channel))
+        if uses is not None:
+            yield Cleared(finding, uses.strength, BY_GUESTS, guest, uses.deviations)
 
 
-def _surged(component: str, seen: Observations) -> float:
-    """How much more work reaches the component itself, 0 to 1."""
-    return max((surge_strength(d) for d in seen.served(component, MetricKind.TRAFFIC)), default=0.0)
+def _by_load(finding: Finding, surge: Finding, seen: Observations) -> Iterator[Cleared]:
+    """More work that reaches the component itself while more comes in at the entry."""
+    for d in seen.served(finding.component, MetricKind.TRAFFIC):
+        yield Cleared(finding, surge.strength * surge_strength(d), BY_LOAD, surge.component, (*surge.deviations, d))

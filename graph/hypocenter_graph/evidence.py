@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hypocenter.catalog import KINDS, describe, format_value
-from hypocenter.model import Evidence, RuledOut
+from hypocenter.model import Evidence
 from hypocenter_graph.symptoms import ERRORS, Explained, Symptom
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ LEAST_EXPLAINED = 0.3
 MOST_EVIDENCE = 8
 OLDER_TROUBLE = timedelta(minutes=5)
 LEAST_TELLING = 0.15
-EXPLAINED = "explained by what it leans on"
-BESIDE = "not on a way to the symptom"
 HOW_IT_HURTS = frozenset({"latency", "errors", "change"})
 FAULT_TYPES = {
     "cpu": "cpu",
@@ -128,22 +126,6 @@ def fault_type_of(scored: Scored) -> str:
         return (mechanisms or [kind for kind, _ in told])[0]
     others = [f.deviations[0].series for f, _ in scored.findings if f.deviations]
     return KINDS[others[0].kind].fault_type if others else "unknown"
-
-
-def ruled_out(ranking: Ranking, spared: frozenset[str], reachable: Mapping[str, int] | None) -> tuple[RuledOut, ...]:
-    """Say of components that look guilty and are not suspects what clears them: their callees, or the graph."""
-    found = {}
-    for (component, _), explained in sorted(ranking.explained.items(), key=lambda item: -item[1].share):
-        if component not in spared and component not in found and explained.share >= LEAST_EXPLAINED:
-            symptom = max((s for (c, _), s in ranking.symptoms.items() if c == component), key=lambda s: s.impact)
-            reason = exoneration(symptom, ranking.explained[component, symptom.channel])
-            found[component] = RuledOut(component, reason, EXPLAINED)
-    if reachable is not None:
-        for scored in ranking.scored:
-            if scored.score > 0.1 and scored.component not in reachable and scored.component not in spared:
-                reason = "out of its normal, but the symptom does not depend on it"
-                found.setdefault(scored.component, RuledOut(scored.component, reason, BESIDE))
-    return tuple(found.values())
 
 
 def finite(value: float) -> float | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hypocenter.signals.components import is_pseudo
 from hypocenter_graph.channels import CHANNELS, Finding, alerts, changes, surges
+from hypocenter_graph.cleared import late_changes
 from hypocenter_graph.common_causes import exonerate_by_common_cause
 from hypocenter_graph.observations import observe
 from hypocenter_graph.symptoms import Explained, Symptom, blamed_by_callers, exonerate, find_symptoms, symptom_findings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hypocenter.model import Alert, ChangeEvent, Target
+    from hypocenter_graph.cleared import Cleared
     from hypocenter_graph.deviation import Deviation
     from hypocenter_graph.observations import Observations
     from hypocenter_graph.topology import Topology
@@ -68,6 +70,7 @@ class Ranking:
     symptoms: Mapping[tuple[str, str], Symptom]
     explained: Mapping[tuple[str, str], Explained]
     seen: Observations
+    cleared: tuple[Cleared, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) 
     findings += changes(context.changes, context.onset, {f.component for f in findings if f.strength > NOTABLE})
     findings += [] if seen.own else alerts(context.alerts)
     findings += surges(seen, topology.entries())
-    findings = exonerate_by_common_cause(findings, explained, topology, seen)
+    findings, cleared = exonerate_by_common_cause(findings, explained, topology, seen)
     by_component: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_component[finding.component].append(finding)
@@ -112,7 +115,8 @@ def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) 
         _score(c, by_component[c], beside=_is_beside(c, topology, seen, reach))
         for c in components_of(topology, seen, by_component)
     ]
-    return Ranking(tuple(sorted(scored, key=lambda s: (-s.score, s.component))), symptoms, explained, seen)
+    cleared += late_changes(context.changes, context.onset)
+    return Ranking(tuple(sorted(scored, key=lambda s: (-s.score, s.component))), symptoms, explained, seen, cleared)
 
 
 def rank_over(starts: Sequence[Assumed], topology: Topology, context: Context) -> tuple[Ranking, int]:

@@ -16,9 +16,9 @@ from hypocenter_graph.calibration import threshold
 from hypocenter_graph.candidates import COVERAGE, candidates
 from hypocenter_graph.causes import independent_causes, propagation_of_all
 from hypocenter_graph.deviation import UNUSUAL
-from hypocenter_graph.evidence import ruled_out
 from hypocenter_graph.next_check import next_check
 from hypocenter_graph.rank import Assumed, Context, Ranking, rank, rank_over
+from hypocenter_graph.ruled_out import ruled_out
 from hypocenter_graph.topology import Topology, build_topology
 from hypocenter_graph.verdict import graph_view, suspects_of
 from hypocenter_workers.blind_spots import blind_spots
