@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from hypothesis import settings
 from native_neo4j import Neo4j, UnavailableError
+from native_postgres import Postgres
 from server_process import ServerProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hypocenter.stores.opening import SqlRecords
     from hypocenter_graph.stores.contract import GraphStore
     from hypocenter_graph.stores.neo4j import Connection
 
+S = TypeVar("S")
 PACKAGES = {"redis-server": "redis-server", "prometheus": "prometheus", "chromium": "chromium", "dot": "graphviz"}
 PROMETHEUS_CONFIG = """\
 global: {scrape_interval: 15s}
@@ -123,14 +127,27 @@ def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         yield f"http://127.0.0.1:{port}"
 
 
-def _neo4j(folder: Path) -> Neo4j:
-    """Return a server that is not started yet; without Java, Maven or a network skip, or fail where CI is set."""
+def _had(server: Callable[[Path], S], folder: Path) -> S:
+    """Return a server; where what it takes is not installed skip, or fail where CI is set."""
     try:
-        return Neo4j(folder)
+        return server(folder)
     except UnavailableError as error:
         if os.environ.get("CI"):
             pytest.fail(f"{error}; with CI set nothing is skipped")
         pytest.skip(str(error))
+
+
+def _neo4j(folder: Path) -> Neo4j:
+    """Return a server that is not started yet."""
+    return _had(Neo4j, folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One PostgreSQL for all tests: its `url()`, `user`, `password_file`; tests keep apart by database or tenant."""
+    # The folders of tests are closed to the account that the server runs as where the tests run as root.
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder, _had(Postgres, Path(folder)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -185,6 +202,29 @@ def graph(new_graph: Callable[[], GraphStore]) -> Iterator[GraphStore]:
     """An empty graph store of each kind in turn."""
     with closing(new_graph()) as store:
         yield store
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def records_at(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_tenant: Callable[[], str]
+) -> Iterator[Callable[[str], SqlRecords]]:
+    """`records_at(tenant)` are the records of a tenant in one place of each kind in turn; closed after the module."""
+    from hypocenter.stores.opening import open_records
+
+    with ExitStack() as opened, pytest.MonkeyPatch.context() as patched:
+        if request.param == "sqlite":
+            place = str(tmp_path_factory.mktemp("records") / "all.db")
+        else:
+            server = request.getfixturevalue("postgres_server")
+            patched.setenv("HYPOCENTER_RECORDS_PASSWORD_FILE", str(server.password_file))
+            place = server.url()
+        yield lambda tenant: opened.enter_context(closing(open_records(place, tenant)))
+
+
+@pytest.fixture
+def records(records_at: Callable[[str], SqlRecords], tenant: str) -> SqlRecords:
+    """The records, none so far, of a tenant in each kind of place in turn."""
+    return records_at(tenant)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
@@ -41,7 +42,13 @@ SETTINGS = (
     Setting("neo4j_password_file", None, "File that holds the password of the Neo4j server."),
     Setting("neo4j_database", "neo4j", "Database of the Neo4j server."),
     Setting("neo4j_timeout", 15.0, "Seconds in which a Neo4j server must answer, retries and all."),
-    Setting("tenant", "default", "Whose graph it is: graphs of different tenants in one place never meet."),
+    Setting(
+        "tenant", "default", "Whose graph and records they are: those of different tenants in one place never meet."
+    ),
+    Setting(
+        "records", None, "Where history, feedback and models are kept: a SQLite file, or postgresql://USER@HOST/NAME."
+    ),
+    Setting("records_password_file", None, "File that holds the password of the PostgreSQL server."),
     Setting("precision", 0.8, "Wanted share of named causes that are right; where it cannot be kept, none is named."),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -64,3 +71,15 @@ def read(name: str, environ: Mapping[str, str] | None = None) -> str | int | flo
     except ValueError as error:
         wanted = type(setting.default).__name__
         raise InputError(f"{setting.variable}={text!r} is not a valid {wanted}; {setting.help}") from error
+
+
+def data_home(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the folder for what is kept where nobody named a place, by the XDG Base Directory Specification.
+
+    >>> str(data_home({"XDG_DATA_HOME": "/home/me/data"}))
+    '/home/me/data/hypocenter'
+    """
+    named = (os.environ if environ is None else environ).get("XDG_DATA_HOME")
+    # The specification has relative paths ignored.
+    base = Path(named) if named and Path(named).is_absolute() else Path.home() / ".local" / "share"
+    return base / "hypocenter"

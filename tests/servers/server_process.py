@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import signal
 import socket
 import subprocess
 import threading
@@ -28,17 +29,25 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """A running server, from the first line that says `ready`.
+    """A running server, from the first line that says `ready`; `account` is the user it runs as, where not this one.
 
     Raises RuntimeError with the server's words when it ends, or START_SECONDS pass, without that line.
     """
 
-    def __init__(self, command: Sequence[str], ready: str, folder: Path | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], ready: str, folder: Path | None = None, account: str | None = None
+    ) -> None:
         self._ready = ready
         self._said: deque[str] = deque(maxlen=KEPT_LINES)
         self._is_ready: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace"
+            command,
+            cwd=folder,
+            user=account,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
         )
         self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
         self._listener.start()
@@ -53,9 +62,9 @@ class ServerProcess:
         """The process's number."""
         return self._process.pid
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the server as an operator would; raises subprocess.TimeoutExpired if it had to be killed."""
-        self._process.terminate()
+        self._process.send_signal(how)
         try:
             self._process.wait(STOP_SECONDS)
         finally:

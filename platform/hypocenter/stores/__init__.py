@@ -1,0 +1,1 @@
+"""What is kept for good, each kind behind a Protocol: incident history, feedback and models."""

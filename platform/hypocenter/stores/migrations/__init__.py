@@ -1,0 +1,1 @@
+"""How a database of records came to its present shape, step by step; run by Alembic."""

@@ -1,0 +1,141 @@
+"""What is kept besides history: what people said of verdicts, and models with their lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from hypocenter.history.past_incident import HistoryStore
+
+
+class Says(StrEnum):
+    """What an opinion says of a verdict."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    CAUSE = "cause"
+    NOT_AN_INCIDENT = "not-an-incident"
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What somebody said of an incident's verdict, and when; `at` is in UTC.
+
+    `component` is the real cause where `says` is CAUSE, else the one that the verdict named, "" where nobody told.
+    """
+
+    incident_id: str
+    says: Says
+    by: str
+    at: datetime
+    component: str = ""
+    fault_type: str = ""
+    note: str = ""
+
+
+class FeedbackStore(Protocol):
+    """The opinions of one tenant. They are added and never altered: whoever changes their mind says so anew."""
+
+    def add_opinion(self, opinion: Opinion) -> None:
+        """Keep one more opinion."""
+
+    def opinions(self, incident_id: str | None = None) -> Sequence[Opinion]:
+        """Return the opinions on one incident or on all, in the order in which they were added."""
+
+
+class Status(StrEnum):
+    """Where a version of a model is in its life; at most one version of a name is serving."""
+
+    CANDIDATE = "candidate"
+    SERVING = "serving"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class NewModel:
+    """A model to register: `parts` are its named texts, `card` a JSON object that describes it.
+
+    `data_hash` is one of the incidents that it was trained on.
+    """
+
+    name: str
+    kind: str
+    created_at: datetime
+    data_hash: str
+    card: Mapping[str, Any]
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A registered model; versions of a name count from 1."""
+
+    name: str
+    version: int
+    kind: str
+    status: Status
+    created_at: datetime
+    data_hash: str
+    card: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEvent:
+    """That a version of a model was put to serve: how (`promoted` or `rolled back`), when, by whom and why.
+
+    `forced` says that the gate had not let it through.
+    """
+
+    name: str
+    version: int
+    action: str
+    at: datetime
+    by: str = ""
+    reason: str = ""
+    forced: bool = False
+
+
+class ModelStore(Protocol):
+    """The models of one tenant. What was registered stays as it is; only its status changes."""
+
+    def add_model(self, model: NewModel) -> int:
+        """Keep a model as the next version of its name, a candidate; return that version."""
+
+    def models(self) -> Sequence[ModelVersion]:
+        """Return every version, by name, then version."""
+
+    def model_parts(self, name: str, version: int) -> Mapping[str, str]:
+        """Return the texts of a version; raises InputError when there is no such version."""
+
+    def serve(self, event: ModelEvent) -> None:
+        """Put the event's version to serve, retire the one that served, and keep the event; all of it or nothing.
+
+        Raises InputError when there is no such version.
+        """
+
+    def model_events(self, name: str) -> Sequence[ModelEvent]:
+        """Return what happened to versions of a name, oldest first."""
+
+
+class Records(Protocol):
+    """All that is kept for one tenant, in one place; every call may raise SourceError when that cannot be reached."""
+
+    @property
+    def history(self) -> HistoryStore:
+        """Past incidents."""
+
+    @property
+    def feedback(self) -> FeedbackStore:
+        """What people said of verdicts."""
+
+    @property
+    def models(self) -> ModelStore:
+        """Models with their lives."""
+
+    def close(self) -> None:
+        """Let go of files and connections; the records answer no more."""

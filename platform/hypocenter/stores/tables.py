@@ -1,0 +1,68 @@
+"""The tables of records as they are now; `migrations` says how they came to be so, and a test that both agree.
+
+Times are microseconds since 1970. A `record` is a JSON object, of which the other columns hold what is asked by.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
+
+METADATA = MetaData()
+# PostgreSQL sorts by the rules of a language otherwise, SQLite by bytes.
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+# SQLite counts up by itself only in a column of exactly this type.
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+
+INCIDENTS = Table(
+    "incidents",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("identity", TEXT, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("is_current", Boolean, nullable=False),
+    Column("saved_by", TEXT, nullable=False),
+    Column("source", TEXT, nullable=False),
+    Column("key", TEXT, nullable=False),
+    Column("started_us", BigInteger),
+    Column("record", TEXT, nullable=False),
+    Index("incidents_current", "tenant", "is_current", "started_us"),
+)
+OPINIONS = Table(
+    "opinions",
+    METADATA,
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
+    Column("tenant", TEXT, nullable=False),
+    Column("incident_id", TEXT, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Index("opinions_by_incident", "tenant", "incident_id"),
+)
+MODELS = Table(
+    "models",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("name", TEXT, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("kind", TEXT, nullable=False),
+    Column("status", TEXT, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("data_hash", TEXT, nullable=False),
+    Column("card", TEXT, nullable=False),
+)
+MODEL_PARTS = Table(
+    "model_parts",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("name", TEXT, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("part", TEXT, primary_key=True),
+    Column("content", TEXT, nullable=False),
+)
+MODEL_EVENTS = Table(
+    "model_events",
+    METADATA,
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
+    Column("tenant", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Index("model_events_by_name", "tenant", "name"),
+)
