@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hypocenter.catalog import FAULT_TYPES, KINDS
 from hypocenter.model import (
+    Alert,
     ChangeEvent,
     Component,
     ComponentType,
@@ -175,6 +176,67 @@ def test_a_change_is_evidence_in_words():
     ranking = rank(CHAIN, build_topology([], CALLS), Context(None, ONSET, (change,)))
     told = evidence_for(ranking.scored[0], ranking, {})
     assert [e.text for e in told if e.channel == "change"] == ["db: deploy v2 4 min before the onset"]
+
+
+def test_a_change_after_the_onset_speaks_against_it_having_caused_anything():
+    change = ChangeEvent("db", ONSET + timedelta(minutes=4), "deploy", "v2")
+    ranking = rank(CHAIN, build_topology([], CALLS), Context(None, ONSET, (change,)))
+    db = next(scored for scored in ranking.scored if scored.component == "db")
+    told = [e for e in evidence_for(db, ranking, {}) if e.channel == "change"]
+    assert [(e.text, e.supports, e.share) for e in told] == [("db: deploy v2 came 4 min after the onset", False, 0.0)]
+
+
+def seen_by_callers(*deviations):
+    """Return the evidence against a database that only its callers know, and the database as a suspect."""
+    calls = [Dependency("web", "db"), Dependency("ads", "db")]
+    ranking = rank(deviations, build_topology([], calls), Context(None, ONSET))
+    suspect = next(s for s in suspects_of(ranking, build_topology([], calls), None, {}) if s.component == "db")
+    return next(e for e in suspect.evidence if e.channel == "callers"), suspect
+
+
+def of(component, kind, before, after, peer=None, z=40.0):
+    side = "client" if peer else None
+    return Deviation(Series(component, f"{kind}_mean", kind, KINDS[kind].unit, "mean", side, peer), before, after, z)
+
+
+def test_what_a_caller_loses_is_told_in_seconds_and_requests():
+    lost = of("web", MetricKind.EDGE_GAP, 0.001, 0.301, "db")
+    told, suspect = seen_by_callers(slow("web", 0.1, 0.5), of("web", MetricKind.TRAFFIC, 20.0, 20.0, z=0.0), lost)
+    assert told.text == (
+        "web mean latency rose from 100 ms to 500 ms, 75% of that on db: 6 seconds of waiting a second,"
+        " at 20 requests a second"
+    )
+    assert (told.series, told.unit, told.before, told.after) == ("web|latency_mean", "s", 0.1, 0.5)
+    assert suspect.series is None
+
+
+def test_more_callers_that_lose_are_counted_and_requests_that_nobody_counts_left_out():
+    gaps = [of(caller, MetricKind.EDGE_GAP, 0.001, after, "db") for caller, after in (("web", 0.301), ("ads", 0.25))]
+    told, _ = seen_by_callers(slow("web", 0.1, 0.4), slow("ads", 0.1, 0.4), *gaps)
+    assert told.text == (
+        "web mean latency rose from 100 ms to 400 ms, 100% of that on db (1 more of its callers lose on it too)"
+    )
+
+
+def fired(component, name, after_s=None, state=""):
+    return Alert(component, name, ONSET + timedelta(seconds=after_s) if after_s is not None else None, state=state)
+
+
+@pytest.mark.parametrize(
+    ("alerts", "text"),
+    [
+        ([fired("web", "slow", 0), fired("db", "cpu", 40, "up"), fired("db", "cpu", 60, "up"), fired("db", "io", 50)],
+         "db: 3 of 4 alerts, 40 s after the first of all: 2x cpu up, io"),
+        ([fired("web", "slow", 10), *(fired("db", name, 0) for name in "abcde")],
+         "db: 5 of 6 alerts, the first of all among them: a, b, c and 2 more kinds"),
+        ([*(fired("db", name) for name in "abcd"), fired("web", "slow", 1)],
+         "db: 4 of 5 alerts: a, b, c and 1 more kind"),
+    ],
+)  # fmt: skip
+def test_alerts_are_told_by_number_kind_and_time(alerts, text):
+    ranking = rank([], build_topology([], CALLS), Context(None, ONSET, (), tuple(alerts)))
+    db = next(scored for scored in ranking.scored if scored.component == "db")
+    assert [e.text for e in evidence_for(db, ranking, {})] == [text]
 
 
 def test_propagation_follows_the_calls_up(shop):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hypocenter.model import MetricKind
+from hypocenter_graph.alert_words import told_of
 from hypocenter_graph.deviation import UNUSUAL
 
 if TYPE_CHECKING:
@@ -291,18 +292,21 @@ def alerts(fired: Iterable[Alert]) -> list[Finding]:
     What fires everywhere tells least about where it began, so each kind of alert counts by how few components it hit;
     a component's own metrics count in full, failing calls and log lines, which callers share, a little.
     """
+    known = tuple(fired)
+    own: dict[str, list[Alert]] = defaultdict(list)
     kinds: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     hit: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-    for alert in fired:
+    for alert in known:
+        own[alert.component].append(alert)
         kind = (alert.modality, alert.name, "" if alert.modality == "log" else alert.state)
         kinds[alert.component].add(kind)
         hit[kind].add(alert.component)
     weight = {
-        component: math.fsum(ALERT_TRUST.get(kind[0], 1.0) * math.log1p(len(kinds) / len(hit[kind])) for kind in own)
-        for component, own in kinds.items()
+        component: math.fsum(ALERT_TRUST.get(kind[0], 1.0) * math.log1p(len(kinds) / len(hit[kind])) for kind in of)
+        for component, of in kinds.items()
     }
     most = max(weight.values(), default=1.0)
-    return [Finding(c, "alerts", w / most, text=f"{len(kinds[c])} different alerts fired") for c, w in weight.items()]
+    return [Finding(c, "alerts", w / most, text=told_of(own[c], known)) for c, w in weight.items()]
 
 
 def surges(seen: Observations, entries: Iterable[str]) -> list[Finding]:

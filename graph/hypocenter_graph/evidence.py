@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 
 from hypocenter.catalog import KINDS, describe, format_value
 from hypocenter.model import Evidence
-from hypocenter_graph.symptoms import ERRORS, Explained, Symptom
+from hypocenter_graph.cleared import TOO_LATE
+from hypocenter_graph.symptoms import ERRORS, LEAST_BLAME, Explained, Symptom
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from hypocenter.model import Series
     from hypocenter_graph.channels import Finding
+    from hypocenter_graph.deviation import Deviation
     from hypocenter_graph.rank import Ranking, Scored
 
 LEAST_EXPLAINED = 0.3
 MOST_EVIDENCE = 8
+CALLERS = "callers"
 OLDER_TROUBLE = timedelta(minutes=5)
 LEAST_TELLING = 0.15
 HOW_IT_HURTS = frozenset({"latency", "errors", "change"})
@@ -49,7 +52,8 @@ def evidence_for(
     scored: Scored, ranking: Ranking, onsets: Mapping[Series, datetime], onset: datetime | None = None
 ) -> tuple[Evidence, ...]:
     """Return what speaks for a suspect, strongest first, and then what speaks against it."""
-    found = [_evidence(finding, share, onsets) for finding, share in _once_each(scored)[:MOST_EVIDENCE] if share > 0]
+    told = [(finding, share) for finding, share in _once_each(scored)[:MOST_EVIDENCE] if share > 0]
+    found = [_evidence(finding, share, ranking, onsets) for finding, share in told]
     return (*found, *_against(scored.component, ranking, onsets), *_earlier(scored.component, onsets, onset))
 
 
@@ -73,14 +77,26 @@ def _earlier(component: str, onsets: Mapping[Series, datetime], onset: datetime 
     return [Evidence("earlier", text, supports=False, onset=min(own))]
 
 
-def _evidence(finding: Finding, share: float, onsets: Mapping[Series, datetime]) -> Evidence:
-    if not finding.deviations:
-        return Evidence(finding.channel, f"{finding.component}: {finding.text}", share=share)
-    told = finding.deviations[0]
+def _evidence(finding: Finding, share: float, ranking: Ranking, onsets: Mapping[Series, datetime]) -> Evidence:
+    if finding.deviations:
+        told = finding.deviations[0]
+        return _shown(finding.channel, describe(told.series, told.before, told.after), told, onsets, share)
+    blaming = _blaming(finding.component, ranking) if finding.channel == CALLERS else []
+    if blaming:
+        told = _worst(ranking.symptoms[blaming[0]])
+        return _shown(CALLERS, _lost(finding.component, blaming, ranking), told, onsets, share)
+    return Evidence(finding.channel, f"{finding.component}: {finding.text}", share=share)
+
+
+def _shown(
+    channel: str, text: str, told: Deviation, onsets: Mapping[Series, datetime], share: float | None = None
+) -> Evidence:
+    """Return a finding with the numbers of the series that shows it; against a suspect where it has no `share`."""
     return Evidence(
-        channel=finding.channel,
-        text=describe(told.series, told.before, told.after),
-        share=share,
+        channel=channel,
+        text=text,
+        supports=share is not None,
+        share=share or 0.0,
         series=told.series.name,
         unit=told.series.unit,
         before=finite(told.before),
@@ -89,25 +105,43 @@ def _evidence(finding: Finding, share: float, onsets: Mapping[Series, datetime])
     )
 
 
+def _worst(symptom: Symptom) -> Deviation:
+    return max(symptom.deviations.values(), key=lambda d: abs(d.z))
+
+
+def _blaming(component: str, ranking: Ranking) -> list[tuple[str, str]]:
+    """Return the symptoms of callers that lie in a component, those that lose most by it first."""
+    found = [key for key, e in ranking.explained.items() if e.by == component and e.share >= LEAST_BLAME]
+    return sorted(found, key=lambda key: (-_loss(key, ranking), key))
+
+
+def _loss(key: tuple[str, str], ranking: Ranking) -> float:
+    return ranking.explained[key].share * ranking.symptoms[key].impact
+
+
+def _lost(component: str, blaming: Sequence[tuple[str, str]], ranking: Ranking) -> str:
+    """Write what the caller that loses most loses on a component, in all where its requests are counted."""
+    caller, channel = blaming[0]
+    told = _worst(ranking.symptoms[caller, channel])
+    loss, rate = _loss(blaming[0], ranking), ranking.seen.rate(caller)
+    what = "failed requests" if channel == ERRORS else "seconds of waiting"
+    sizes = format_value(loss, ""), format_value(rate or 0.0, "")
+    in_all = f": {sizes[0]} {what} a second, at {sizes[1]} requests a second" if rate is not None else ""
+    others = len({other for other, _ in blaming} - {caller})
+    beside = f" ({others} more of its callers lose on it too)" if others else ""
+    moved = describe(told.series, told.before, told.after)
+    return f"{moved}, {ranking.explained[caller, channel].share:.0%} of that on {component}{in_all}{beside}"
+
+
 def _against(component: str, ranking: Ranking, onsets: Mapping[Series, datetime]) -> list[Evidence]:
-    found = []
-    for (owner, channel), explained in ranking.explained.items():
-        if owner == component and explained.share >= LEAST_EXPLAINED:
-            symptom = ranking.symptoms[owner, channel]
-            told = max(symptom.deviations.values(), key=lambda d: abs(d.z))
-            found.append(
-                Evidence(
-                    channel="exoneration",
-                    text=exoneration(symptom, explained),
-                    supports=False,
-                    series=told.series.name,
-                    unit=told.series.unit,
-                    before=finite(told.before),
-                    after=finite(told.after),
-                    onset=onsets.get(told.series),
-                )
-            )
-    return found
+    """Say how much of a suspect's trouble another explains, and that a change of it came too late."""
+    found = [
+        _shown("exoneration", exoneration(ranking.symptoms[key], explained), _worst(ranking.symptoms[key]), onsets)
+        for key, explained in ranking.explained.items()
+        if key[0] == component and explained.share >= LEAST_EXPLAINED
+    ]
+    late = [c.finding for c in ranking.cleared if c.test == TOO_LATE and c.finding.component == component]
+    return found + [Evidence("change", f"{component}: {change.text}", supports=False) for change in late]
 
 
 def exoneration(symptom: Symptom, explained: Explained) -> str:

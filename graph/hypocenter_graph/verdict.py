@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hypocenter.model import Component, GraphNode, GraphView, Step, Suspect
 from hypocenter_graph.calibration import probabilities
-from hypocenter_graph.evidence import evidence_for, exoneration, fault_type_of
+from hypocenter_graph.evidence import CALLERS, evidence_for, exoneration, fault_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def suspects_of(
                 fault_type=fault_type_of(scored),
                 evidence=evidence,
                 path=blame_path(topology, target, scored.component) if told else (),
-                series=next((e.series for e in evidence if e.supports and e.series), None),
+                series=next((e.series for e in evidence if e.supports and e.series and e.channel != CALLERS), None),
             )
         )
     return tuple(suspects)
