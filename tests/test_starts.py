@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypocenter.model import MetricKind, Series
+from hypocenter.model import Component, MetricKind, Series
 from hypocenter.readers import read_cases
 from hypocenter.simulator import read_scenario, simulate, write_case
 from hypocenter.telemetry import SeriesTable, Signals
+from hypocenter_graph.rank import Context
+from hypocenter_graph.topology import build_topology
 from hypocenter_workers.detect.deviations import deviations
-from hypocenter_workers.detect.onset import BEFORE_ALERT, FIRST_SIGNS, MOST_ONSETS, find_onsets
+from hypocenter_workers.detect.onset import BEFORE_ALERT, FIRST_SIGNS, MOST_ONSETS, Onset, find_onsets
 from hypocenter_workers.investigate import Options, investigate
-from hypocenter_workers.starts import EARLIER, LATER, MOST_MEASURED, Movements, best_start, plausible_starts
+from hypocenter_workers.starts import EARLIER, LATER, MOST_MEASURED, Movements, best_start, likeliest, plausible_starts
 
 START = np.datetime64("2026-03-03T06:00:00", "ns")
 SEEDS = st.integers(0, 10_000)
@@ -210,6 +212,25 @@ def test_what_was_recorded_close_up_bounds_the_search(modality):
     bounded = find_onsets([whole, close_up(280, 60, modality=modality)], [])
     assert abs((bounded[0].at - START) / seconds(15) - 300) <= 2
     assert not any(abs((onset.at - START) / seconds(15) - 100) <= 20 for onset in bounded)
+
+
+@pytest.mark.parametrize("unwell", [0, 3])
+def test_a_close_up_of_minutes_is_about_an_incident_that_began_in_its_middle_whether_or_not_it_shows(unwell):
+    whole = steps(1, risen=((100, 7), (300, unwell)))
+    (found,) = find_onsets([whole, close_up(295, 12)], [])
+    assert abs((found.at - START) / seconds(15) - 300) <= 2
+    assert found.uncertainty_s == pytest.approx(12 * 15 / 2, abs=15)
+
+
+@pytest.mark.parametrize("later", [200, 440])
+def test_of_two_moments_alike_the_later_is_the_incident(later):
+    risen = ((later - 150, 3), (later, 3))
+    tables = [steps(1, risen=risen)]
+    begins = [Onset(START + row * seconds(15), 60.0) for row, _ in risen]
+    moved = Movements(Signals(tuple(tables), ()))
+    topology = build_topology([Component(f"c{j}") for j in range(8)], [])
+    chosen = {likeliest(tables, order, moved, topology, Context()).at for order in (begins, begins[::-1])}
+    assert chosen == {max(begin.at for begin in begins)}
 
 
 @pytest.mark.parametrize(("first_row", "rows"), [(280, 200), (0, 480), (280, 1)])

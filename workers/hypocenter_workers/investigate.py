@@ -17,7 +17,7 @@ from hypocenter_graph.candidates import COVERAGE, candidates
 from hypocenter_graph.causes import independent_causes, propagation_of_all
 from hypocenter_graph.deviation import UNUSUAL
 from hypocenter_graph.next_check import next_check
-from hypocenter_graph.rank import Assumed, Context, Ranking, rank, rank_over
+from hypocenter_graph.rank import Context, Ranking, rank, rank_over
 from hypocenter_graph.ruled_out import ruled_out
 from hypocenter_graph.topology import Topology, build_topology
 from hypocenter_graph.verdict import graph_view, suspects_of
@@ -28,7 +28,7 @@ from hypocenter_workers.detect.anomalies import find_anomalies, instant, moment,
 from hypocenter_workers.detect.onset import Onset, find_onsets
 from hypocenter_workers.known_graph import topology_around
 from hypocenter_workers.robustness import Basis, ladder, robustness
-from hypocenter_workers.starts import Movements, best_start, plausible_starts
+from hypocenter_workers.starts import Movements, best_start, likeliest, plausible_starts
 from hypocenter_workers.timeline import first_onsets, timeline
 from hypocenter_workers.without import Telemetry, with_counterfactuals
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hypocenter.model import Component, Dependency, Incident, Suspect, Target, Trial
     from hypocenter.telemetry import Case, Signals
     from hypocenter_graph.deviation import Deviation
+    from hypocenter_graph.rank import Assumed
     from hypocenter_workers.detect.anomalies import Scoring
     from hypocenter_workers.known_graph import KnownGraph
 
@@ -137,7 +138,7 @@ def ranked(case: Case, options: Options, graph: KnownGraph | None = None, *, res
     if not begins:
         ranking = rank((), topology, context)
         return Ranked(resolved, None, moved, (), topology, left_open, Seen((), (), incident, target), context, ranking)
-    begin = _likeliest(begins, moved, topology, context)
+    begin = likeliest(resolved.tables, begins, moved, topology, context)
     moments = plausible_starts(resolved.tables, begin.at)
     starts = moved.around(moments, begin.uncertainty_s)
     ranking, best = rank_over(starts, topology, context)
@@ -145,14 +146,6 @@ def ranked(case: Case, options: Options, graph: KnownGraph | None = None, *, res
     seen = _detect(case, resolved, topology, start, starts[best].deviations, target)
     context = replace(context, onset=starts[best].onset)
     return Ranked(resolved, start, moved, starts, topology, left_open, seen, context, ranking)
-
-
-def _likeliest(begins: Sequence[Onset], moved: Movements, topology: Topology, context: Context) -> Onset:
-    """Return the moment at which much changed and from which there is much to explain."""
-    if len(begins) == 1:
-        return begins[0]
-    assumed = [Assumed(moment(begin.at), moved.at(begin.at), begin.height**2) for begin in begins]
-    return begins[rank_over(assumed, topology, context)[1]]
 
 
 def _robustness(found: Ranked, suspects: Sequence[Suspect]) -> tuple[Trial, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter_graph.rank import Assumed
+from hypocenter_graph.rank import Assumed, rank_over
 from hypocenter_workers.detect.anomalies import moment
 from hypocenter_workers.detect.deviations import Known, deviations_at
 from hypocenter_workers.detect.onset import Onset, telling
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
     from hypocenter.telemetry import SeriesTable, Signals
     from hypocenter_graph.deviation import Deviation
+    from hypocenter_graph.rank import Context
+    from hypocenter_graph.topology import Topology
 
 EARLIER = np.timedelta64(240, "s")
 LATER = np.timedelta64(120, "s")
 APART = np.timedelta64(60, "s")
 SECOND = np.timedelta64(1, "s")
 STATED_OFF_S = 150.0
+PAST = 2.0
 MOST_MEASURED = 30_000
 
 
@@ -86,6 +89,24 @@ class Movements:
         same = [r for r in self._resolved.reference if r.modality == table.modality and len(r.times)]
         ordered = sorted(same, key=lambda r: r.times[-1])
         return [r for r in ordered if r.times[-1] < start] or ordered
+
+
+def likeliest(
+    tables: Sequence[SeriesTable], begins: Sequence[Onset], moved: Movements, topology: Topology, context: Context
+) -> Onset:
+    """Return the moment at which much changed, from which there is much to explain, and which is not long past.
+
+    An incident is looked into while it lasts or soon after: by the longer ago, next to all that is looked at, the less
+    likely it is the one that is meant.
+    """
+    table = telling(tables)
+    if len(begins) == 1 or table is None:
+        return begins[0]
+    length = table.times[-1] - table.times[0]
+    past = [float((table.times[-1] - begin.at) / length) for begin in begins]
+    priors = [begin.height**2 * math.exp(-PAST * ago) for begin, ago in zip(begins, past, strict=True)]
+    assumed = [Assumed(moment(b.at), moved.at(b.at), prior) for b, prior in zip(begins, priors, strict=True)]
+    return begins[rank_over(assumed, topology, context)[1]]
 
 
 def best_start(

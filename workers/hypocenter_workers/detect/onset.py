@@ -32,6 +32,8 @@ REGULAR = 0.9
 LEAST_SILENT_ROWS = 3
 MOST_ONSETS = 5
 CLOSE_UP = 0.25
+MINUTES = np.timedelta64(360, "s")
+LEAST_UNCERTAINTY_S = 60.0
 QUIET_KINDS = COUNTS | {MetricKind.OTHER, MetricKind.TRAFFIC}
 
 
@@ -56,18 +58,26 @@ def find_onsets(
     """Find when the incident may have begun: where the number of unwell components rises and stays, highest first.
 
     `alerted` is when somebody noticed: the incident began at most an hour before and not after. Spans or log lines of
-    a small part of the time were recorded for the sake of the incident, which therefore began in that part. At most
-    five moments that lie apart, none when nothing is out of its normal.
+    a small part of the time were recorded for the sake of the incident, which therefore began in that part: in its
+    middle, give or take half of it, where it is a matter of minutes. At most five moments that lie apart, none when
+    nothing is out of its normal.
     """
     table = telling(tables)
     if table is None or len(table.times) < 2:
         return ()
-    shift = _shift(table, references, neighbours)
     allowed = _allowed(table, neighbours, alerted)
     close = _close_up(table, tables)
+    if 0 < (allowed & close).sum() * step_of(table.times) <= MINUTES and not close.all():
+        return (_middle(table.times[allowed & close]),)
+    shift = _shift(table, references, neighbours)
     total = np.where(allowed & close if (allowed & close & (shift.total > 0)).any() else allowed, shift.total, 0.0)
     peaks = _peaks(total, int(FIRST_SIGNS / step_of(table.times)))
     return _apart([_onset(table, shift, total, best) for best in peaks])
+
+
+def _middle(times: NDArray[np.datetime64]) -> Onset:
+    half_s = float((times[-1] - times[0]) / np.timedelta64(2, "s"))
+    return Onset(times[len(times) // 2], max(half_s, LEAST_UNCERTAINTY_S))
 
 
 def _apart(onsets: Sequence[Onset]) -> tuple[Onset, ...]:
