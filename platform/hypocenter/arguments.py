@@ -238,6 +238,13 @@ about_the_graph = _options_of(
         help="The graph: a file or bolt://HOST:7687; default HYPOCENTER_GRAPH, or hypocenter-graph.db in this folder.",
     ),
 )
+about_the_records = _options_of(
+    click.option(
+        "--records",
+        metavar="WHERE",
+        help="The records: a SQLite file or postgresql://USER@HOST/NAME; default HYPOCENTER_RECORDS.",
+    ),
+)
 in_json = click.option("--json", "as_json", is_flag=True, help="Print plain JSON and nothing else.")
 
 about_the_view = _options_of(

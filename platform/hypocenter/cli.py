@@ -25,6 +25,7 @@ from hypocenter.arguments import (
 )
 from hypocenter.cli_detect import detect
 from hypocenter.cli_graph import graph
+from hypocenter.cli_history import history
 from hypocenter.cli_server import server_options
 from hypocenter.destination import check_destination, report_path, write_report
 from hypocenter.errors import HypocenterError, InputError
@@ -353,3 +354,4 @@ def _receiver(url: str) -> str:
 
 cli.add_command(detect)
 cli.add_command(graph)
+cli.add_command(history)

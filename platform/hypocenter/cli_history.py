@@ -1,0 +1,89 @@
+"""The commands that keep the history of incidents: import, list and export."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hypocenter.arguments import PATH, about_the_records, in_json
+from hypocenter.cli_history_import import import_
+from hypocenter.terminal import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from hypocenter.history.past_incident import PastIncident
+
+
+@click.group()
+def history() -> None:
+    """Keep the history of incidents: fill it from other tools, look at it, and take it along."""
+
+
+history.add_command(import_)
+
+
+@history.command("list")
+@about_the_records
+@in_json
+@click.option("--most", type=click.IntRange(1), default=50, show_default=True, help="Incidents to show, the latest.")
+@click.option("--component", help="Only incidents in which it is the root or the symptom.")
+def list_(records: str | None, as_json: bool, most: int, component: str | None) -> None:
+    """Show the latest incidents of the history, with where they began and what kind of fault it was."""
+    from collections import deque
+
+    with closing(_opened(records)) as opened:
+        found = (each for each in opened.history.incidents() if component is None or component in _components(each))
+        latest = deque(found, maxlen=most)
+    for incident in reversed(latest):
+        click.echo(_json(incident) if as_json else visible(_line(incident)))
+
+
+@history.command()
+@about_the_records
+@click.option("--out", type=PATH, help="Where it goes; default: standard output.")
+def export(records: str | None, out: Path | None) -> None:
+    """Write the whole history as JSON lines, from which `import --from hypocenter` makes the same history again."""
+    from hypocenter.destination import check_destination
+
+    if out is not None:
+        check_destination(out, False, ())
+    with closing(_opened(records)) as opened:
+        lines = (f"{_json(incident)}\n" for incident in opened.history.incidents())
+        _write(lines, out)
+
+
+def _write(lines: Iterator[str], out: Path | None) -> None:
+    if out is None:
+        for line in lines:
+            click.echo(line, nl=False)
+        return
+    from hypocenter.destination import write_report
+
+    write_report(out, "".join(lines))
+
+
+def _opened(records: str | None) -> Any:
+    from hypocenter.stores.opening import open_records
+
+    return open_records(records)
+
+
+def _json(incident: PastIncident) -> str:
+    from hypocenter.history.own import export_line
+
+    return export_line(incident)
+
+
+def _components(incident: PastIncident) -> Iterable[str]:
+    return (*incident.root_components, incident.symptom_component)
+
+
+def _line(incident: PastIncident) -> str:
+    began = f"{incident.started_at:%Y-%m-%d %H:%M}" if incident.started_at else "no time        "
+    roots = ", ".join(islice(incident.root_components, 3)) or "?"
+    return f"{began}  {incident.incident_id}  {roots}  {incident.fault_type or '?'}  {incident.title}".rstrip()

@@ -1,0 +1,190 @@
+"""Rows of any tool to past incidents, and what was not understood on the way."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from hypocenter.history.mapping import NO_MAPPING
+from hypocenter.history.past_incident import PastIncident
+from hypocenter.history.row import BadRow, canonical
+from hypocenter.history.times import read_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime, tzinfo
+
+    from hypocenter.history.findings import Findings
+    from hypocenter.history.layout import Layout
+    from hypocenter.history.mapping import Mapping
+    from hypocenter.history.row import Row
+
+LONGEST_ID = 200
+LONGEST_NAME = 500
+LONGEST_TEXT = 20_000
+MOST_LABELS = 100
+MOST_ROOTS = 50
+_LONGEST = {"notes": LONGEST_TEXT, "title": 2_000, "url": 2_000, "telemetry": 4_000}
+
+
+class _LeftOutError(Exception):
+    """A row makes no incident; why is in the findings."""
+
+
+class Builder:
+    """Makes incidents of one layout's rows; `zone` is where times without a zone were written."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        findings: Findings,
+        mapping: Mapping = NO_MAPPING,
+        zone: tzinfo = UTC,
+        time_format: str | None = None,
+    ) -> None:
+        self._layout = layout.with_fields(mapping.fields)
+        self._fields = self._layout.canonical_fields()
+        self._labels = [(name, canonical(theirs)) for name, theirs in layout.labels]
+        self._used = {name for names in self._fields.values() for name in names} | {name for _, name in self._labels}
+        self._findings, self._mapping = findings, mapping
+        self._zone, self._form = zone, time_format
+
+    def incidents(self, rows: Iterable[Row | BadRow]) -> Iterator[PastIncident]:
+        """Yield the incidents of the rows that make one; the others are counted in the findings."""
+        for row in rows:
+            self._findings.rows += 1
+            if isinstance(row, BadRow):
+                self._findings.problem(row.line, "row", row.reason, fatal=True)
+                continue
+            try:
+                incident = self._incident(row)
+            except _LeftOutError:
+                continue
+            self._findings.understood += 1
+            self._count(incident, row)
+            yield incident
+
+    def _incident(self, row: Row) -> PastIncident:
+        incident_id = self._one(row, "incident_id") or self._one(row, "key")
+        if not incident_id:
+            self._findings.problem(row.line, "incident_id", "no incident_id", fatal=True)
+            raise _LeftOutError
+        return PastIncident(
+            incident_id=incident_id,
+            source=self._one(row, "source") or self._layout.source,
+            key=self._one(row, "key") or incident_id,
+            title=self._one(row, "title"),
+            system=self._one(row, "system"),
+            started_at=self._time(row, "started_at", fatal=True),
+            resolved_at=self._time(row, "resolved_at"),
+            symptom_component=self._mapping.component(self._one(row, "symptom_component")),
+            root_components=self._roots(row),
+            fault_type=self._fault_type(row),
+            severity=self._one(row, "severity"),
+            confirmed_by=self._one(row, "confirmed_by"),
+            change=self._one(row, "change"),
+            notes=self._one(row, "notes"),
+            labels=self._all_labels(row),
+            url=self._one(row, "url"),
+            telemetry=self._one(row, "telemetry"),
+        )
+
+    def _texts(self, row: Row, ours: str) -> Sequence[str]:
+        return next((row.fields[name] for name in self._fields.get(ours, ()) if name in row.fields), ())
+
+    def _one(self, row: Row, ours: str) -> str:
+        texts = self._texts(row, ours)
+        return self._clean(row, ours, texts[0]) if texts else ""
+
+    def _several(self, row: Row, ours: str) -> list[str]:
+        mark = self._layout.separators.get(ours)
+        texts = self._texts(row, ours)
+        parts = [part.strip() for text in texts for part in text.split(mark)] if mark else texts
+        return [self._clean(row, ours, part) for part in parts if part]
+
+    def _clean(self, row: Row, ours: str, text: str) -> str:
+        """Return a text that every store can hold, of a length that it may have."""
+        if "\0" in text or not (text.isascii() or _is_unicode(text)):
+            self._findings.problem(row.line, ours, "characters that are no text were replaced", text)
+            text = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+        longest = _LONGEST.get(ours, LONGEST_NAME)
+        if len(text) <= longest:
+            return text
+        return self._too_long(row, ours, text, longest)
+
+    def _too_long(self, row: Row, ours: str, text: str, longest: int) -> str:
+        fatal = ours in ("incident_id", "key", "source")
+        if fatal or ours not in _LONGEST:
+            self._findings.problem(row.line, ours, f"longer than {longest:,} characters", text, fatal=fatal)
+            if fatal:
+                raise _LeftOutError
+            return ""
+        self._findings.problem(row.line, ours, f"cut to {longest:,} characters", text)
+        return text[:longest]
+
+    def _time(self, row: Row, ours: str, *, fatal: bool = False) -> datetime | None:
+        text = self._one(row, ours)
+        if not text:
+            return None
+        try:
+            time, naive = read_time(text, self._zone, self._form)
+        except (ValueError, OverflowError):
+            self._findings.problem(row.line, ours, "not a time that is understood", text, fatal=fatal)
+            if fatal:
+                raise _LeftOutError from None
+            return None
+        if naive:
+            self._findings.note(f"times without a zone were read as {self._zone}; --timezone names another")
+        return time
+
+    def _roots(self, row: Row) -> tuple[str, ...]:
+        meant = map(self._mapping.component, self._several(row, "root_component"))
+        return self._first(row, "root_component", list(dict.fromkeys(filter(None, meant))), MOST_ROOTS)
+
+    def _first(self, row: Row, ours: str, values: list[str], most: int) -> tuple[str, ...]:
+        if len(values) > most:
+            self._findings.problem(row.line, ours, f"only the first {most} were kept", str(len(values)))
+        return tuple(values[:most])
+
+    def _fault_type(self, row: Row) -> str:
+        stated = self._one(row, "fault_type")
+        mapped = self._mapping.fault_type(stated)
+        return "" if mapped == stated and canonical(stated) in self._layout.not_fault_types else mapped
+
+    def _all_labels(self, row: Row) -> tuple[str, ...]:
+        bare = self._several(row, "labels")
+        named = (
+            f"{name}:{self._clean(row, 'labels', text)}" if name else self._clean(row, "labels", text)
+            for name, theirs in self._labels
+            for text in row.fields.get(theirs, ())
+        )
+        return self._first(row, "labels", list(dict.fromkeys((*bare, *named))), MOST_LABELS)
+
+    def _count(self, incident: PastIncident, row: Row) -> None:
+        findings = self._findings
+        if not findings.is_new(incident.source, incident.key):
+            findings.problem(row.line, "key", "is there more than once; the last one counts", incident.key)
+        for ours in _COUNTED:
+            if getattr(incident, ours):
+                findings.filled[ours] += 1
+        for name in row.fields.keys() - self._used:
+            findings.unused[name] += 1
+        if incident.fault_type:
+            findings.value(findings.fault_types, incident.fault_type)
+        for name in dict.fromkeys((*incident.root_components, incident.symptom_component)):
+            if name:
+                findings.value(findings.components, name)
+        if incident.started_at and incident.resolved_at and incident.resolved_at < incident.started_at:
+            findings.problem(row.line, "resolved_at", "before started_at", incident.resolved_at.isoformat())
+
+
+_COUNTED = tuple(PastIncident.__dataclass_fields__)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether no half of a surrogate pair stands alone, as JSON may write it and no store takes it."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

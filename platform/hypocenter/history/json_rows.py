@@ -1,0 +1,128 @@
+"""Incidents as JSON: a list, a server's answer that holds one, or either of them on each line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hypocenter.errors import InputError, LimitError
+from hypocenter.history.row import BadRow, Row
+from hypocenter.history.text_files import lines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from hypocenter.history.row import Names
+    from hypocenter.history.text_files import TextFile
+
+    Record = dict[str, Any]
+    Prepare = Callable[[Record, str], Record]
+
+DEEPEST = 8
+MOST_TEXTS = 2_000
+LONGEST_DOCUMENT = 200_000_000
+
+
+def json_rows(text: TextFile, names: Names, lists: Sequence[str], prepare: Prepare) -> Iterator[Row | BadRow]:
+    """Yield the incidents of a JSON document or of JSON lines.
+
+    `lists` are the fields under which servers put their lists; `prepare` turns a record's odd shapes into plain ones.
+    What is no object is a BadRow. Raises InputError when the text is no JSON or breaks off, LimitError for a document
+    that is too large to be read as one.
+    """
+    for line, value in _values(text):
+        if isinstance(value, BadRow):
+            yield value
+            continue
+        for number, record in enumerate(records_in(value, lists), start=1):
+            yield _row(line or number, record, names, lambda record: prepare(record, text.where))
+
+
+def records_in(value: object, lists: Sequence[str]) -> list[Any]:
+    """Return the records of one JSON value: of a list, or of the list that an object of a server holds."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict):
+        return [value]
+    return next((value[name] for name in lists if isinstance(value.get(name), list)), [value])
+
+
+def _row(line: int, record: object, names: Names, prepare: Callable[[Record], Record]) -> Row | BadRow:
+    if not isinstance(record, dict):
+        return BadRow(line, f"a JSON object is needed, not {type(record).__name__}")
+    return Row(line, flat(prepare(record), names))
+
+
+def _values(text: TextFile) -> Iterator[tuple[int, Any]]:
+    """Yield each line's number and value; 0 and the value where the text is one document over several lines."""
+    lines = lines_of(text)
+    first = next((line for line in lines if line.strip()), "")
+    try:
+        start = json.loads(first)
+    except (ValueError, RecursionError):
+        yield 0, _document(text, first, lines)
+        return
+    yield 1, start
+    for number, line in enumerate(lines, start=2):
+        if line.strip():
+            yield number, _line_value(text, number, line)
+
+
+def _document(text: TextFile, first: str, lines: Iterator[str]) -> Any:
+    parts, left = [first], LONGEST_DOCUMENT
+    for line in lines:
+        parts.append(line)
+        left -= len(line)
+        if left < 0:
+            raise LimitError(
+                f"{text.where}: a JSON document of more than {LONGEST_DOCUMENT:,} characters is not read as one; "
+                "write one incident a line"
+            )
+    try:
+        return json.loads("".join(parts))
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{text.where}: neither a JSON document nor one JSON object a line ({str(error)[:100]}); it is half-written"
+            " or no JSON"
+        ) from error
+
+
+def _line_value(text: TextFile, number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        if not line.endswith(("\n", "\r")):
+            where = f"{text.where}: breaks off in line {number}"
+            raise InputError(f"{where}; it is half-written, export it again") from error
+        return BadRow(number, f"not JSON ({str(error)[:80]})")
+
+
+def flat(record: Record, names: Names) -> dict[str, list[str]]:
+    """Return the texts in a record by the dotted path to them; lists add theirs up, what is empty is left out.
+
+    What lies deeper than `DEEPEST` objects, or comes after `MOST_TEXTS` texts, is not looked at.
+
+    >>> from hypocenter.history.row import Names
+    >>> flat({"service": {"summary": "Shop"}, "tags": ["a", 2, None]}, Names())
+    {'service.summary': ['Shop'], 'tags': ['a', '2']}
+    """
+    found: dict[str, list[str]] = {}
+    waiting: list[tuple[str, Any, int]] = [("", record, 0)]
+    left = MOST_TEXTS
+    while waiting and left:
+        path, value, depth = waiting.pop()
+        if isinstance(value, dict) and depth < DEEPEST:
+            inner = [(f"{path}.{key}" if path else str(key), each, depth + 1) for key, each in value.items()]
+            waiting += reversed(inner)
+        elif isinstance(value, list) and depth < DEEPEST:
+            waiting += [(path, each, depth + 1) for each in reversed(value)]
+        elif text := _text(value):
+            found.setdefault(names(path), []).append(text)
+            left -= 1
+    return found
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value).strip() if isinstance(value, (str, int, float)) else ""
