@@ -24,6 +24,7 @@ from hypocenter.arguments import (
     refuse_server_options,
 )
 from hypocenter.cli_detect import detect
+from hypocenter.cli_feedback import feedback
 from hypocenter.cli_graph import graph
 from hypocenter.cli_history import history
 from hypocenter.cli_server import server_options
@@ -353,5 +354,6 @@ def _receiver(url: str) -> str:
 
 
 cli.add_command(detect)
+cli.add_command(feedback)
 cli.add_command(graph)
 cli.add_command(history)
