@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypocenter import signals
-from hypocenter.model import Dependency, MetricKind, Series, Target
+from hypocenter.model import Component, ComponentType, Dependency, DependencyType, MetricKind, Series, Target
 from hypocenter.telemetry import Case, RawTable, SeriesTable
 from hypocenter_graph.counterfactual import Blame, Levels, blames, counterfactual
 from hypocenter_graph.rank import Context, rank
@@ -108,6 +108,41 @@ def test_nothing_is_said_where_nothing_is_known(suspect, seen, topology):
 
 def test_without_a_stated_target_the_unwell_component_furthest_above_counts():
     assert asked("db", shop(), calls("web -> cart -> db"), target=None).series == "web|latency_mean"
+
+
+def used(component, usual, excess, random):
+    series, values = latency(component, usual, excess, random)
+    return Series(series.component, "cpu_usage", MetricKind.CPU, "cores"), values
+
+
+def on_one_host(*, web=0.4, cart=0.4, ads=0.0, cart_cpu=0.0, node=6.0):
+    random = np.random.default_rng(5)
+    slow = (("web", 0.2, web), ("cart", 0.1, cart), ("ads", 0.1, ads))
+    busy = (("node", 1.0, node), ("cart", 0.1, cart_cpu))
+    return table(*(latency(*one, random) for one in slow), *(used(*one, random) for one in busy))
+
+
+HOSTED = build_topology(
+    [Component("node", ComponentType.HOST)],
+    [Dependency("web", "cart"), Dependency("cart", "ads"), Dependency("cart", "node", DependencyType.RUNS_ON)],
+)
+
+
+def test_without_a_starved_host_the_symptom_of_those_who_lean_on_its_guests_is_back_at_its_normal():
+    said = asked("node", on_one_host(), HOSTED)
+    assert said.text.startswith("without node's deviation web mean latency would be at 20")
+    assert said.low <= 0.2 <= said.high < 0.22
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(on_one_host(ads=0.35), id="the guest waits for a callee elsewhere"),
+        pytest.param(on_one_host(cart_cpu=5.0), id="the guest uses the host up"),
+    ],
+)
+def test_a_host_is_not_blamed_for_what_it_does_not_do(seen):
+    assert asked("node", seen, HOSTED) is None
 
 
 @pytest.mark.parametrize("scale", [5.0, 60.0])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hypocenter.catalog import KINDS, format_value, measure, phrase
 from hypocenter.model import Counterfactual
 from hypocenter_graph.channels import TAIL_TRUST
+from hypocenter_graph.cleared import BY_GUESTS
 from hypocenter_graph.symptoms import ERRORS, LATENCY, exonerate
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from hypocenter.model import Series, Target
     from hypocenter_graph.deviation import Deviation
     from hypocenter_graph.rank import Ranking
-    from hypocenter_graph.symptoms import Explained, Symptom
+    from hypocenter_graph.symptoms import Symptom
     from hypocenter_graph.topology import Topology
 
     Symptoms = Mapping[tuple[str, str], Symptom]
@@ -158,15 +159,11 @@ def _blame(suspect: str, symptom: Symptom, ranking: Ranking, nearer: Topology) -
 def _share(suspect: str, symptom: Symptom, symptoms: Symptoms, nearer: Topology, ranking: Ranking) -> float:
     """Return what a suspect explains of a symptom: on every call of the way down its share, multiplied."""
     explained = exonerate(symptoms, nearer, ranking.seen)
-    return _product(suspect, (symptom.component, symptom.channel), explained, nearer)
-
-
-def _product(
-    suspect: str, key: tuple[str, str], explained: Mapping[tuple[str, str], Explained], nearer: Topology
-) -> float:
     share, passed = 1.0, set[str]()
-    component, channel = key
-    while component != suspect and suspect not in nearer.hosts.get(component, ()):
+    component, channel = symptom.component, symptom.channel
+    while component != suspect:
+        if suspect in nearer.hosts.get(component, ()):
+            return share * _of_host(component, suspect, ranking, nearer)
         passed.add(component)
         reason = explained.get((component, channel)) or explained.get((component, LATENCY))
         if reason is None or reason.by is None or reason.by in passed:
@@ -174,6 +171,18 @@ def _product(
         share *= reason.share
         component = reason.by
     return share
+
+
+def _of_host(guest: str, host: str, ranking: Ranking, nearer: Topology) -> float:
+    """Return what a host explains of a guest's trouble: all but what lies in callees elsewhere.
+
+    Nothing where the host's own trouble is mostly what its guests do to it.
+    """
+    if any(c.share > LEAST_SHARE for c in ranking.cleared if c.finding.component == host and c.test == BY_GUESTS):
+        return 0.0
+    reasons = [explained for (component, _), explained in ranking.explained.items() if component == guest]
+    elsewhere = [e.share for e in reasons if e.by is not None and e.by != host and not nearer.leaned_on(e.by)]
+    return 1.0 - max(elsewhere, default=0.0)
 
 
 def _with_stat(symptoms: Symptoms, stat: str) -> dict[tuple[str, str], Symptom]:
