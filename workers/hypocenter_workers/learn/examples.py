@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Example:
-    """One incident as it was seen: the case as read, and what the unlearned ranking made of it. Knows no label."""
+    """One incident as it was seen: the case as read, and what the unlearned ranking made of it. Knows no label.
+
+    `decided_at` is when the verdict was due, None where the case holds no more than was there then: no feature sees
+    what came later.
+    """
 
     incident_id: str
     system: str
@@ -23,15 +27,18 @@ class Example:
     case: Case
     topology: Topology
     ranking: Ranking
+    decided_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
     """What is known of an incident afterwards; None where nobody said.
 
-    `roots` are the components at which it began, any of them right; `source` says who said so.
+    `roots` are the components at which it began, any of them right; `source` says who said so,
+    `fixed_by` what ended the incident.
     """
 
     roots: tuple[str, ...] = ()
     fault_type: str | None = None
     source: str = ""
+    fixed_by: str = ""
