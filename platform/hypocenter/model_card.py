@@ -82,6 +82,38 @@ class ModelCard:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class FeatureDrift:
+    """How far a feature of recent incidents moved from training, as a population stability index: 0 is not at all."""
+
+    feature: str
+    stability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How many of the verdicts of a month that people judged were right, with the 95 % interval of the share."""
+
+    month: str
+    right: int
+    judged: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How the world moved since a model was trained: features that moved furthest first, months in order.
+
+    `incidents` is how many recent ones features were compared on; `reasons` say why to train anew, () for no reason.
+    """
+
+    incidents: int = 0
+    features: tuple[FeatureDrift, ...] = ()
+    accuracy: tuple[Accuracy, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
 def card_to_json(card: ModelCard) -> dict[str, Any]:
     """Return a card as plain JSON; times are ISO 8601."""
     record = asdict(card)
