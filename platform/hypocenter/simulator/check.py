@@ -173,6 +173,7 @@ def _has(need: str, component: str, scenario: Scenario) -> bool:
         "pool": any(call.caller == component and call.pool > 0 for call in scenario.calls),
         "load": any(load.entry == component for load in scenario.loads),
         "queue": any(consume.consumer == component for consume in scenario.consumes),
+        "disk": any(spec.on == component and spec.io > 0 for spec in scenario.components),
         "writes": any(spec.name == component and spec.writes > 0 for spec in scenario.components),
     }
     return met[need]

@@ -15,7 +15,7 @@ import numpy as np
 
 from hypocenter.simulator.calling import Calling, call
 from hypocenter.simulator.knobs import Knobs, neutral
-from hypocenter.simulator.serving import Holding, Sharing, enqueue, hold, remember, restart, share, sites
+from hypocenter.simulator.serving import LEAST_WORKERS, Holding, Sharing, enqueue, hold, remember, restart, share, sites
 from hypocenter.simulator.state import State, idle
 from hypocenter.simulator.system import sums
 
@@ -108,7 +108,12 @@ class Engine:
     def _pull(self, state: State, knobs: Knobs, holding: Holding, up: Bools) -> Floats:
         """Let consumers take what they can from their queues; moves the queues' depth, returns messages per second."""
         consumer, queue, c = self.system.consumer, self.system.queue, self.system.components
-        able = 0.95 * np.maximum(c.workers * knobs.workers, 1.0)[consumer] / holding.time[consumer] * up[consumer]
+        able = (
+            0.95
+            * np.maximum(c.workers * knobs.workers, LEAST_WORKERS)[consumer]
+            / holding.time[consumer]
+            * up[consumer]
+        )
         together = sums(queue, able, len(c.names))
         published = state.served * (1 - state.failing) * self._keeps
         offered = (state.depth / self.dt + published) * up

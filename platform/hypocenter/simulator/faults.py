@@ -41,7 +41,8 @@ class FaultType:
     """`turn` sets the knobs for a strength of 0 to 1; `strikes` are the component types it makes sense at.
 
     `metric` is the metric kind in which the root shows; `change` is the type of the change event that brings the fault,
-    or None; `needs` is what the component must have: `callers`, `callees`, `pool`, `load`, `queue` or `writes`.
+    or None; `needs` is what the component must have: `callers`, `callees`, `pool`, `load`, `queue`, `writes`
+    or, for a host, something on it that uses its `disk`.
     """
 
     turn: Turn
@@ -145,7 +146,7 @@ FAULTS: Mapping[str, FaultType] = {
     "memory_leak": FaultType(
         _memory_leak, _SERVES, "memory", "memory grows to its limit; the kernel kills the process"
     ),
-    "disk_stall": FaultType(_disk_stall, (Type.HOST,), "disk", "the host's disk answers slowly"),
+    "disk_stall": FaultType(_disk_stall, (Type.HOST,), "disk", "the host's disk answers slowly", needs="disk"),
     "disk_full": FaultType(_disk_full, _SERVES, "disk", "the volume fills up and writes fail", needs="writes"),
     "network_delay": FaultType(_network_delay, _REMOTE, "edge_gap", "packets to and from the component are late"),
     "packet_loss": FaultType(_packet_loss, _REMOTE, "edge_gap", "packets to and from the component get lost"),

@@ -22,6 +22,8 @@ LONGEST_BACKOFF = 8.0
 FORGIVEN = 300.0
 IDLE_CPU = 0.01
 PLENTY = 1e6
+# A component whose workers are cut to less than one serves as if one of them worked a part of the time.
+LEAST_WORKERS = 0.02
 TIGHT, COLLECTING = 0.85, 15.0
 EASE = 0.5
 TINY = 1e-9
@@ -99,7 +101,7 @@ def enqueue(
 ) -> Floats:
     """Let requests arrive, wait and be served; moves the queue and the response time, returns refusals per second."""
     c = system.components
-    workers = np.maximum(c.workers * knobs.workers, 1.0)
+    workers = np.maximum(c.workers * knobs.workers, LEAST_WORKERS)
     most = workers / holding.time * up + TINY
     variability = (1 + holding.variance / holding.time**2) / 2
     usual = waiting(arrivals / most, workers, variability)

@@ -35,6 +35,7 @@ LONGEST_CHAIN = 8
 WIDTH = 6
 COMPACT_ABOVE = 60
 BUSY = 0.35
+SPARE = 6
 
 
 def generate_scenario(
@@ -125,7 +126,7 @@ def _sized(scenario: Scenario, per_host: int) -> Scenario:
         c.name: replace(
             c,
             cores=max(1.0, math.ceil(rates[c.name] * c.cpu / BUSY)),
-            workers=max(c.workers, math.ceil(rates[c.name] * times[c.name] * 6)),
+            workers=max(c.workers, math.ceil(rates[c.name] * times[c.name] * SPARE)),
         )
         for c in scenario.components
     }
@@ -164,12 +165,10 @@ def _expected(scenario: Scenario) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _broken(scenario: Scenario, fault: str | None, random: np.random.Generator) -> Scenario:
-    """Return the scenario with a fault where it can strike, and two decoys elsewhere."""
+    """Return the scenario with a fault where it can strike and hurt, and two decoys elsewhere."""
     at = scenario.step * (scenario.steps * 3 // 4)
-    places = [*(c.name for c in scenario.components), *(host.name for host in scenario.hosts)]
     for type_ in [fault] if fault else random.permutation(list(FAULTS)):
-        specs = (FaultSpec(str(type_), str(name), at, ramp=60.0) for name in random.permutation(places))
-        fits = next((spec for spec in specs if misplaced(spec, scenario) is None), None)
+        fits = _struck(scenario, str(type_), at, random)
         if fits is not None:
             break
     else:
@@ -177,4 +176,23 @@ def _broken(scenario: Scenario, fault: str | None, random: np.random.Generator) 
     services = [c.name for c in scenario.components if c.type is ComponentType.SERVICE and c.name != fits.component]
     noisy, deployed = (str(name) for name in random.choice(services, 2, replace=False))
     decoys = (DecoySpec("noisy", noisy, max(0.0, at - 900)), DecoySpec("deploy", deployed, max(0.0, at - 240)))
-    return replace(scenario, faults=(fits,), decoys=decoys)
+    tuned = _tuned(scenario, fits.component) if fits.type == "bad_config" else scenario
+    return replace(tuned, faults=(fits,), decoys=decoys)
+
+
+def _struck(scenario: Scenario, type_: str, at: float, random: np.random.Generator) -> FaultSpec | None:
+    """Return a fault of that type at a place where it can strike, or None."""
+    places = [*(c.name for c in scenario.components), *(host.name for host in scenario.hosts)]
+    specs = (FaultSpec(type_, str(name), at, ramp=60.0) for name in random.permutation(places))
+    return next((spec for spec in specs if misplaced(spec, scenario) is None), None)
+
+
+def _tuned(scenario: Scenario, component: str) -> Scenario:
+    """Return the scenario with no more workers at a component than its load keeps busy at times.
+
+    Where most of them have nothing to do, the loss of most hurts nobody.
+    """
+    rates, times = _expected(scenario)
+    workers = math.ceil(rates[component] * times[component] * SPARE)
+    tuned = (replace(c, workers=workers) if c.name == component else c for c in scenario.components)
+    return replace(scenario, components=tuple(tuned))
