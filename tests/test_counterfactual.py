@@ -216,17 +216,43 @@ def test_intervals_hold_the_truth_as_often_as_they_say(memory):
     assert 0.85 <= np.mean(made) <= 0.95
 
 
+@pytest.mark.parametrize("memory", [0.8, 0.95])
+def test_intervals_hold_the_truth_from_further_away_too(memory):
+    random = np.random.default_rng(12)
+    made = []
+    for _ in range(400):
+        values = wandering(random, memory=memory)
+        told = forecast(values[:350], values[362:410], None, 12)
+        made.append(abs(told.observed - told.expected) <= told.half_width(0.9))
+    assert 0.85 <= np.mean(made) <= 0.95
+
+
+def test_rows_that_may_be_the_incident_tell_nothing_of_how_it_was_before():
+    """The start was found two minutes late: what came in between is the incident's."""
+    random = np.random.default_rng(5)
+    series, values = latency("web", 0.2, 0.4, random)
+    values[ONSET_ROW - 8 : ONSET_ROW] += 0.4
+    seen = table((series, values))
+    sure, unsure = (levels(series, Telemetry((seen,), AT, (), off)) for off in (15.0, 120.0))
+    assert unsure.normal - unsure.half_width < 0.2 < unsure.normal + unsure.half_width
+    assert sure.normal - sure.half_width > 0.2
+
+
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(-1e3, 1e3) | st.just(float("nan")), min_size=20, max_size=60), st.integers(1, 12))
-def test_the_error_is_that_of_adjoining_windows(values, during):
-    """Against loops over every pair of adjoining windows."""
+@given(
+    st.lists(st.floats(-1e3, 1e3) | st.just(float("nan")), min_size=20, max_size=60),
+    st.integers(1, 12),
+    st.integers(0, 6),
+)
+def test_the_error_is_that_of_windows_as_far_apart(values, during, between):
+    """Against loops over every pair of such windows."""
     history = np.array(values)
-    told = forecast(history, np.zeros(during))
+    told = forecast(history, np.zeros(during), None, between)
     if told is None:
         return
     wrong = []
-    for end in range(told.rows, len(history) - told.rows + 1):
-        spans = history[end - told.rows : end], history[end : end + told.rows]
+    for end in range(told.rows, len(history) - told.rows - between + 1):
+        spans = history[end - told.rows : end], history[end + between : end + between + told.rows]
         if all(np.isfinite(span).sum() >= told.rows / 2 for span in spans):
             wrong.append(np.nanmean(spans[1]) - np.nanmean(spans[0]))
     assert told.error == pytest.approx(np.sqrt(np.mean(np.square(wrong))), rel=1e-6, abs=1e-6)

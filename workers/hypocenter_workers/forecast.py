@@ -59,20 +59,23 @@ def window_rows(history: int, during: int) -> int:
     return min(during, history // SHARE_OF_HISTORY)
 
 
-def forecast(before: Samples, during: Samples, loads: tuple[Samples, Samples] | None = None) -> Forecast | None:
+def forecast(
+    before: Samples, during: Samples, loads: tuple[Samples, Samples] | None = None, between: int = 0
+) -> Forecast | None:
     """Forecast the level of `during`, or of as much of it as `before` can vouch for; both [time], evenly spaced.
 
-    `loads` are the requests per second in both spans; they count where they foretell the past better than the recent
-    level does alone. None where history is too short or too full of gaps, or where load is beyond all that was seen.
+    `between` is the number of rows between the two, of which nobody knows whether the incident had begun. `loads` are
+    the requests per second in both spans; they count where they foretell the past better than the recent level does
+    alone. None where history is too short or too full of gaps, or where load is beyond all that was seen.
     """
     rows = window_rows(len(before), len(during))
     if rows < LEAST_ROWS or not _mostly_finite(before) or not _mostly_finite(during[:rows]):
         return None
-    plain, windows = _errors(before, rows)
+    plain, windows = _errors(before, rows, between)
     expected = _mean(before[-rows:])
     if loads is not None:
         slope = _slope(before, loads[0])
-        loaded, _ = _errors(before - slope * loads[0], rows)
+        loaded, _ = _errors(before - slope * loads[0], rows, between)
         if slope > 0 and _beyond(loads, rows):
             return None
         if loaded < LEAST_GAIN * plain:
@@ -82,12 +85,13 @@ def forecast(before: Samples, during: Samples, loads: tuple[Samples, Samples] | 
     return made if np.isfinite([made.expected, made.error]).all() and windows >= LEAST_WINDOWS else None
 
 
-def _errors(values: Samples, rows: int) -> tuple[float, int]:
-    """Return the root mean square difference of the levels of adjoining windows, and how many do not overlap."""
+def _errors(values: Samples, rows: int, between: int) -> tuple[float, int]:
+    """Return the root mean square difference of levels of windows as far apart, and how many pairs do not overlap."""
     levels = _rolling_mean(values, rows)
-    differences = levels[rows:] - levels[:-rows]
+    apart = rows + between
+    differences = levels[apart:] - levels[:-apart]
     known = differences[np.isfinite(differences)]
-    return (float(np.sqrt(np.mean(known**2))) if len(known) else np.nan), len(values) // rows - 1
+    return (float(np.sqrt(np.mean(known**2))) if len(known) else np.nan), (len(values) - between) // rows - 1
 
 
 def _rolling_mean(values: Samples, rows: int) -> Samples:

@@ -117,7 +117,7 @@ def _with_counterfactuals(
 ) -> tuple[Suspect, ...]:
     if found.start is None:
         return verdict.suspects
-    telemetry = Telemetry(found.resolved.tables, found.start.at, neighbours)
+    telemetry = Telemetry(found.resolved.tables, found.start.at, neighbours, found.start.uncertainty_s)
     return with_counterfactuals(verdict.suspects, found.ranking, found.topology, verdict.target, telemetry)
 
 

@@ -27,11 +27,12 @@ GUARD = np.timedelta64(60, "s")
 
 @dataclass(frozen=True)
 class Telemetry:
-    """The resolved tables of an incident, when it began, and other known faults nearby."""
+    """The resolved tables of an incident, when it began, within `uncertainty_s`, and other known faults nearby."""
 
     tables: Sequence[SeriesTable]
     at: np.datetime64
     neighbours: Sequence[np.datetime64] = ()
+    uncertainty_s: float = 0.0
 
 
 def with_counterfactuals(
@@ -50,8 +51,9 @@ def with_counterfactuals(
 def levels(series: Series, seen: Telemetry, *, by_load: bool = True) -> Levels | None:
     """Return where a series stood during the incident and where its history says it would have.
 
-    The daily season counts from two days of history on, and load does when `by_load`. None where no table has the
-    series, or too little of it.
+    History ends a minute before the start, or earlier where that is less certain: what may be the incident tells
+    nothing of how it was without. The daily season counts from two days of history on, and load does when `by_load`.
+    None where no table has the series, or too little of it.
     """
     table = _table_of(series, seen)
     if table is None:
@@ -60,12 +62,13 @@ def levels(series: Series, seen: Telemetry, *, by_load: bool = True) -> Levels |
     load = _load_of(series.component, table) if by_load else None
     chosen = table.values[:, [column] if load is None else [column, load]]
     windows = split(table.times, seen.at, seen.neighbours)
-    before = windows.before & (table.times + GUARD <= seen.at)
+    sound = table.times + max(GUARD, np.timedelta64(int(seen.uncertainty_s * 1000), "ms")) <= seen.at
+    before, between = windows.before & sound, int(np.count_nonzero(~sound & (table.times < seen.at)))
     profile = decompose.daily_profile(chosen[before], table.times[before])
     season = decompose.seasonal(profile, table.times)
     bare = chosen - season
     loads = None if load is None else (bare[before, 1], bare[windows.during, 1])
-    made = forecast(bare[before, 0], bare[windows.during, 0], loads)
+    made = forecast(bare[before, 0], bare[windows.during, 0], loads, between)
     if made is None:
         return None
     added = float(np.mean(np.broadcast_to(season, chosen.shape)[windows.during, 0][: made.rows]))
