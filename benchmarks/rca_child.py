@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rca_frames import Frame
 
@@ -115,6 +115,16 @@ class Tally:
 
     cases: Counter[str] = field(default_factory=Counter)
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, cases: Mapping[str, int], failures: Iterable[tuple[str, str, int]]) -> None:
+        """Count more runs, by peer, and more failures: (peer, reason, how many)."""
+        self.cases.update(cases)
+        self.failures.update({(peer, reason): count for peer, reason, count in failures})
+
+    def clear(self) -> None:
+        """Count from nothing again."""
+        self.cases.clear()
+        self.failures.clear()
 
     def lines(self) -> tuple[str, ...]:
         """Return a line per peer and reason."""

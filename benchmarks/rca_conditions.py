@@ -28,21 +28,32 @@ def _off(minutes: int) -> str:
 def losses() -> tuple[Condition, ...]:
     """Return the conditions in which telemetry or the graph is missing or wrong."""
     modalities = [
-        Condition(f"without {words}", (partial(perturb.without_modality, modality=modality),), extra=False)
+        Condition(f"without {words}", (partial(perturb.without_modality, modality=modality),))
         for modality, words in MODALITIES.items()
     ]
     wrong = partial(perturb.with_wrong_graph, share=0.2, seed=SEED)
     graph = [
-        Condition("without the declared graph", (perturb.without_declared_graph,), extra=False),
-        Condition("without topology", (perturb.without_far_ends,), (perturb.without_topology,), extra=False),
-        Condition("20 % of the edges wrong", (), (wrong,), extra=False),
+        Condition("without the declared graph", (perturb.without_declared_graph,)),
+        Condition("without topology", (perturb.without_far_ends,), (perturb.without_topology,)),
+        Condition("20 % of the edges wrong", (), (wrong,)),
     ]
     shares = [
         Condition(
             f"without {share * 100:.0f} % of the metric series",
             (partial(perturb.without_series, share=share, seed=SEED),),
-            extra=False,
         )
         for share in SHARES
     ]
     return (*modalities, *graph, *shares)
+
+
+def changed(condition: Condition) -> frozenset[str]:
+    """Return what a condition changes, and leaves something of, for a method given the start, metrics and a graph."""
+    name = condition.name
+    if name.startswith("start told ") or condition == FOUND:
+        return frozenset({"start"})
+    if name.endswith("series") or name == f"without {MODALITIES['resources']}":
+        return frozenset({"metrics"})
+    if name == "without topology":
+        return frozenset({"metrics", "graph"})
+    return frozenset({"graph"} if "graph" in name or "edges" in name else ())

@@ -10,9 +10,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rca_child import Child, PeerFailed, Tally, interpreter
+from rca_child import LIMIT_S, Child, PeerFailed, Tally, interpreter
 from rca_frames import best_of, component_ranking, frame_of
-from rca_graphs import causal_edges, first_of
+from rca_graphs import causal_edges, first_of, indicator
 from rca_rewritten import epsilon_diagnosis, random_walk, ranked_correlation, traversal
 
 from hypocenter_workers.baselines import candidates
@@ -84,23 +84,41 @@ def on_causes(method: str, child: Child, frame: Frame) -> Scores:
     return best_of(frame.series, child.ask(method, frame, causal_edges(frame)))
 
 
+def on_causes_of_symptom(method: str, child: Child, frame: Frame) -> Scores:
+    """Run a method on the same graph, told which series the symptom is; where it has none nothing is scored."""
+    column = indicator(frame).get(frame.symptom or "")
+    if column is None:
+        return {}
+    return best_of(frame.series, child.ask(method, frame, causal_edges(frame), (column,)))
+
+
 PACKAGED: Mapping[str, Callable[[Child, Frame], Scores]] = {
     "BARO (fse-baro)": partial(in_window, "baro"),
     "BARO, its own start (fse-baro)": partial(in_window_alone, "baro_bocpd"),
     "NSigma (fse-baro)": partial(with_history, "nsigma"),
     "RCD (sfr-pyrca)": partial(most_moved, "rcd"),
     "CIRCA (sfr-pyrca)": partial(on_causes, "circa"),
+    "gcm attribution (dowhy)": partial(on_causes_of_symptom, "attribution"),
     "PC + PageRank (RCAEval)": partial(most_moved, "pc_pagerank"),
     "Granger + PageRank (RCAEval)": partial(most_moved, "granger_pagerank"),
 }
-# These take many seconds a case.
-SLOW = frozenset(
+# These take a second a case or many; the quickest first.
+SLOW = (
+    "CIRCA (sfr-pyrca)",
+    "RCD (sfr-pyrca)",
+    "PC + PageRank (RCAEval)",
+    "gcm attribution (dowhy)",
+    "Granger + PageRank (RCAEval)",
+    "BARO, its own start (fse-baro)",
+)
+OWN_START = frozenset({"BARO, its own start (fse-baro)"})
+ON_GRAPH = frozenset(
     {
-        "BARO, its own start (fse-baro)",
-        "RCD (sfr-pyrca)",
         "CIRCA (sfr-pyrca)",
-        "PC + PageRank (RCAEval)",
-        "Granger + PageRank (RCAEval)",
+        "gcm attribution (dowhy)",
+        "random walk (re-implemented)",
+        "traversal (re-implemented)",
+        "ranked correlation (re-implemented)",
     }
 )
 PEERS: Mapping[str, Peer] = {
@@ -111,12 +129,19 @@ PEERS: Mapping[str, Peer] = {
 }
 
 
-def available(tally: Tally | None = None) -> dict[str, Peer]:
+def given(name: str) -> frozenset[str]:
+    """Return what a peer is given of start, metrics and graph; a symptom that is not stated is chosen by the graph."""
+    graph = {"graph"} if name in ON_GRAPH else set()
+    start = set() if name in OWN_START else {"start"}
+    return frozenset({"metrics"} | graph | start)
+
+
+def available(tally: Tally | None = None, limit_s: float = LIMIT_S) -> dict[str, Peer]:
     """Return every peer that can run here; those whose packages are missing are printed."""
     python = interpreter()
     if python is None:
         print(f"skipped: {', '.join(PACKAGED)} (make peers installs them)")
         return dict(PEERS)
-    child, counted = Child(python), tally or Tally()
+    child, counted = Child(python, limit_s), Tally() if tally is None else tally
     found = {name: partial(packaged, child, counted, name, score) for name, score in PACKAGED.items()}
     return found | dict(PEERS)

@@ -79,9 +79,12 @@ def shown(value: object) -> str:
 
 
 def _groups(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Split rows by their first column, which becomes the title of a table; columns without any cell are left out."""
+    """Split rows by their first column, which becomes the title of a table; columns without any cell are left out.
+
+    Rows without a title are kept in the result alone.
+    """
     key = next(iter(rows[0])) if rows else ""
-    for group in dict.fromkeys(str(row[key]) for row in rows):
+    for group in dict.fromkeys(str(row[key]) for row in rows if row[key] is not None):
         own = [row for row in rows if str(row[key]) == group]
         names = [name for name in own[0] if name != key and any(row[name] is not None for row in own)]
         yield group, [{name: row[name] for name in names} for row in own]

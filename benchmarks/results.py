@@ -33,11 +33,16 @@ def document(name: str, rows: list[Row], *, note: str = "") -> dict[str, Any]:
 
 def keep(name: str, rows: list[Row], *, note: str = "") -> None:
     """Print the rows, write `results/<name>.json` and draw docs/benchmarks.md anew."""
+    print(render.as_text(write(name, rows, note=note)))
+
+
+def write(name: str, rows: list[Row], *, note: str = "") -> dict[str, Any]:
+    """Write `results/<name>.json`, draw docs/benchmarks.md anew and return the result."""
     result = document(name, rows, note=note)
-    print(render.as_text(result))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     render.main([])
+    return result
 
 
 def data_folder(argument: Path | None) -> Path:
