@@ -83,6 +83,28 @@ def graph_command(
 
 
 @pytest.fixture
+def history_command(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """`history_command(*words)` is exit code, output and errors of `hypocenter history`, with records of its own."""
+    from hypocenter.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYPOCENTER_RECORDS", str(tmp_path / "records.db"))
+    monkeypatch.delenv("HYPOCENTER_GRAPH", raising=False)
+    monkeypatch.delenv("HYPOCENTER_HISTORY_TOKEN_FILE", raising=False)
+
+    def call(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(["history", *map(str, words)])
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    return call
+
+
+@pytest.fixture
 def detect(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, str, str]]:

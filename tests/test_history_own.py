@@ -3,53 +3,36 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from hypocenter.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Run = Callable[..., tuple[int, str, str]]
+    Command = Callable[..., tuple[int, str, str]]
 
 HEADER = "incident_id,started_at,resolved_at,symptom_component,root_component,fault_type,confirmed_by,source,notes"
-ROWS = (
-    'INC-1,2026-01-31T12:00:00Z,2026-01-31T13:00:00Z,web,ledger,memory,on call,,"restarted,\nwith more memory"',
-    "INC-2,1769878800,,web,ledger;ledger-db,cpu,,pagerduty,",
-)
+FIRST = 'INC-1,2026-01-31T12:00:00Z,2026-01-31T13:00:00Z,web,ledger,memory,on call,,"restarted,\nwith more memory"'
+SECOND = "INC-2,1769878800,,web,ledger;ledger-db,cpu,,pagerduty,"
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`run(*words)` is exit code, output and errors of `hypocenter history` with records of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYPOCENTER_RECORDS", str(tmp_path / "records.db"))
-    monkeypatch.delenv("HYPOCENTER_GRAPH", raising=False)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            main(["history", *words])
-        told = capsys.readouterr()
-        return int(stopped.value.code or 0), told.out, told.err
-
-    return call
+def table(path: Path, *rows: str, header: str = HEADER) -> Path:
+    path.write_text("\n".join((header, *rows, "")), encoding="utf-8")
+    return path
 
 
-def kept(run: Run) -> list[dict[str, object]]:
-    return [json.loads(line) for line in run("export")[1].splitlines()]
+def kept(history_command: Command) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in history_command("export")[1].splitlines()]
 
 
-def test_a_table_of_our_own_becomes_history(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "own.csv").write_text("\n".join((HEADER, *ROWS, "")))
-
-    code, told, _ = run("import", "own.csv", "--from", "csv")
+def test_a_table_of_our_own_becomes_history(history_command: Command, tmp_path: Path) -> None:
+    code, told, _ = history_command("import", table(tmp_path / "own.csv", FIRST, SECOND), "--from", "csv")
 
     assert code == 0
     assert "2 new, 0 changed, 0 the same" in told
-    first, second = kept(run)
+    first, second = kept(history_command)
     assert first == {
         "incident_id": "INC-1",
         "source": "csv",
@@ -67,11 +50,103 @@ def test_a_table_of_our_own_becomes_history(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["jsonl", "hypocenter"])
-def test_importing_an_export_changes_nothing(run: Run, tmp_path: Path, source: str) -> None:
-    (tmp_path / "own.csv").write_text("\n".join((HEADER, *ROWS, "")))
-    run("import", "own.csv", "--from", "csv")
-    run("export", "--out", "out.jsonl")
+def test_importing_an_export_changes_nothing(history_command: Command, tmp_path: Path, source: str) -> None:
+    history_command("import", table(tmp_path / "own.csv", FIRST, SECOND), "--from", "csv")
+    history_command("export", "--out", "out.jsonl")
 
-    _, told, _ = run("import", "out.jsonl", "--from", source)
+    _, told, _ = history_command("import", "out.jsonl", "--from", source)
 
     assert "0 new, 0 changed, 2 the same" in told
+
+
+def test_importing_again_changes_nothing_but_what_changed(history_command: Command, tmp_path: Path) -> None:
+    history_command("import", table(tmp_path / "own.csv", FIRST, SECOND), "--from", "csv")
+
+    changed = table(tmp_path / "own.csv", FIRST.replace("memory,", "disk,"), SECOND)
+    _, told, _ = history_command("import", changed, "--from", "csv")
+
+    assert "0 new, 1 changed, 1 the same" in told
+    assert kept(history_command)[0]["fault_type"] == "disk"
+
+
+def test_a_dry_run_counts_and_keeps_nothing(history_command: Command, tmp_path: Path) -> None:
+    _, told, _ = history_command("import", table(tmp_path / "own.csv", FIRST), "--from", "csv", "--dry-run")
+
+    assert "1 new, 0 changed, 0 the same" in told
+    assert "nothing was written" in told
+    assert kept(history_command) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (",2026-01-31T12:00:00Z,,,,,,,", "1 x incident_id: no incident_id (line 4)"),
+        ("INC-3,soon,,,,,,,", "1 x started_at: not a time that is understood (line 4 'soon')"),
+        ("INC-3,2026-01-31", "1 x row: 2 cells where the header has 9 (line 4)"),
+        (f"{'x' * 201},,,,,,,,", "1 x incident_id: longer than 200 characters (line 4"),
+    ],
+)
+def test_a_row_that_is_no_incident_stops_the_import(
+    history_command: Command, tmp_path: Path, row: str, told: str
+) -> None:
+    path = table(tmp_path / "own.csv", FIRST, row, SECOND)
+
+    code, report, error = history_command("import", path, "--from", "csv")
+
+    assert code == 2
+    assert told in report
+    assert "1 of 3 rows are no incidents, so nothing was imported" in error
+    assert kept(history_command) == []
+    code, report, _ = history_command("import", path, "--from", "csv", "--skip-bad")
+    assert (code, len(kept(history_command))) == (0, 2)
+    assert told in report
+
+
+def test_what_is_not_understood_is_told_and_the_rest_is_kept(history_command: Command, tmp_path: Path) -> None:
+    path = table(
+        tmp_path / "own.csv",
+        "INC-1,2026-01-31T12:00:00Z,later,web,ledger,cpu,oncall,,a\0b,Monday",
+        "INC-2,2026-01-31T12:00:00Z,2026-01-31T11:00:00Z,,,,,,,",
+        "INC-1,2026-01-31T12:00:00Z,,,,,,,,Tuesday",
+        header=HEADER + ",Weekday",
+    )
+
+    code, told, _ = history_command("import", path, "--from", "csv", "--json")
+
+    report = json.loads(told)
+    assert code == 0
+    assert {(each["place"], each["count"], each["examples"][0]["line"]) for each in report["problems"]} == {
+        ("resolved_at", 1, 2),
+        ("notes", 1, 2),
+        ("resolved_at", 1, 3),
+        ("key", 1, 4),
+    }
+    assert report["not_used"] == {"Weekday": 2}
+    assert report["counts"] == {"new": 2, "changed": 0, "same": 0}
+    assert (report["rows"], report["incidents"], report["left_out"]) == (3, 3, 0)
+    assert report["saved"] is True
+
+
+def test_components_that_the_graph_does_not_know_are_told_and_kept(
+    history_command: Command, graph_command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "calls.csv").write_text("caller,callee\nweb,ledger\n")
+    graph_command("import", "calls.csv")
+
+    _, told, _ = history_command("import", table(tmp_path / "own.csv", FIRST, SECOND), "--from", "csv", "--json")
+
+    assert json.loads(told)["unknown_components"] == {"ledger-db": 1}
+    assert kept(history_command)[1]["root_components"] == ["ledger", "ledger-db"]
+
+
+def test_the_latest_incidents_are_listed(history_command: Command, tmp_path: Path) -> None:
+    history_command("import", table(tmp_path / "own.csv", FIRST, SECOND), "--from", "csv")
+
+    lines = history_command("list")[1].splitlines()
+
+    assert [line.split()[2] for line in lines] == ["INC-2", "INC-1"]
+    assert "ledger, ledger-db" in lines[0]
+    assert [line.split()[2] for line in history_command("list", "--component", "ledger-db")[1].splitlines()] == [
+        "INC-2"
+    ]
+    assert len(history_command("list", "--most", "1", "--json")[1].splitlines()) == 1

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+import re
 from typing import TYPE_CHECKING
 
-from hypocenter.history.mapping import NO_MAPPING
 from hypocenter.history.past_incident import PastIncident
 from hypocenter.history.row import BadRow, canonical
 from hypocenter.history.times import read_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime, tzinfo
+    from datetime import datetime
 
     from hypocenter.history.findings import Findings
     from hypocenter.history.layout import Layout
-    from hypocenter.history.mapping import Mapping
+    from hypocenter.history.reading import Reading
     from hypocenter.history.row import Row
 
 LONGEST_ID = 200
@@ -24,7 +23,9 @@ LONGEST_NAME = 500
 LONGEST_TEXT = 20_000
 MOST_LABELS = 100
 MOST_ROOTS = 50
-_LONGEST = {"notes": LONGEST_TEXT, "title": 2_000, "url": 2_000, "telemetry": 4_000}
+_IDS = dict.fromkeys(("incident_id", "key", "source"), LONGEST_ID)
+_CUT = {"notes": LONGEST_TEXT, "title": 2_000}
+_LONGEST = {**_IDS, **_CUT, "url": 2_000, "telemetry": 4_000}
 
 
 class _LeftOutError(Exception):
@@ -32,22 +33,14 @@ class _LeftOutError(Exception):
 
 
 class Builder:
-    """Makes incidents of one layout's rows; `zone` is where times without a zone were written."""
+    """Makes incidents of the rows of one layout, and tells `findings` what it could not make of them."""
 
-    def __init__(
-        self,
-        layout: Layout,
-        findings: Findings,
-        mapping: Mapping = NO_MAPPING,
-        zone: tzinfo = UTC,
-        time_format: str | None = None,
-    ) -> None:
-        self._layout = layout.with_fields(mapping.fields)
+    def __init__(self, layout: Layout, reading: Reading, findings: Findings) -> None:
+        self._layout = layout.with_fields(reading.mapping.fields)
         self._fields = self._layout.canonical_fields()
         self._labels = [(name, canonical(theirs)) for name, theirs in layout.labels]
         self._used = {name for names in self._fields.values() for name in names} | {name for _, name in self._labels}
-        self._findings, self._mapping = findings, mapping
-        self._zone, self._form = zone, time_format
+        self._reading, self._mapping, self._findings = reading, reading.mapping, findings
 
     def incidents(self, rows: Iterable[Row | BadRow]) -> Iterator[PastIncident]:
         """Yield the incidents of the rows that make one; the others are counted in the findings."""
@@ -86,7 +79,7 @@ class Builder:
             notes=self._one(row, "notes"),
             labels=self._all_labels(row),
             url=self._one(row, "url"),
-            telemetry=self._one(row, "telemetry"),
+            telemetry=self._telemetry(row),
         )
 
     def _texts(self, row: Row, ours: str) -> Sequence[str]:
@@ -113,29 +106,43 @@ class Builder:
         return self._too_long(row, ours, text, longest)
 
     def _too_long(self, row: Row, ours: str, text: str, longest: int) -> str:
-        fatal = ours in ("incident_id", "key", "source")
-        if fatal or ours not in _LONGEST:
-            self._findings.problem(row.line, ours, f"longer than {longest:,} characters", text, fatal=fatal)
-            if fatal:
-                raise _LeftOutError
-            return ""
-        self._findings.problem(row.line, ours, f"cut to {longest:,} characters", text)
-        return text[:longest]
+        if ours in _CUT:
+            self._findings.problem(row.line, ours, f"cut to {longest:,} characters", text)
+            return text[:longest]
+        self._findings.problem(row.line, ours, f"longer than {longest:,} characters", text, fatal=ours in _IDS)
+        if ours in _IDS:
+            raise _LeftOutError
+        return ""
 
     def _time(self, row: Row, ours: str, *, fatal: bool = False) -> datetime | None:
         text = self._one(row, ours)
         if not text:
             return None
         try:
-            time, naive = read_time(text, self._zone, self._form)
+            time, naive = read_time(text, self._reading.zone, self._reading.time_format)
         except (ValueError, OverflowError):
             self._findings.problem(row.line, ours, "not a time that is understood", text, fatal=fatal)
             if fatal:
                 raise _LeftOutError from None
             return None
         if naive:
-            self._findings.note(f"times without a zone were read as {self._zone}; --timezone names another")
+            self._findings.note(f"times without a zone were read as {self._reading.zone}; --timezone names another")
         return time
+
+    def _telemetry(self, row: Row) -> str:
+        attachments, stated = self._reading.attachments, self._one(row, "telemetry")
+        if found := attachments.folder_of(self._ids(row)):
+            return found
+        try:
+            return attachments.place(stated) if stated else ""
+        except ValueError as error:
+            self._findings.problem(row.line, "telemetry", str(error), stated)
+            return stated
+
+    def _ids(self, row: Row) -> list[str]:
+        """Return all that names the incident: people may have named its folder by any."""
+        theirs = (*self._fields.get("incident_id", ()), *self._fields.get("key", ()))
+        return [text for name in theirs for text in row.fields.get(name, ())]
 
     def _roots(self, row: Row) -> tuple[str, ...]:
         meant = map(self._mapping.component, self._several(row, "root_component"))
@@ -174,10 +181,14 @@ class Builder:
         for name in dict.fromkeys((*incident.root_components, incident.symptom_component)):
             if name:
                 findings.value(findings.components, name)
+            if _OPAQUE.fullmatch(name):
+                findings.problem(row.line, "component", "an identifier, no name; export names or map it", name)
         if incident.started_at and incident.resolved_at and incident.resolved_at < incident.started_at:
             findings.problem(row.line, "resolved_at", "before started_at", incident.resolved_at.isoformat())
 
 
+# What ServiceNow (sys_id), Opsgenie and others call a component by where its name was not exported.
+_OPAQUE = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COUNTED = tuple(PastIncident.__dataclass_fields__)
 
 

@@ -38,10 +38,12 @@ class Problem:
 class Findings:
     """Counts of one import, filled while rows pass; sizes are bounded whatever the file holds.
 
+    `unit` is what is counted from the beginning of the export, to say where something is: a `line` or a `record`.
     `filled` counts incidents by our field, `unused` rows by their field, `fault_types` and `components` incidents by
     value.
     """
 
+    unit: str = "line"
     rows: int = 0
     understood: int = 0
     filled: Counter[str] = field(default_factory=Counter)
@@ -70,6 +72,10 @@ class Findings:
         if len(found.examples) < EXAMPLES:
             shown = value if len(value) <= _LONGEST_EXAMPLE else value[: _LONGEST_EXAMPLE - 3] + "..."
             found.examples.append(Example(line, shown))
+
+    def count_records(self) -> None:
+        """Say that places in the export are counted in records, as in a document without lines."""
+        self.unit = "record"
 
     def note(self, text: str) -> None:
         """Keep a remark on the whole import, once."""

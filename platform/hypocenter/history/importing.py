@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import UTC
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
@@ -11,39 +10,19 @@ from hypocenter.history.building import Builder
 from hypocenter.history.csv_rows import csv_rows
 from hypocenter.history.hypocenter import folder_rows
 from hypocenter.history.json_rows import json_rows
-from hypocenter.history.mapping import NO_MAPPING
 from hypocenter.history.sources import layout_of
 from hypocenter.history.text_files import opened_text
-from hypocenter.readers.limits import Limits, limits_from_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from datetime import tzinfo
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from hypocenter.history.findings import Findings
     from hypocenter.history.layout import Layout
-    from hypocenter.history.mapping import Mapping as Terms
     from hypocenter.history.past_incident import Counts, HistoryStore, PastIncident
+    from hypocenter.history.reading import Reading
     from hypocenter.history.row import BadRow, Row
     from hypocenter.history.text_files import TextFile
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How an export is read: what it is, what its words mean, and where and how its times were written.
-
-    `telemetry` holds case folders by the incident's id. A server may have no incident to tell of, and `may_be_empty`.
-    """
-
-    source: str
-    mapping: Terms = NO_MAPPING
-    zone: tzinfo = UTC
-    time_format: str | None = None
-    encoding: str | None = None
-    telemetry: Mapping[str, str] = field(default_factory=dict)
-    may_be_empty: bool = False
-    limits: Limits = field(default_factory=limits_from_settings)
 
 
 class LeftOutError(InputError):
@@ -51,7 +30,7 @@ class LeftOutError(InputError):
 
 
 def import_history(
-    paths: Iterable[Path],
+    path: Path,
     reading: Reading,
     store: HistoryStore,
     findings: Findings,
@@ -59,22 +38,23 @@ def import_history(
     skip_bad: bool = False,
     dry_run: bool = False,
 ) -> Counts:
-    """Save the incidents of all files, in one transaction, and tell `findings` what was understood.
+    """Save the incidents of an export, in one transaction, and tell `findings` what was understood.
 
-    Raises InputError, and saves nothing, when a file breaks off or is of another kind; LeftOutError when rows are no
+    Raises InputError, and saves nothing, when the file breaks off or is of another kind; LeftOutError when rows are no
     incidents, unless `skip_bad`.
     """
-    found = (incident for path in paths for incident in read_history(path, reading, findings))
-    return store.save_incidents(_whole(found, findings, skip_bad), dry_run=dry_run)
+    found = _as_attached(read_history(path, reading, findings), store)
+    counts = store.save_incidents(_whole(found, findings, skip_bad), dry_run=dry_run)
+    if unused := reading.attachments.unused:
+        findings.note(f"{len(unused):,} case folders belong to no incident of these, such as {unused[0]}")
+    return counts
 
 
 def read_history(path: Path, reading: Reading, findings: Findings) -> Iterator[PastIncident]:
     """Yield the incidents of one file as they are read; raises InputError as `import_history` does."""
     before = findings.rows
     layout = layout_of(reading.source)
-    builder = Builder(layout, findings, reading.mapping, reading.zone, reading.time_format)
-    for incident in builder.incidents(_rows_in(path, reading, layout, findings)):
-        yield _with_telemetry(incident, reading.telemetry)
+    yield from Builder(layout, reading, findings).incidents(_rows_in(path, reading, layout, findings))
     if findings.rows == before and not reading.may_be_empty:
         raise InputError(f"{path}: no incident in it; see that the export was made with rows")
 
@@ -83,6 +63,7 @@ def _rows_in(path: Path, reading: Reading, layout: Layout, findings: Findings) -
     if path.is_dir():
         if reading.source != "hypocenter":
             raise InputError(f"{path}: is a folder, which only --from hypocenter reads; name a file")
+        findings.count_records()
         yield from folder_rows(path, findings.names, reading.limits)
         return
     with opened_text(path, reading.limits, reading.encoding) as text:
@@ -96,13 +77,16 @@ def _rows(text: TextFile, layout: Layout, findings: Findings) -> Iterator[Row | 
     start = text.stream.read(4096).lstrip()
     text.stream.seek(0)
     if start.startswith(("{", "[")):
-        return json_rows(text, findings.names, layout.lists, layout.prepare)
+        return json_rows(text, findings.names, layout.lists, layout.prepare, findings.count_records)
     return csv_rows(text, findings.names, findings.note)
 
 
-def _with_telemetry(incident: PastIncident, folders: Mapping[str, str]) -> PastIncident:
-    folder = folders.get(incident.incident_id) or folders.get(incident.key)
-    return replace(incident, telemetry=folder) if folder else incident
+def _as_attached(incidents: Iterable[PastIncident], store: HistoryStore) -> Iterator[PastIncident]:
+    """Keep what telemetry was attached to an incident before, where an export, as most, knows nothing of any."""
+    attached = {(each.source, each.key): each.telemetry for each in store.incidents() if each.telemetry}
+    for incident in incidents:
+        before = "" if incident.telemetry else attached.get((incident.source, incident.key), "")
+        yield replace(incident, telemetry=before) if before else incident
 
 
 def _whole(incidents: Iterable[PastIncident], findings: Findings, skip_bad: bool) -> Iterator[PastIncident]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from hypocenter.errors import InputError, LimitError
@@ -23,14 +24,19 @@ MOST_TEXTS = 2_000
 LONGEST_DOCUMENT = 200_000_000
 
 
-def json_rows(text: TextFile, names: Names, lists: Sequence[str], prepare: Prepare) -> Iterator[Row | BadRow]:
+def json_rows(
+    text: TextFile, names: Names, lists: Sequence[str], prepare: Prepare, count_records: Callable[[], None]
+) -> Iterator[Row | BadRow]:
     """Yield the incidents of a JSON document or of JSON lines.
 
-    `lists` are the fields under which servers put their lists; `prepare` turns a record's odd shapes into plain ones.
+    `lists` are the fields under which servers put their lists; `prepare` turns a record's odd shapes into plain ones;
+    `count_records` is called when the text is one document, and so has records and no lines to count.
     What is no object is a BadRow. Raises InputError when the text is no JSON or breaks off, LimitError for a document
     that is too large to be read as one.
     """
     for line, value in _values(text):
+        if not line:
+            count_records()
         if isinstance(value, BadRow):
             yield value
             continue
@@ -62,10 +68,11 @@ def _values(text: TextFile) -> Iterator[tuple[int, Any]]:
     except (ValueError, RecursionError):
         yield 0, _document(text, first, lines)
         return
-    yield 1, start
-    for number, line in enumerate(lines, start=2):
-        if line.strip():
-            yield number, _line_value(text, number, line)
+    later = ((number, line) for number, line in enumerate(lines, start=2) if line.strip())
+    second = next(later, None)
+    yield int(second is not None), start
+    for number, line in chain([second] if second else [], later):
+        yield number, _line_value(text, number, line)
 
 
 def _document(text: TextFile, first: str, lines: Iterator[str]) -> Any:

@@ -35,7 +35,10 @@ _TIMES = frozenset({"opened_at", "resolved_at", "closed_at", "sys_created_on", "
 
 
 def prepare(record: dict[str, Any], _where: str) -> dict[str, Any]:
-    """Return a record whose values are texts: a reference's name where it is told, and a time as it is kept, in UTC."""
+    """Return a record whose values are texts: a reference's name where it is told, and a time as it is kept.
+
+    Times are kept in UTC and shown in the zone of whoever asks; neither says its zone.
+    """
     return {name: _plain(name, value) for name, value in record.items()}
 
 
@@ -43,7 +46,9 @@ def _plain(name: str, value: Any) -> Any:
     if not isinstance(value, dict) or not _PARTS.issuperset(value):
         return value
     shown, kept = value.get("display_value"), value.get("value")
-    return kept if name in _TIMES and kept else shown or kept or str(value.get("link") or "").rpartition("/")[2]
+    if name in _TIMES and kept:
+        return f"{kept}Z"
+    return shown or kept or str(value.get("link") or "").rpartition("/")[2]
 
 
 LAYOUT = Layout(

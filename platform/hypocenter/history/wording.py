@@ -19,8 +19,8 @@ def findings_rows(findings: Findings) -> Iterator[tuple[str, str]]:
     """Yield a heading and a line of text for each thing worth telling; a heading is "" where it is the one before."""
     yield "rows", f"{findings.rows:,} read, {findings.understood:,} incidents, {findings.left_out:,} left out"
     yield "known", _filled(findings)
-    yield from _under("left out", [_problem(each) for each in findings.problems if each.fatal])
-    yield from _under("unclear", [_problem(each) for each in findings.problems if not each.fatal])
+    yield from _under("left out", [_problem(each, findings.unit) for each in findings.problems if each.fatal])
+    yield from _under("unclear", [_problem(each, findings.unit) for each in findings.problems if not each.fatal])
     yield from _under("fault types", _most(findings.fault_types))
     yield from _under("not used", _most_unused(findings))
     yield from _under("note", findings.notes)
@@ -29,6 +29,7 @@ def findings_rows(findings: Findings) -> Iterator[tuple[str, str]]:
 def findings_to_json(findings: Findings) -> dict[str, Any]:
     """Return the same as a JSON object."""
     return {
+        "unit": findings.unit,
         "rows": findings.rows,
         "incidents": findings.understood,
         "left_out": findings.left_out,
@@ -72,7 +73,7 @@ def _under(heading: str, lines: list[str]) -> Iterator[tuple[str, str]]:
         yield ("" if number else heading), line
 
 
-def _problem(problem: Problem) -> str:
-    places = ", ".join(f"line {each.line}{f' {each.value!r}' if each.value else ''}" for each in problem.examples)
+def _problem(problem: Problem, unit: str) -> str:
+    places = ", ".join(f"{unit} {each.line}{f' {each.value!r}' if each.value else ''}" for each in problem.examples)
     more = ", ..." if problem.count > len(problem.examples) else ""
     return f"{problem.count:,} x {problem.place}: {problem.reason} ({places}{more})"
