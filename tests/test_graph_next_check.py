@@ -22,8 +22,9 @@ from hypocenter.model import (
     Target,
 )
 from hypocenter_graph.deviation import Deviation
-from hypocenter_graph.next_check import information, next_check
+from hypocenter_graph.next_check import next_check
 from hypocenter_graph.rank import Context, rank
+from hypocenter_graph.suspect_pair import information
 from hypocenter_graph.topology import build_topology
 from hypocenter_graph.verdict import suspects_of
 
