@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as hnp
 
 from hypocenter.model import MetricKind, Series
 from hypocenter.telemetry import SeriesTable
-from hypocenter_workers.detect.deviations import Known, deviations, deviations_at
+from hypocenter_workers.detect import robust
+from hypocenter_workers.detect.deviations import LEAST_BLOCKS, WANDERING, Known, Levels, deviations, deviations_at
 
 START = np.datetime64("2026-03-03T06:00:00", "ns")
 STEP = np.timedelta64(30, "s")
@@ -46,34 +47,54 @@ def naive_median(column):
     return low + (high - low) * (middle - math.floor(middle))
 
 
-@settings(max_examples=60)
-@given(VALUES, st.integers(2, 6), st.data())
-def test_rows_up_to_an_onset_stray_as_when_looked_at_by_themselves(values, length, data):
-    known = Known(table(values), ())
-    for rows in data.draw(st.lists(st.integers(1, len(values)), min_size=1, max_size=4)):
-        before = np.arange(len(values)) < rows
-        np.testing.assert_allclose(known.strays_before(before, length), naive_strays(values[before], length), atol=1e-9)
+def naive_wandering(blocks, length, rows):
+    """How far each series strays in most spells of so many rows of the blocks, read spell by spell."""
+    furthest = []
+    for strays in (naive_strays(block, length) for block in blocks if len(block)):
+        for spell in range(len(strays) // rows):
+            columns = strays[spell * rows : (spell + 1) * rows].T
+            furthest.append([max((v for v in column if not math.isnan(v)), default=0.0) for column in columns])
+    return np.quantile(furthest, WANDERING, axis=0) if len(furthest) >= LEAST_BLOCKS else np.zeros(blocks[0].shape[1])
+
+
+def levels(values, *references):
+    series = tuple(Series(f"c{j}", "cpu", MetricKind.CPU, "cores") for j in range(values.shape[1]))
+    tables = [SeriesTable(series, START + np.arange(len(v)) * STEP, v) for v in (values, *references)]
+    return Levels(tables[0], tables[1:])
+
+
+def check_wandering(known, values, before, length, rows, references=()):
+    found = known.wandering(before, robust.median(values[before]), length, rows)
+    expected = naive_wandering([values[before], *references], length, rows)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+LENGTHS, ROWS = st.integers(1, 6), st.integers(1, 6)
 
 
 @settings(max_examples=60)
-@given(VALUES, st.integers(2, 6), st.data())
-def test_rows_with_gaps_between_them_stray_as_when_looked_at_by_themselves(values, length, data):
-    known = Known(table(values), ())
-    for before in data.draw(st.lists(hnp.arrays(np.bool_, len(values)).filter(np.any), min_size=1, max_size=4)):
-        np.testing.assert_allclose(known.strays_before(before, length), naive_strays(values[before], length), atol=1e-9)
+@given(VALUES, LENGTHS, ROWS, st.data())
+def test_rows_up_to_an_onset_stray_as_when_looked_at_by_themselves(values, length, rows, data):
+    known = levels(values, values[::-1])
+    for count in data.draw(st.lists(st.integers(0, len(values)), min_size=1, max_size=4)):
+        check_wandering(known, values, np.arange(len(values)) < count, length, rows, [values[::-1]])
+
+
+@settings(max_examples=60)
+@given(VALUES, LENGTHS, ROWS, st.data())
+def test_rows_with_gaps_between_them_stray_as_when_looked_at_by_themselves(values, length, rows, data):
+    known = levels(values)
+    for before in data.draw(st.lists(hnp.arrays(np.bool_, len(values)), min_size=1, max_size=4)):
+        check_wandering(known, values, before, length, rows)
 
 
 def test_rows_from_the_first_on_are_not_mistaken_for_rows_behind_a_gap():
     values = np.arange(20.0)[:, None] ** 2
-    known = Known(table(values), ())
+    known = levels(values)
     first, later = np.arange(20) < 10, np.arange(20) >= 10
     for before in (first, later, first):
-        np.testing.assert_allclose(known.strays_before(before, 3), naive_strays(values[before], 3))
-
-
-def test_no_row_before_strays_nowhere():
-    values = np.ones((12, 2))
-    assert Known(table(values), ()).strays_before(np.zeros(12, dtype=bool), 3).shape == (0, 2)
+        check_wandering(known, values, before, 3, 1)
+    assert naive_wandering([values[first]], 3, 1) != naive_wandering([values[later]], 3, 1)
 
 
 @settings(max_examples=30)

@@ -210,3 +210,14 @@ def test_the_floor_is_the_least_scale():
     values = np.random.default_rng(3).normal(0, 2, (300, 1))
     wide = window.learn(values, grid(300, 60), np.array([0.5]))
     assert wide.scale[0] >= robust.scale(values, robust.median(values))[0] * 0.9
+
+
+@given(st.floats(0, 1e30))
+def test_the_tail_is_that_of_students_t_with_four_degrees_of_freedom(z):
+    tail = window.tail(np.array([z, -z]))
+    np.testing.assert_allclose(tail, 2.0 * stats.t.sf(z, 4), rtol=1e-12)
+
+
+def test_beyond_all_numbers_the_tail_is_nothing_and_without_one_unknown():
+    assert window.tail(np.array([math.inf])) < 1e-300
+    assert math.isnan(window.tail(np.array([math.nan]))[0])

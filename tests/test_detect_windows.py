@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hypocenter_workers.detect.windows import COARSE, LEAST_STEPS, LONGEST, NEIGHBOUR, split, step_of
+from hypocenter_workers.detect.windows import COARSE, LEAST_STEPS, LONGEST, NEIGHBOUR, rows_of, split, step_of
 
 START = np.datetime64("2026-03-03T06:00:00", "ns")
 STEPS = st.sampled_from([1, 5, 15, 30, 60, 300])
@@ -102,3 +102,12 @@ def test_one_missing_row_does_not_change_the_step():
 def test_an_empty_table_has_no_rows_on_either_side():
     windows = split(grid(0, 60), START)
     assert (windows.before.size, windows.during.size) == (0, 0)
+
+
+@given(st.lists(st.booleans(), max_size=12))
+def test_rows_that_follow_each_other_are_a_slice_of_the_same(wanted):
+    mask, values = np.array(wanted, dtype=bool), np.arange(len(wanted))
+    found = rows_of(mask)
+    assert values[found].tolist() == values[mask].tolist()
+    places = [k for k, chosen in enumerate(wanted) if chosen]
+    assert isinstance(found, slice) == (not places or places == list(range(places[0], places[-1] + 1)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from hypocenter.model import Anomaly, Chart, Direction
 from hypocenter_workers.detect import normal
-from hypocenter_workers.detect.deviations import TINY, floors
+from hypocenter_workers.detect.floors import TINY, floors
 from hypocenter_workers.detect.windows import Windows, split
 
 if TYPE_CHECKING:

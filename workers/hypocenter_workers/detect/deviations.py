@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.catalog import KINDS
-from hypocenter.model import MetricKind, Series
 from hypocenter_graph.deviation import Deviation
-from hypocenter_workers.detect import normal, robust
-from hypocenter_workers.detect.windows import Windows, split
+from hypocenter_workers.detect import counts, normal, robust
+from hypocenter_workers.detect.floors import TINY, Floors
+from hypocenter_workers.detect.windows import Windows, rows_of, split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from hypocenter.telemetry import SeriesTable, Values
 
-COUNTS = frozenset({MetricKind.LOG_LINES, MetricKind.OPERATION})
 SUSTAINED = np.timedelta64(180, "s")
 LEAST_SUSTAINED_ROWS = 2
 LEAST_SUSTAINED = np.timedelta64(60, "s")
 LEAST_FRESH = np.timedelta64(300, "s")
 LEAST_BLOCKS = 5
 WANDERING = 0.97
-LEAST_SHARE = 0.002
-# Below these nobody would look twice; they keep a series that was always zero from being infinitely unusual.
-UNIT_FLOORS = {"s": 1e-3, "share": 0.01, "1/s": 0.01, "cores": 0.005, "bytes": 1e6, "bytes/s": 1e3, "count": 0.5}
-PEER_FLOOR = 0.02
 SILENT_BEFORE = 0.9
 SILENT_ROWS = 8
-TINY = 1e-9
 
 
 @dataclass(frozen=True)
 class Moved:
-    """Levels and distances of the series of one table, one entry per series."""
+    """Levels and distances of some series of a table, one entry per series."""
 
     before: NDArray[np.float64]
     after: NDArray[np.float64]
@@ -48,38 +41,80 @@ class Moved:
 
 
 class Known:
-    """What is the same whatever the onset: `history` are the table's fault-free references, [rows of all, series]."""
+    """What is the same whatever the onset: `references` are fault-free tables of the table's kind."""
 
     def __init__(self, table: SeriesTable, references: Sequence[SeriesTable]) -> None:
-        self._values = table.values
-        self._sustained: dict[int, Values] = {}
+        counted = np.array([s.kind in counts.COUNTS for s in table.series], dtype=bool)
+        self.levels = Levels(_only(table, ~counted), references)
+        self.counts = _only(table, counted)
+        self.history_of_counts = stack(self.counts, references)
+        self.order = np.argsort(np.concatenate([np.flatnonzero(~counted), np.flatnonzero(counted)]))
+
+
+class Levels:
+    """The series of one table that have a level, and what is known of them whatever the onset."""
+
+    def __init__(self, table: SeriesTable, references: Sequence[SeriesTable]) -> None:
+        self.table = table
+        self.floors = Floors(table.series)
         self.history = stack(table, references)
         self.calm = robust.median(self.history)
         self._blocks = _split(self.history, references)
-        self._strays: dict[int, list[Values]] = {}
+        self._sustained: dict[int, Values] = {}
+        self._furthest: dict[tuple[int, int], list[Values]] = {}
 
     @cached_property
     def spread(self) -> NDArray[np.float64]:
         """The robust scale of each series."""
         return robust.scale(self.history, self.calm)
 
-    def strays_before(self, before: NDArray[np.bool_], length: int) -> Values:
-        """Return how far the levels over `length` of the rows `before` lie from that of all of them.
+    def smooth(self, rows: slice | NDArray[np.bool_], length: int) -> Values:
+        """Return the medians over `length` consecutive of some rows; those that follow each other share theirs."""
+        if isinstance(rows, slice) and rows.stop - rows.start > length:
+            if length not in self._sustained:
+                self._sustained[length] = robust.rolling_median(self.table.values, length)
+            return self._sustained[length][rows.start : rows.stop - length + 1]
+        return robust.rolling_median(self.table.values[rows], length)
 
-        Those rows are most often the first ones of the table, whose levels are the same for every onset.
+    def wandering(
+        self, before: NDArray[np.bool_], stood: NDArray[np.float64], length: int, rows: int
+    ) -> NDArray[np.float64]:
+        """Return how far each series strays by itself in as many normal rows as the incident has, in its own unit.
+
+        The furthest of many rows is far even when nothing happened; what is normal for it is read off blocks of normal
+        rows of the same number, each against the level of its own table. Zero where too few blocks are known. `stood`
+        are the levels of the rows `before`; a stray lasts for `length` rows.
         """
-        rows = int(before.sum())
-        if rows <= length or not before[:rows].all():
-            return _strays(self._values[before], length)
-        if length not in self._sustained:
-            self._sustained[length] = robust.rolling_median(self._values, length)
-        return np.abs(self._sustained[length][: rows - length + 1] - robust.median(self._values[:rows]))
+        known = [int(before.sum()), *(len(block) for block in self._blocks)]
+        if sum(_strays(count, length) // rows for count in known) < LEAST_BLOCKS:
+            return np.zeros(len(self.table.series))
+        own = [furthest_strays(self.smooth(rows_of(before), length), stood, rows)] if known[0] else []
+        furthest = np.concatenate([*own, *self._furthest_in_references(length, rows)])
+        return np.asarray(np.quantile(furthest, WANDERING, axis=0))
 
-    def strays(self, length: int) -> list[Values]:
-        """Return how far each reference's levels over `length` rows lie from its own, in the unit of the series."""
-        if length not in self._strays:
-            self._strays[length] = [_strays(block, length) for block in self._blocks]
-        return self._strays[length]
+    def _furthest_in_references(self, length: int, rows: int) -> list[Values]:
+        if (length, rows) not in self._furthest:
+            self._furthest[length, rows] = [
+                furthest_strays(robust.rolling_median(block, length), robust.median(block), rows)
+                for block in self._blocks
+                if len(block)
+            ]
+        return self._furthest[length, rows]
+
+
+def _strays(rows: int, length: int) -> int:
+    """Return how many medians over `length` rows there are of so many rows; one where they are fewer."""
+    return max(1, rows - length + 1) if rows else 0
+
+
+def furthest_strays(smooth: Values, level: NDArray[np.float64], rows: int) -> Values:
+    """Return how far [time, series] strays from its level at most in each block of so many rows: [blocks, series]."""
+    count = len(smooth) // rows
+    found = np.empty((count, smooth.shape[1]))
+    for few in robust.few_series(smooth):
+        strays = np.abs(smooth[: count * rows, few] - level[few])
+        found[:, few] = np.fmax.reduce(strays.reshape(count, rows, strays.shape[1]), axis=1, initial=0.0)
+    return found
 
 
 def deviations(
@@ -102,25 +137,28 @@ def deviations_at(
     operations are compared within their component, so that more or less work alone moves none of them.
     """
     windows = split(table.times, onset, neighbours)
-    return _measured(table, windows, known) if windows.during.any() else ()
+    return tuple(_measured(table, windows, known)) if windows.during.any() else ()
 
 
-def _measured(table: SeriesTable, windows: Windows, known: Known) -> tuple[Deviation, ...]:
-    counted = np.array([s.kind in COUNTS for s in table.series], dtype=bool)
-    levels = _levels(table, windows, known)
-    counts = _counts(table, windows, known.history)
-    moved = Moved(*(np.where(counted, c, v) for c, v in zip(_columns(counts), _columns(levels), strict=True)))
-    return tuple(_deviation(table.series[j], moved, j) for j in range(len(table.series)))
+def _measured(table: SeriesTable, windows: Windows, known: Known) -> Iterator[Deviation]:
+    parts = [
+        _levels(known.levels, windows) if known.levels.table.series else NOTHING,
+        _counts(known.counts, windows, known.history_of_counts) if known.counts.series else NOTHING,
+    ]
+    columns = [np.concatenate(joined)[known.order].tolist() for joined in zip(*map(_columns, parts), strict=True)]
+    for series, before, after, z, silent in zip(table.series, *columns, strict=True):
+        yield Deviation(series, before, after, z, silent=silent)
 
 
-def _columns(moved: Moved) -> tuple[NDArray[np.float64], ...]:
-    return moved.before, moved.after, moved.z, moved.silent.astype(float)
+def _columns(moved: Moved) -> tuple[NDArray[np.float64] | NDArray[np.bool_], ...]:
+    return moved.before, moved.after, moved.z, moved.silent
 
 
-def _deviation(series: Series, moved: Moved, j: int) -> Deviation:
-    return Deviation(
-        series, float(moved.before[j]), float(moved.after[j]), float(moved.z[j]), silent=bool(moved.silent[j])
-    )
+def _only(table: SeriesTable, wanted: NDArray[np.bool_]) -> SeriesTable:
+    if wanted.all():
+        return table
+    series = tuple(table.series[j] for j in np.flatnonzero(wanted))
+    return replace(table, series=series, values=table.values[:, wanted])
 
 
 def stack(table: SeriesTable, references: Sequence[SeriesTable]) -> Values:
@@ -137,23 +175,33 @@ def stack(table: SeriesTable, references: Sequence[SeriesTable]) -> Values:
     return np.vstack(blocks) if blocks else np.empty((0, len(column)))
 
 
-def _levels(table: SeriesTable, windows: Windows, known: Known) -> Moved:
-    before_rows = table.values[windows.before]
-    floor = _floors(table.series, robust.median(before_rows), known.calm)
-    recent = normal.learn(before_rows, table.times[windows.before], floor)
-    usual = known.calm if len(known.history) else robust.median(before_rows)
+def _levels(known: Levels, windows: Windows) -> Moved:
+    table, before, during = known.table, rows_of(windows.before), rows_of(windows.during)
+    before_rows = table.values[before]
+    stood = robust.median(before_rows)
+    floor = known.floors.at(stood, known.calm)
+    recent = normal.learn(before_rows, table.times[before], floor)
+    usual = known.calm if len(known.history) else stood
     level = _level(recent.level, usual, known.calm, long_enough=bool(len(before_rows) * windows.step >= LEAST_FRESH))
     wide = known.spread if len(before_rows) < normal.LEAST_ROWS else floor
     scale = np.fmax(np.fmax(recent.scale, wide), TINY)
-    season = normal.expected(recent, table.times[windows.during]) - recent.level
-    rows = table.values[windows.during] - np.nan_to_num(season)
-    after = _furthest(rows, level, _sustained_rows(table, windows))
-    wander = _wandering(known, windows, _sustained_rows(table, windows))
+    length = _sustained_rows(table, windows)
+    after = _furthest(_without_season(known, recent, during, length), level)
+    wander = known.wandering(windows.before, stood, length, int(windows.during.sum()))
     z = np.nan_to_num(_nearest((after - level) / scale, (after - usual) / scale))
     z = np.sign(z) * np.clip(np.abs(z) - wander / scale, 0.0, None)
     enough = len(before_rows) >= SILENT_ROWS
     reported = np.isfinite(before_rows).mean(axis=0) if enough else np.zeros(len(level))
-    return Moved(level, after, z, np.isnan(rows).all(axis=0) & (reported > SILENT_BEFORE))
+    silent = np.isnan(table.values[during]).all(axis=0) & (reported > SILENT_BEFORE)
+    return Moved(level, after, z, silent)
+
+
+def _without_season(known: Levels, recent: normal.Normal, during: slice | NDArray[np.bool_], length: int) -> Values:
+    """Return where the series went and stayed for `length` rows, less what the time of day adds."""
+    if len(recent.profile) == 1:
+        return known.smooth(during, length)
+    season = normal.expected(recent, known.table.times[during]) - recent.level
+    return robust.rolling_median(known.table.values[during] - np.nan_to_num(season), length)
 
 
 def _level(
@@ -188,88 +236,24 @@ def _sustained_rows(table: SeriesTable, windows: Windows) -> int:
     )
 
 
-def _wandering(known: Known, windows: Windows, length: int) -> NDArray[np.float64]:
-    """Return how far each series strays by itself in as many normal rows as the incident has, in its own unit.
-
-    The furthest of many rows is far even when nothing happened; what is normal for it is read off blocks of normal
-    rows of the same number, each against the level of its own table. Zero where too few blocks are known.
-    """
-    rows, before = int(windows.during.sum()), known.strays_before(windows.before, length)
-    furthest = [f for strays in (before, *known.strays(length)) for f in _furthest_of(strays, rows)]
-    if len(furthest) < LEAST_BLOCKS:
-        return np.zeros(before.shape[1])
-    return np.asarray(np.quantile(np.array(furthest), WANDERING, axis=0))
-
-
-def _strays(values: Values, length: int) -> Values:
-    return np.abs(robust.rolling_median(values, length) - robust.median(values)) if len(values) else values
-
-
-def _furthest_of(strays: Values, rows: int) -> list[NDArray[np.float64]]:
-    """Return the furthest stray of each block of so many rows."""
-    count = len(strays) // max(rows, 1)
-    blocks = strays[: count * rows].reshape(count, rows, strays.shape[1])
-    return [np.nan_to_num(block).max(axis=0) for block in blocks]
-
-
-def floors(series: Sequence[Series], before: Values, history: Values) -> NDArray[np.float64]:
-    """Return the least scale of each series: a share of its own level, and of what the metric is elsewhere."""
-    return _floors(series, robust.median(before), robust.median(history))
-
-
-def _floors(series: Sequence[Series], before: NDArray[np.float64], calm: NDArray[np.float64]) -> NDArray[np.float64]:
-    level = np.abs(np.where(np.isfinite(before), before, calm))
-    own = np.array([KINDS[s.kind].floor for s in series]) * np.nan_to_num(level)
-    metrics = np.array([s.metric for s in series])
-    typical = np.zeros(len(series))
-    for metric in np.unique(metrics):
-        same = metrics == metric
-        typical[same] = np.nan_to_num(np.nanmedian(level[same])) if np.isfinite(level[same]).any() else 0.0
-    shares = np.array([KINDS[s.kind].group == "errors" and s.unit == "share" for s in series], dtype=bool)
-    least = np.array([UNIT_FLOORS.get(s.unit, 0.0) for s in series])
-    return np.where(shares, LEAST_SHARE, np.fmax(np.fmax(own, PEER_FLOOR * typical), least))
-
-
-def _furthest(rows: Values, level: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """Return where each series went and stayed for `length` rows, furthest from its level."""
-    smooth = robust.rolling_median(rows, length)
-    distance = np.where(np.isfinite(smooth), np.abs(smooth - level), -1.0)
-    return np.asarray(np.take_along_axis(smooth, distance.argmax(axis=0)[None, :], axis=0)[0])
+def _furthest(smooth: Values, level: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where each series was furthest from its level."""
+    found = np.empty(len(level))
+    for few in robust.few_series(smooth):
+        distance = np.abs(smooth[:, few] - level[few])
+        distance[~np.isfinite(smooth[:, few])] = -1.0
+        found[few] = np.take_along_axis(smooth[:, few], distance.argmax(axis=0)[None], axis=0)[0]
+    return found
 
 
 def _counts(table: SeriesTable, windows: Windows, history: Values) -> Moved:
     """Compare counts within their component: what share of its lines or operations is each, before and after?"""
     seconds = float(windows.step / np.timedelta64(1, "s"))
     known = np.vstack([history, table.values[windows.before]])
-    # Whole numbers again: a rate times its seconds is off by what floats lose, and sums of it by their order.
-    before = np.rint(np.nansum(known, axis=0) * seconds)
-    after = np.rint(np.nansum(table.values[windows.during], axis=0) * seconds)
-    owner = np.unique([s.component for s in table.series], return_inverse=True)[1]
-    counted = np.array([s.kind in COUNTS for s in table.series], dtype=float)
-    total_before = np.bincount(owner, before * counted)[owner]
-    total_after = np.bincount(owner, after * counted)[owner]
-    share = (total_after + 1) / (total_before + total_after + 2)
-    z = _two_rates(before, after, share)
+    before, after = counts.whole(known, seconds), counts.whole(table.values[windows.during], seconds)
     known_s, during_s = max(len(known), 1) * seconds, max(int(windows.during.sum()), 1) * seconds
-    z = np.where((total_before > 0) & (total_after > 0), z, 0.0)
+    z = counts.g_test([s.component for s in table.series], before, after)
     return Moved(before / known_s, after / during_s, z, np.zeros(len(z), dtype=bool))
 
 
-def _two_rates(
-    before: NDArray[np.float64], after: NDArray[np.float64], share: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the signed root of the likelihood ratio that `after` is not its share of both counts (a G-test).
-
-    Unlike a difference over its standard error it stays sharp at counts near zero: a statement that used to come ten
-    times and comes no more is worth more than one that came ten times less out of a hundred.
-    """
-    both = before + after
-    expected_before, expected_after = both * (1 - share), both * share
-    ratio = _log_term(before, expected_before) + _log_term(after, expected_after)
-    return np.asarray(np.sign(after - expected_after) * np.sqrt(2.0 * np.clip(ratio, 0.0, None)))
-
-
-def _log_term(count: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
-    positive = (count > 0) & (expected > 0)
-    ratio = np.where(positive, count / np.where(positive, expected, 1.0), 1.0)
-    return np.asarray(np.where(positive, count * np.log(ratio), 0.0))
+NOTHING = Moved(np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=bool))

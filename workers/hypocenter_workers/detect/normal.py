@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter_workers.detect import decompose, robust
+from hypocenter_workers.detect.windows import rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 RECENT_S = 3_600.0
 LEAST_ROWS = 8
-TAIL_FREEDOM = 4.0
+FURTHEST = 1e80
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def learn(values: Values, times: Times, floor: NDArray[np.float64]) -> Normal:
     `floor` is the least scale of each series, in its unit. A series with no sample learns a NaN level.
     """
     profile = decompose.daily_profile(values, times)
-    residuals = values - decompose.seasonal(profile, times)
+    residuals = values if len(profile) == 1 else values - decompose.seasonal(profile, times)
     level = _recent_level(residuals, times)
     return Normal(level=level, scale=np.fmax(robust.scale(residuals, level), floor), profile=profile)
 
@@ -61,12 +62,24 @@ def score_block(values: Values, times: Times, state: Normal) -> Scored:
     The tail is Student's t with four degrees of freedom: metrics have heavier tails than a normal distribution, and
     ten scales off should page somebody without being called impossible.
     """
-    from scipy.special import stdtr
-
     centre = expected(state, times)
     z = np.abs(values - centre) / np.where(state.scale > 0, state.scale, np.nan)
-    tail = np.clip(2.0 * stdtr(TAIL_FREEDOM, -z), 1e-300, 1.0)
-    return Scored(-np.log10(tail), centre, np.broadcast_to(state.scale, values.shape))
+    return Scored(-np.log10(np.clip(tail(z), 1e-300, 1.0)), centre, np.broadcast_to(state.scale, values.shape))
+
+
+def tail(z: Values) -> Values:
+    """Return how likely Student's t with four degrees of freedom is as far from 0 as `z`, to either side.
+
+    Closed form (Abramowitz and Stegun, 26.7.4: 1 - sin a (1 + cos^2 a / 2) with tan a = z / 2), written without the
+    difference, which would lose the far tail.
+
+    >>> tail(np.array([0.0, 2.7764451])).round(6).tolist()
+    [1.0, 0.05]
+    """
+    far = np.minimum(np.abs(z), FURTHEST)
+    hypotenuse = np.hypot(far, 2.0)
+    sine, cosine_squared = far / hypotenuse, (2.0 / hypotenuse) ** 2
+    return np.asarray(cosine_squared**2 * (3.0 + cosine_squared) / 4.0 / (1.0 + sine * (1.0 + cosine_squared / 2.0)))
 
 
 def expected(state: Normal, times: Times) -> Values:
@@ -75,9 +88,9 @@ def expected(state: Normal, times: Times) -> Values:
 
 
 def _recent_level(residuals: Values, times: Times) -> NDArray[np.float64]:
-    level = robust.median(residuals)
     if len(times) == 0:
-        return level
-    recent = residuals[times > times[-1] - np.timedelta64(int(RECENT_S), "s")]
+        return robust.median(residuals)
+    recent = residuals[rows_of(times > times[-1] - np.timedelta64(int(RECENT_S), "s"))]
     enough = np.isfinite(recent).sum(axis=0) >= LEAST_ROWS
-    return np.where(enough, robust.median(recent), level)
+    level = robust.median(recent)
+    return level if enough.all() else np.where(enough, level, robust.median(residuals))

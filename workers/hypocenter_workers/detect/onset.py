@@ -10,7 +10,9 @@ import numpy as np
 from hypocenter.model import MetricKind
 from hypocenter_graph.deviation import UNUSUAL
 from hypocenter_workers.detect import robust
-from hypocenter_workers.detect.deviations import COUNTS, TINY, floors, stack
+from hypocenter_workers.detect.counts import COUNTS
+from hypocenter_workers.detect.deviations import stack
+from hypocenter_workers.detect.floors import TINY, floors
 from hypocenter_workers.detect.windows import NEIGHBOUR, step_of
 
 if TYPE_CHECKING:

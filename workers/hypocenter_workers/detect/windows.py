@@ -50,3 +50,12 @@ def split(times: Times, onset: np.datetime64, neighbours: Sequence[np.datetime64
     end = min([end, *(start for start in neighbours if start > onset)])
     during = (times + step / 2 >= onset if coarse else times >= onset) & (times < end)
     return Windows(np.asarray(before), np.asarray(during), step)
+
+
+def rows_of(mask: NDArray[np.bool_]) -> slice | NDArray[np.bool_]:
+    """Return a mask of rows as a slice where they follow each other, so that they are looked at and not copied."""
+    places = np.flatnonzero(mask)
+    if len(places) == 0:
+        return slice(0, 0)
+    run = slice(int(places[0]), int(places[-1]) + 1)
+    return run if mask[run].all() else mask
