@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from hypocenter.model import Counterfactual, Evidence, NextCheck, RuledOut, Suspect, Target, Trial, Verdict
+from hypocenter.model import (
+    Counterfactual,
+    Evidence,
+    FaultTypeChance,
+    LearnedOpinion,
+    NextCheck,
+    RuledOut,
+    SimilarIncident,
+    Suspect,
+    Target,
+    Trial,
+    Verdict,
+)
 from hypocenter.terminal import verdict_text
 
 FOR = Evidence("cpu", "CPU rose from 20 % to 90 %")
@@ -25,6 +37,16 @@ NAMED = Verdict(
     ruled_out=(RuledOut("frontend", "its callee explains it"),),
     blind_spots=("no traces",),
 )
+
+
+def test_a_model_tells_the_type_of_fault_and_an_incident_that_looked_alike():
+    similar = (SimilarIncident("INC-7", 0.9, ("db",), "disk stall", "A new volume."), SimilarIncident("INC-8", 0.2))
+    chances = (FaultTypeChance("disk_stall", 0.8), FaultTypeChance("leak", 0.001))
+    told = verdict_text(replace(NAMED, learned=LearnedOpinion("12 incidents", True, chances, 0.199, (), similar)))
+    assert "past faults  disk stall 80%, unlike any 20% (learned from 12 incidents)" in told
+    assert "like INC-7, ended by: A new volume." in told
+    assert "INC-8" not in told
+    assert "past faults" not in verdict_text(replace(NAMED, learned=LearnedOpinion("12 incidents")))
 
 
 def test_a_cause_is_named_with_its_evidence_and_the_rest_below() -> None:

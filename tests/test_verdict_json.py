@@ -59,6 +59,15 @@ GRAPHS = st.builds(
     many(st.builds(model.Dependency, NAMES, NAMES, st.sampled_from(model.DependencyType), NAMES)),
     st.integers(0, 500),
 )
+LEARNED = st.builds(
+    model.LearnedOpinion,
+    NAMES,
+    st.booleans(),
+    many(st.builds(model.FaultTypeChance, NAMES, SHARES)),
+    optional(SHARES),
+    many(NAMES),
+    many(st.builds(model.SimilarIncident, NAMES, SHARES, many(NAMES), optional(NAMES), NAMES)),
+)
 VERDICTS = st.builds(
     model.Verdict,
     case_id=NAMES,
@@ -83,6 +92,7 @@ VERDICTS = st.builds(
     threshold=optional(SHARES),
     robustness=many(st.builds(model.Trial, NAMES, optional(NAMES), st.booleans())),
     next_check=optional(st.builds(model.NextCheck, many(NAMES), NAMES)),
+    learned=optional(LEARNED),
 )
 VALUES = many(optional(NUMBERS))
 CHARTS = st.builds(model.Chart, SERIES, many(TIMES), VALUES, VALUES, VALUES, VALUES, optional(TIMES), NAMES)

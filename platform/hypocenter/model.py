@@ -275,6 +275,41 @@ class NextCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultTypeChance:
+    """A type of fault, by the name that past incidents gave it, and how likely it is."""
+
+    fault_type: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarIncident:
+    """A past incident that looked like this one: `similarity` is 1 for a twin; `fixed_by` is what ended it."""
+
+    incident_id: str
+    similarity: float
+    roots: tuple[str, ...] = ()
+    fault_type: str | None = None
+    fixed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedOpinion:
+    """What was learned from past incidents says of this one; `model` names what it was learned from.
+
+    `re_ranked` says whether it ordered the suspects. `fault_types` and `unknown` (a fault unlike any that was learned)
+    add up to one; `reasons` say what speaks for the first type.
+    """
+
+    model: str
+    re_ranked: bool = False
+    fault_types: tuple[FaultTypeChance, ...] = ()
+    unknown: float | None = None
+    reasons: tuple[str, ...] = ()
+    similar: tuple[SimilarIncident, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineEntry:
     """One dated fact of the incident; `type` is `onset`, `anomaly`, `alert` or `change`."""
 
@@ -347,6 +382,7 @@ class Verdict:
     threshold: float | None = None
     robustness: tuple[Trial, ...] = ()
     next_check: NextCheck | None = None
+    learned: LearnedOpinion | None = None
 
 
 @dataclass(frozen=True, slots=True)

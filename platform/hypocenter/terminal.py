@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from hypocenter.model import Suspect, Trial, Verdict
+    from hypocenter.model import LearnedOpinion, Suspect, Trial, Verdict
 
 EVIDENCE = 3
 OTHERS = 4
@@ -60,6 +60,7 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield from _labelled("ruled out", [f"{one.component}: {one.reason}" for one in verdict.ruled_out[:EVIDENCE]])
     yield from _labelled("blind spots", list(verdict.blind_spots[:EVIDENCE]))
     yield from _labelled("holds", _holds(verdict.robustness))
+    yield from _labelled("past faults", _learned(verdict.learned))
     yield from _labelled("next check", [verdict.next_check.text] if verdict.next_check else [])
 
 
@@ -105,6 +106,19 @@ def _holds(trials: Sequence[Trial]) -> list[str]:
     lost = [f"not {trial.change}: {trial.cause or 'nobody'}" for trial in trials if not trial.holds]
     more = [f"and {len(lost) - EVIDENCE} more"] if len(lost) > EVIDENCE else []
     return ["; ".join([f"in {len(trials) - len(lost)} of {len(trials)} trials", *lost[:EVIDENCE], *more])]
+
+
+def _learned(told: LearnedOpinion | None) -> list[str]:
+    """Say what type of fault past incidents make it, and which of them looked like it."""
+    if told is None or not (told.fault_types or told.similar):
+        return []
+    likely = [one for one in told.fault_types[:OTHERS] if one.probability >= LEAST_TOLD]
+    chances = [f"{one.fault_type.replace('_', ' ')} {one.probability:.0%}" for one in likely]
+    chances += [f"unlike any {told.unknown:.0%}"] if told.unknown and told.unknown >= LEAST_TOLD else []
+    alike = [
+        f"like {one.incident_id}" + (f", ended by: {one.fixed_by}" if one.fixed_by else "") for one in told.similar[:1]
+    ]
+    return [f"{', '.join(chances)} (learned from {told.model})", *alike] if chances else alike
 
 
 def _suspect(suspect: Suspect) -> str:

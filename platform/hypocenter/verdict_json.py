@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 SIGNIFICANT_DIGITS = 6
-DECIMALS = {"probability": 4, "share": 4, "score": 3, "onset_uncertainty_s": 1}
+DECIMALS = {"probability": 4, "share": 4, "unknown": 4, "similarity": 4, "score": 3, "onset_uncertainty_s": 1}
 
 
 def verdict_to_json(verdict: Verdict) -> dict[str, Any]:

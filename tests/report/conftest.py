@@ -177,6 +177,21 @@ def shop_ruled_out():
     return tuple(model.RuledOut(*row) for row in rows)
 
 
+def shop_past():
+    kinds = (model.FaultTypeChance("disk stall", 0.71), model.FaultTypeChance("slow_query", 0.17))
+    return model.LearnedOpinion(
+        model="shop-3, 142 confirmed incidents",
+        re_ranked=True,
+        fault_types=kinds,
+        unknown=0.12,
+        reasons=("The likely root's disk is 9 times as busy as its own normal.", "Its callers wait, and it does not."),
+        similar=(
+            model.SimilarIncident("INC-2041", 0.93, ("orders-db",), "disk stall", "Moved the volume to another array."),
+            model.SimilarIncident("INC-1877", 0.61, ("cart-db", "host-3"), None),
+        ),
+    )
+
+
 def shop():
     spots = (
         "bank-gateway never reported: a fault there would look like slow payments.",
@@ -210,6 +225,7 @@ def shop():
         threshold=0.72,
         robustness=shop_trials(),
         next_check=model.NextCheck(("orders-db", "host-3"), CHECK),
+        learned=shop_past(),
     )  # fmt: skip
     return model.Investigation(verdict, shop_charts())
 
@@ -219,7 +235,7 @@ def plain():
     investigation = shop()
     suspects = [replace(item, series=None, counterfactual=None) for item in investigation.verdict.suspects]
     unsaid = {"candidates": (), "coverage": None, "wanted_precision": None, "threshold": None, "robustness": ()}
-    verdict = replace(investigation.verdict, suspects=tuple(suspects), next_check=None, **unsaid)
+    verdict = replace(investigation.verdict, suspects=tuple(suspects), next_check=None, learned=None, **unsaid)
     return replace(investigation, verdict=verdict)
 
 
@@ -341,6 +357,14 @@ def hostile():
         threshold=0.7,
         robustness=(model.Trial(HOSTILE, HOSTILE, holds=False), model.Trial(HOSTILE, None, holds=True)),
         next_check=model.NextCheck((HOSTILE, HOSTILE), HOSTILE),
+        learned=model.LearnedOpinion(
+            HOSTILE,
+            re_ranked=True,
+            fault_types=(model.FaultTypeChance(HOSTILE, 0.6),),
+            unknown=0.4,
+            reasons=(HOSTILE,),
+            similar=(model.SimilarIncident(HOSTILE, 0.5, (HOSTILE,), HOSTILE, HOSTILE),),
+        ),
     )
     series = model.Series(HOSTILE, HOSTILE, unit=HOSTILE, peer=HOSTILE, side="server")
     charts = [replace(item, series=series, caption=HOSTILE) for item in shop_charts()[:2]]

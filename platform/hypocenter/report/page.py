@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hypocenter.report.bars import probability_bar
 from hypocenter.report.graph_svg import STATES, SUGGESTED, graph_svg, legend_svg
 from hypocenter.report.next_steps import next_steps
+from hypocenter.report.past_incidents import past_incidents
 from hypocenter.report.scales import seconds
 from hypocenter.report.sureness import MOST_TRIALS, holding, sureness, trial_views
 from hypocenter.report.templates import filled
@@ -64,6 +65,7 @@ def _parts(investigation: Investigation) -> dict[str, Any]:
         "holding": holding(verdict),
         "trials": trial_views(verdict),
         "more_trials": max(len(verdict.robustness) - MOST_TRIALS, 0),
+        "past": past_incidents(verdict),
         "probability_bar": probability_bar(verdict.suspects, named_causes(verdict)),
         **_suspects(verdict),
         "steps": [step_view(*pair, verdict) for pair in zip(way, (None, *way), strict=False)],
