@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hypocenter.model import MetricKind
-from hypocenter_graph.alert_words import told_of
 from hypocenter_graph.deviation import UNUSUAL
+from hypocenter_graph.event_words import of_alerts, of_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -278,7 +278,7 @@ def changes(events: Iterable[ChangeEvent], onset: datetime | None, unwell: Colle
     for event in events:
         age_s = (onset - event.at).total_seconds() if onset else math.inf
         if -CHANGE_SLACK_S <= age_s <= CHANGE_MEMORY_S:
-            text = f"{event.type} {event.title}".strip() + f" {max(age_s, 0) / 60:.0f} min before the onset"
+            text = f"{of_change(event)} {max(age_s, 0) / 60:.0f} min before the onset"
             trust = 1.0 if event.component in unwell else COINCIDENCE
             found.append(
                 Finding(event.component, "change", trust * math.exp(-max(age_s, 0.0) / CHANGE_LIFE_S), text=text)
@@ -306,7 +306,7 @@ def alerts(fired: Iterable[Alert]) -> list[Finding]:
         for component, of in kinds.items()
     }
     most = max(weight.values(), default=1.0)
-    return [Finding(c, "alerts", w / most, text=told_of(own[c], known)) for c, w in weight.items()]
+    return [Finding(c, "alerts", w / most, text=of_alerts(own[c], known)) for c, w in weight.items()]
 
 
 def surges(seen: Observations, entries: Iterable[str]) -> list[Finding]:

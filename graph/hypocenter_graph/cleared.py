@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hypocenter_graph.channels import CHANGE_MEMORY_S, CHANGE_SLACK_S, Finding
+from hypocenter_graph.event_words import of_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +47,6 @@ def late_changes(events: Iterable[ChangeEvent], onset: datetime | None) -> tuple
     for event in events:
         late_s = (event.at - onset).total_seconds()
         if CHANGE_SLACK_S < late_s <= CHANGE_MEMORY_S:
-            text = f"{event.type} {event.title}".strip() + f" came {late_s / 60:.0f} min after the onset"
+            text = f"{of_change(event)} came {late_s / 60:.0f} min after the onset"
             found.append(Cleared(Finding(event.component, "change", 1.0, text=text), 1.0, TOO_LATE))
     return tuple(found)

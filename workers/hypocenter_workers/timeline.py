@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hypocenter.catalog import describe
 from hypocenter.model import TimelineEntry
+from hypocenter_graph.event_words import of_change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,4 +55,4 @@ def _near(event: ChangeEvent, incident: Incident) -> bool:
 
 
 def _change(event: ChangeEvent) -> TimelineEntry:
-    return TimelineEntry(event.at, "change", event.component, f"{event.type} {event.title or event.reference}".strip())
+    return TimelineEntry(event.at, "change", event.component, of_change(event))

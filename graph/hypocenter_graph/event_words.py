@@ -1,4 +1,4 @@
-"""What to say of the alerts on a component: how many of which kinds, of how many in all, and when."""
+"""What to say of dated events: alerts on a component, in numbers, and changes of it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,31 @@ from hypocenter.catalog import format_value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hypocenter.model import Alert
+    from hypocenter.model import Alert, ChangeEvent
 
 MOST_NAMED = 3
 
 
-def told_of(own: Sequence[Alert], fired: Sequence[Alert]) -> str:
-    """Write of a component's `own` alerts among all that `fired`; at least one is its own.
+def of_alerts(own: Sequence[Alert], fired: Sequence[Alert]) -> str:
+    """Write how many alerts of which kinds a component has of all that `fired`, and when; at least one is its `own`.
 
     >>> from hypocenter.model import Alert
-    >>> told_of([Alert("db", "cpu", state="up")], [Alert("db", "cpu", state="up"), Alert("web", "slow")])
+    >>> of_alerts([Alert("db", "cpu", state="up")], [Alert("db", "cpu", state="up"), Alert("web", "slow")])
     '1 of 2 alerts: cpu up'
     """
     return f"{len(own)} of {len(fired)} alerts{_when(own, fired)}: {_which(own)}"
+
+
+def of_change(event: ChangeEvent) -> str:
+    """Name a change by its type and its title, or its reference; once where that begins with the type.
+
+    >>> from datetime import datetime
+    >>> from hypocenter.model import ChangeEvent
+    >>> of_change(ChangeEvent("db", datetime(2026, 3, 3), "deploy", "v2"))
+    'deploy v2'
+    """
+    title = event.title or event.reference
+    return title if title.lower().startswith(event.type) else f"{event.type} {title}".strip()
 
 
 def _which(own: Sequence[Alert]) -> str:
