@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from hypocenter.model import LearnedOpinion
     from hypocenter.telemetry import Case
     from hypocenter_graph.rank import Ranking
     from hypocenter_graph.topology import Topology
@@ -42,3 +43,13 @@ class Label:
     fault_type: str | None = None
     source: str = ""
     fixed_by: str = ""
+
+
+class Learned(Protocol):
+    """What was learned from past incidents, as an investigation asks it."""
+
+    def rescore(self, example: Example) -> Ranking:
+        """Return the ranking of an incident in the learned order; as it is where the model is not to order suspects."""
+
+    def opinion(self, example: Example) -> LearnedOpinion:
+        """Say what type of fault it is, why, and which past incidents looked like it; `example` holds the last ranking."""
