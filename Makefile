@@ -15,7 +15,7 @@ BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-rank b
 	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual \
 	bench-calibration
 
-.PHONY: help install demo test soak services check format bench gallery bench-docs peers lock picture clean
+.PHONY: help install demo test soak services check format bench gallery bench-docs peers rca-peers lock picture clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ format: $(STAMP) ## Mend what ruff can mend
 
 bench: $(BENCHMARKS) ## Run every benchmark; DATA=folder or HYPOCENTER_DATA names the labelled data
 bench-rca: ## Measure accuracy on labelled data, beside trivial methods, and with less or worse known (half an hour)
-bench-rca-peers: ## Measure published methods on the same cases (make peers installs them; an hour)
+bench-rca-peers: ## Measure published methods on the same cases (make rca-peers installs them; hours)
 bench-unseen: ## Measure accuracy on simulated incidents that nothing was tuned on
 bench-two-faults: ## Count how often both of two simultaneous faults are named (half an hour)
 bench-counterfactual: ## Compare counterfactuals with the fault-free twins of simulated incidents
@@ -83,10 +83,12 @@ gallery: $(STAMP) ## Render every labelled case that is ranked wrong into galler
 bench-docs: $(STAMP) ## Draw docs/benchmarks.md from benchmarks/results
 	@$(BIN)/python benchmarks/render.py
 
-peers: $(STAMP) ## Install the libraries that bench-detect, bench-methods and bench-rca compare with
+peers: $(STAMP) rca-peers ## Install the libraries that bench-detect and bench-methods compare with, and rca-peers
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r locks/peers.txt
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(VENV)/vus
 	@$(BIN)/uv pip install --quiet --python $(VENV)/vus/bin/python --require-hashes -r locks/vus.txt
+
+rca-peers: $(STAMP) ## Install the libraries that bench-rca-peers compares with, into .venv/rca (a GB)
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(VENV)/rca
 	@$(BIN)/uv pip sync --quiet --python $(VENV)/rca/bin/python --require-hashes locks/rca-peers.txt
 

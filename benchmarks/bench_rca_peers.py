@@ -56,10 +56,14 @@ def main() -> None:
     answers = rca_answers.read(options.answers)
     cases = [source.path for source in truth.sources(results.data_folder(options.data) / "cases")]
     for step in steps(cases, peers, options.every):
-        ask(step, peers, tally, answers)
-        note = f"{NOTE} {_unanswered(answers.tally, options.limit)} {_versions()}"
-        result = results.write("rca_peers", tables(answers.outcomes, [one.name for one in conditions()]), note=note)
-    print(results.render.as_text(result))
+        if ask(step, peers, tally, answers):
+            results.write("rca_peers", *_result(answers, options.limit))
+    results.keep("rca_peers", *_result(answers, options.limit))
+
+
+def _result(answers: Answers, limit_s: float) -> tuple[list[results.Row], str]:
+    note = f"{NOTE} {_unanswered(answers.tally, limit_s)} {_versions()}"
+    return tables(answers.outcomes, [one.name for one in conditions()]), note
 
 
 def _options() -> argparse.ArgumentParser:
@@ -78,18 +82,17 @@ def conditions() -> list[Condition]:
 
 
 def steps(cases: Sequence[Path], peers: Collection[str], every: int) -> Iterator[Step]:
-    """Yield what to ask, most telling first: all but the slow, the slow on some cases, the slow on the true start."""
+    """Yield what to ask, most telling first; a later step may hold what an earlier one asked of some cases."""
     ordered = sorted(conditions(), key=lambda one: FIRST.index(one.name) if one.name in FIRST else len(FIRST))
     quick = [name for name in peers if name not in SLOW]
     slow = [name for name in SLOW if name in peers]
-    for condition in ordered:
-        yield Step(condition, (OURS, *_concerned(condition, quick)), tuple(cases))
-    for condition in ordered[: len(FIRST)]:
-        yield Step(condition, _concerned(condition, slow), tuple(cases[::every]))
-    for name in slow:
-        yield Step(rca_conditions.TRUE, (name,), tuple(cases))
-    for condition in ordered[len(FIRST) :]:
-        yield Step(condition, _concerned(condition, slow), tuple(cases[::every]))
+    every_case, some = tuple(cases), tuple(cases[::every])
+    yield Step(rca_conditions.TRUE, (OURS, *quick), every_case)
+    yield from (Step(one, (OURS, *_concerned(one, quick)), some) for one in ordered)
+    yield from (Step(one, _concerned(one, slow), some) for one in ordered[: len(FIRST)])
+    yield from (Step(one, (OURS, *_concerned(one, quick)), every_case) for one in ordered)
+    yield from (Step(rca_conditions.TRUE, (name,), every_case) for name in slow)
+    yield from (Step(one, _concerned(one, slow), some) for one in ordered[len(FIRST) :])
 
 
 def _concerned(condition: Condition, names: Sequence[str]) -> tuple[str, ...]:
@@ -98,12 +101,14 @@ def _concerned(condition: Condition, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if given(name) & rca_conditions.changed(condition))
 
 
-def ask(step: Step, peers: dict[str, Method], tally: Tally, answers: Answers) -> None:
-    """Ask what was not yet answered, and keep each answer."""
+def ask(step: Step, peers: dict[str, Method], tally: Tally, answers: Answers) -> int:
+    """Ask what was not yet answered, keep each answer, and return the number of cases asked about."""
+    asked = 0
     for number, path in enumerate(step.cases, start=1):
         case = f"{path.parent.name}/{path.name}"
         names = answers.open(step.condition.name, case, step.methods)
         if names:
+            asked += 1
             tally.clear()
             own = (OURS,) if OURS in names else ()
             extra = {name: peers[name] for name in names if name != OURS}
@@ -111,6 +116,7 @@ def ask(step: Step, peers: dict[str, Method], tally: Tally, answers: Answers) ->
             kept = [one for one in found if one.method in names and one.level == "component"]
             answers.add(step.condition.name, case, names, kept, tally)
             print(f"{step.condition.name}: {number}/{len(step.cases)} {case}", file=sys.stderr, flush=True)
+    return asked
 
 
 def _unanswered(tally: Tally, limit_s: float) -> str:

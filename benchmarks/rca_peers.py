@@ -1,7 +1,8 @@
 """Other methods of root-cause ranking beside ours, on the metrics of the same cases.
 
-Those in packages (`make peers`) run in a process of their own, with a limit per case; what is named "re-implemented"
-is written here from its paper, because no package that installs runs it on components, or none within the limit.
+Those in packages (`make rca-peers`) run in a process of their own, with a limit per case; what is named
+"re-implemented" is written here from its paper, because no package that installs runs it on components, or none within
+the limit.
 A component is as suspicious as its most suspicious series; what a method does not name ties last.
 """
 
@@ -140,7 +141,7 @@ def available(tally: Tally | None = None, limit_s: float = LIMIT_S) -> dict[str,
     """Return every peer that can run here; those whose packages are missing are printed."""
     python = interpreter()
     if python is None:
-        print(f"skipped: {', '.join(PACKAGED)} (make peers installs them)")
+        print(f"skipped: {', '.join(PACKAGED)} (make rca-peers installs them)")
         return dict(PEERS)
     child, counted = Child(python, limit_s), Tally() if tally is None else tally
     found = {name: partial(packaged, child, counted, name, score) for name, score in PACKAGED.items()}

@@ -31,12 +31,12 @@ def document(name: str, rows: list[Row], *, note: str = "") -> dict[str, Any]:
     }
 
 
-def keep(name: str, rows: list[Row], *, note: str = "") -> None:
+def keep(name: str, rows: list[Row], note: str = "") -> None:
     """Print the rows, write `results/<name>.json` and draw docs/benchmarks.md anew."""
     print(render.as_text(write(name, rows, note=note)))
 
 
-def write(name: str, rows: list[Row], *, note: str = "") -> dict[str, Any]:
+def write(name: str, rows: list[Row], note: str = "") -> dict[str, Any]:
     """Write `results/<name>.json`, draw docs/benchmarks.md anew and return the result."""
     result = document(name, rows, note=note)
     RESULTS.mkdir(exist_ok=True)

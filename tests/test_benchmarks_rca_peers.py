@@ -21,7 +21,7 @@ CALLS = (("web", "cart"), ("web", "ads"), ("cart", "db"))
 STARTED = datetime(2026, 3, 2, 0, START, tzinfo=UTC)
 TIMES = np.datetime64("2026-03-02", "ns") + np.arange(ROWS) * np.timedelta64(60, "s")
 PYTHON = rca_child.interpreter()
-needs_packages = pytest.mark.skipif(PYTHON is None, reason="make peers installs the packages")
+needs_packages = pytest.mark.skipif(PYTHON is None, reason="make rca-peers installs the packages")
 
 
 def latencies(seed: int = 1) -> np.ndarray:
@@ -147,6 +147,10 @@ class TestPackages:
     @pytest.mark.parametrize("name", [name for name in rca_peers.PACKAGED if "PageRank" in name])
     def test_graphs_that_are_learned_score_every_component(self, child, name):
         assert set(rca_peers.PACKAGED[name](child, frame())) == {"web", "cart", "ads", "db"}
+
+    def test_attribution_names_nothing_where_no_symptom_is_known(self, child):
+        alone = rca_frames.Frame(frame().series, frame().values, 0, START, (), None, None)
+        assert rca_peers.PACKAGED["gcm attribution (dowhy)"](child, alone) == {}
 
     def test_what_a_package_raises_is_told_and_the_next_case_is_answered(self, child):
         with pytest.raises(rca_child.PeerFailed, match="KeyError"):
