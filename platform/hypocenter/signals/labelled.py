@@ -89,8 +89,10 @@ def _settled(columns: tuple[Column, ...], values: Values) -> tuple[Column, ...]:
             by_name.setdefault(column.name, []).append(column.at)
     settled = list(columns)
     for rows in by_name.values():
+        samples = values[rows]
+        found = {measure: settle(measure, samples) for measure in dict.fromkeys(columns[row].measure for row in rows)}
         for row in rows:
-            settled[row] = replace(columns[row], measure=settle(columns[row].measure, values[rows]))
+            settled[row] = replace(columns[row], measure=found[columns[row].measure])
     return tuple(settled)
 
 
