@@ -25,6 +25,7 @@ from hypocenter_workers.without import Telemetry, levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from hypocenter.model import Counterfactual, Verdict
 
@@ -81,7 +82,7 @@ def _said(folder: Path) -> list[Said]:
     for start, at in (("told", case.started_at), ("found", None)):
         verdict = investigate(case, Options(at=at, ladder=False)).verdict
         known = _of_root(verdict, truth["root_components"])
-        level = _in_twin(folder, known.series, verdict) if known else None
+        level = _in_twin(folder, known.series, verdict.onset) if known and verdict.onset else None
         found.append(Said(start, truth["fault_type"], known, level))
     return found
 
@@ -90,15 +91,13 @@ def _of_root(verdict: Verdict, roots: Sequence[str]) -> Counterfactual | None:
     return next((s.counterfactual for s in verdict.suspects if s.component in roots and s.counterfactual), None)
 
 
-def _in_twin(folder: Path, series: str, verdict: Verdict) -> float | None:
+def _in_twin(folder: Path, series: str, onset: datetime) -> float | None:
     """Return the level of a series in the twin over the same rows; None of spans, which a twin does not have."""
     with tempfile.TemporaryDirectory() as temporary:
         shutil.copy(folder / "case.json", temporary)
         shutil.copy(folder / "truth_metrics.parquet", Path(temporary) / "metrics.parquet")
         resolved = signals.resolve(read_case_folder(Path(temporary)))
-    if verdict.onset is None:
-        return None
-    seen = Telemetry(resolved.tables, instant(verdict.onset), (), verdict.onset_uncertainty_s or 0.0)
+    seen = Telemetry(resolved.tables, instant(onset))
     same = [s for table in resolved.tables for s in table.series if s.name == series]
     known = levels(same[0], seen, by_load=False) if same else None
     return known.observed if known else None

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from hypocenter_graph.rank import Context, rank
 from hypocenter_graph.topology import build_topology
 from hypocenter_graph.verdict import suspects_of
 from hypocenter_workers.detect.deviations import deviations
-from hypocenter_workers.forecast import forecast
+from hypocenter_workers.forecast import Forecast, forecast, joined
 from hypocenter_workers.without import Telemetry, levels, with_counterfactuals
 
 ROWS, ONSET_ROW = 480, 360
@@ -208,34 +209,72 @@ def test_a_level_that_moved_shortly_before_stays():
 @pytest.mark.parametrize("memory", [0.0, 0.8, 0.95])
 def test_intervals_hold_the_truth_as_often_as_they_say(memory):
     random = np.random.default_rng(11)
-    made = []
+    held = []
     for _ in range(400):
         values = wandering(random, memory=memory)
         told = forecast(values[:360], values[360:420])
-        made.append(abs(told.observed - told.expected) <= told.half_width(0.9))
-    assert 0.85 <= np.mean(made) <= 0.95
+        span = joined([told], [1.0], 0.9)
+        held.append(span.low <= told.observed <= span.high)
+    assert 0.85 <= np.mean(held) <= 0.95
 
 
 @pytest.mark.parametrize("memory", [0.8, 0.95])
 def test_intervals_hold_the_truth_from_further_away_too(memory):
     random = np.random.default_rng(12)
-    made = []
+    held = []
     for _ in range(400):
         values = wandering(random, memory=memory)
         told = forecast(values[:350], values[362:410], None, 12)
-        made.append(abs(told.observed - told.expected) <= told.half_width(0.9))
-    assert 0.85 <= np.mean(made) <= 0.95
+        span = joined([told], [1.0], 0.9)
+        held.append(span.low <= told.observed <= span.high)
+    assert 0.85 <= np.mean(held) <= 0.95
 
 
-def test_rows_that_may_be_the_incident_tell_nothing_of_how_it_was_before():
-    """The start was found two minutes late: what came in between is the incident's."""
-    random = np.random.default_rng(5)
-    series, values = latency("web", 0.2, 0.4, random)
+def found_late(*starts):
+    """Return the levels of a series that rose two minutes before the start that was found."""
+    series, values = latency("web", 0.2, 0.4, np.random.default_rng(5))
     values[ONSET_ROW - 8 : ONSET_ROW] += 0.4
-    seen = table((series, values))
-    sure, unsure = (levels(series, Telemetry((seen,), AT, (), off)) for off in (15.0, 120.0))
-    assert unsure.normal - unsure.half_width < 0.2 < unsure.normal + unsure.half_width
-    assert sure.normal - sure.half_width > 0.2
+    began = [(AT - seconds * np.timedelta64(1, "s"), 0.5) for seconds in starts]
+    return levels(series, Telemetry((table((series, values)),), AT, (), began))
+
+
+def test_what_may_be_the_incident_already_is_not_taken_for_normal_alone():
+    late, perhaps = found_late(), found_late(0, 120)
+    assert perhaps.low < 0.2 < late.low
+    assert perhaps.high > late.normal
+    assert found_late(120).high < late.low
+
+
+def test_a_start_after_the_one_that_is_found_changes_nothing():
+    once, twice = found_late(), found_late(0, -120)
+    assert (twice.low, twice.normal, twice.high) == pytest.approx((once.low, once.normal, once.high))
+
+
+def made(expected, error=0.01, windows=5):
+    return Forecast(1.0, expected, error, windows, 60)
+
+
+def test_one_forecast_has_the_interval_of_students_t():
+    span = joined([made(0.2)], [3.0], 0.9)
+    half = 0.01 * float(scipy.stats.t.ppf(0.95, 5))
+    assert (span.low, span.middle, span.high) == pytest.approx((0.2 - half, 0.2, 0.2 + half))
+
+
+SPREADS = st.tuples(st.floats(-5, 5), st.floats(1e-3, 2), st.integers(3, 30))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(SPREADS, st.floats(0.1, 3)), min_size=1, max_size=5))
+def test_joined_forecasts_leave_a_twentieth_of_the_mixture_beyond_either_end(parts):
+    span = joined([made(*spread) for spread, _ in parts], [weight for _, weight in parts], 0.9)
+    for end, share in ((span.low, 0.05), (span.middle, 0.5), (span.high, 0.95)):
+        below = [weight * scipy.stats.t.cdf((end - centre) / error, df) for (centre, error, df), weight in parts]
+        assert sum(below) / sum(weight for _, weight in parts) == pytest.approx(share, abs=1e-6)
+
+
+def test_a_series_that_never_strays_has_an_interval_without_width():
+    span = joined([made(0.2, 0.0)], [1.0], 0.9)
+    assert (span.low, span.high) == (0.2, 0.2)
 
 
 @settings(max_examples=50, deadline=None)
@@ -263,6 +302,6 @@ def test_an_interval_as_wide_as_the_excess_is_kept_back():
     ranking = rank(deviations(seen, [], AT), calls("web -> cart -> db"), Context(WEB, ONSET))
     (blame,) = blames("db", ranking, calls("web -> cart -> db"), WEB)
     assert isinstance(blame, Blame)
-    said = [counterfactual(blame, Levels(seen.series[0], 0.6, 0.2, half)) for half in (0.19, 0.21)]
+    said = [counterfactual(blame, Levels(seen.series[0], 0.6, 0.2, 0.2 - half, 0.2 + half)) for half in (0.19, 0.21)]
     assert said[0] is not None
     assert said[1] is None

@@ -48,15 +48,16 @@ class Blame:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """A series of the symptom over the incident, in its unit: as `observed`, and its `normal` within `half_width`.
+    """A series of the symptom over the incident, in its unit: as `observed`, and its `normal`.
 
-    The level without any excess lies within `half_width` of `normal` with probability LEVEL.
+    The level without any excess lies between `low` and `high` with probability LEVEL.
     """
 
     series: Series
     observed: float
     normal: float
-    half_width: float
+    low: float
+    high: float
 
 
 def blames(suspect: str, ranking: Ranking, topology: Topology, target: Target | None) -> list[Blame]:
@@ -81,7 +82,7 @@ def counterfactual(blame: Blame, levels: Levels) -> Counterfactual | None:
     excess = levels.observed - levels.normal
     telling_sign = next(d.change for d in blame.symptom.deviations.values() if d.series == levels.series)
     ends = sorted((levels.observed - blame.low * excess, levels.normal))
-    low, high = ends[0] - levels.half_width, ends[1] + levels.half_width
+    low, high = ends[0] - (levels.normal - levels.low), ends[1] + (levels.high - levels.normal)
     if excess * telling_sign <= 0 or high - low > POOR * abs(excess):
         return None
     expected = levels.observed - blame.share * excess

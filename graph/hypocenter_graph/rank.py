@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hypocenter.signals.components import is_pseudo
@@ -64,13 +65,17 @@ class Scored:
 
 @dataclass(frozen=True)
 class Ranking:
-    """All components, most suspect first, and what ranking learned on the way."""
+    """All components, most suspect first, and what ranking learned on the way.
+
+    `weights` are how much each of several starts counted in it, in the order in which they were given.
+    """
 
     scored: tuple[Scored, ...]
     symptoms: Mapping[tuple[str, str], Symptom]
     explained: Mapping[tuple[str, str], Explained]
     seen: Observations
     cleared: tuple[Cleared, ...] = ()
+    weights: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,15 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Signs:
+    """What deviations show whatever the graph, the target and the changes: looked up, as symptoms, by channel."""
+
+    seen: Observations
+    symptoms: Mapping[tuple[str, str], Symptom]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
 class Assumed:
     """A moment at which the incident may have begun, the deviations measured as if it had, and how likely that was."""
 
@@ -91,17 +105,32 @@ class Assumed:
     deviations: tuple[Deviation, ...]
     prior: float = 1.0
 
+    @cached_property
+    def signs(self) -> Signs:
+        """What the deviations show; worked out once, however many graphs they are ranked on."""
+        return find_signs(self.deviations)
+
 
 NOTHING = Scored("", 0.0, ())
 
 
 def rank(deviations: Iterable[Deviation], topology: Topology, context: Context) -> Ranking:
     """Rank every component of the topology and of the deviations; ties are broken by name. Deterministic."""
+    return rank_signs(find_signs(deviations), topology, context)
+
+
+def find_signs(deviations: Iterable[Deviation]) -> Signs:
+    """Read off deviations all that they show by themselves."""
     seen = observe(deviations)
-    symptoms = find_symptoms(seen)
+    return Signs(seen, find_symptoms(seen), tuple(finding for channel in CHANNELS for finding in channel(seen)))
+
+
+def rank_signs(signs: Signs, topology: Topology, context: Context) -> Ranking:
+    """Rank every component of the topology and of the signs, as `rank` does."""
+    seen, symptoms = signs.seen, signs.symptoms
     reach = _reach(topology, context.target)
     explained = exonerate(symptoms, topology, seen)
-    findings = [finding for channel in CHANNELS for finding in channel(seen)]
+    findings = [*signs.findings]
     findings += symptom_findings(symptoms, explained, seen, context.target, reach)
     findings += blamed_by_callers(symptoms, explained)
     findings += changes(context.changes, context.onset, {f.component for f in findings if f.strength > NOTABLE})
@@ -129,10 +158,10 @@ def rank_over(starts: Sequence[Assumed], topology: Topology, context: Context) -
     """
     if not starts:
         return rank((), topology, context), 0
-    rankings = [rank(s.deviations, topology, replace(context, onset=s.onset)) for s in starts]
+    rankings = [rank_signs(s.signs, topology, replace(context, onset=s.onset)) for s in starts]
     weights = _weights([s.prior for s in starts], [_evidence(ranking) for ranking in rankings])
     best = max(range(len(starts)), key=lambda k: (weights[k], -k))
-    return _joined(rankings, weights, rankings[best]), best
+    return replace(_joined(rankings, weights, rankings[best]), weights=tuple(weights)), best
 
 
 def _evidence(ranking: Ranking) -> float:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Samples = NDArray[np.float64]
@@ -24,6 +26,7 @@ SHARE_OF_HISTORY = 5
 LEAST_FINITE = 0.5
 LEAST_GAIN = 0.9
 BEYOND = 0.25
+HALVINGS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,39 @@ class Forecast:
     windows: int
     rows: int
 
-    def half_width(self, level: float) -> float:
-        """Return how far the truth lies from `expected` at most, with probability `level` (0 to 1).
 
-        Few windows say little of their spread, hence Student's t with as many degrees of freedom.
-        """
-        from scipy.special import stdtrit
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a level lies: about `middle`, and between `low` and `high` with the probability that was asked for."""
 
-        return float(stdtrit(self.windows, (1 + level) / 2)) * self.error
+    low: float
+    middle: float
+    high: float
+
+
+def joined(made: Sequence[Forecast], weights: Sequence[float], level: float) -> Span:
+    """Return where the truth lies by several forecasts, one of which is right: each with its weight, any sum.
+
+    A forecast's error is Student's t with as many degrees of freedom as windows, for few say little of their spread;
+    the quantiles are those of the mixture. `level` is 0 to 1.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    centre, error, windows = (
+        np.array([getattr(one, name) for one in made]) for name in ("expected", "error", "windows")
+    )
+    shares = np.asarray(weights) / np.sum(weights)
+
+    def quantile(p: float) -> float:
+        own = centre + stdtrit(windows, p) * error
+        low, high = float(own.min()), float(own.max())
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            below = shares @ stdtr(windows, (middle - centre) / np.maximum(error, np.finfo(float).tiny))
+            low, high = (middle, high) if below < p else (low, middle)
+        return (low + high) / 2
+
+    return Span(quantile((1 - level) / 2), quantile(0.5), quantile((1 + level) / 2))
 
 
 def window_rows(history: int, during: int) -> int:

@@ -117,7 +117,9 @@ def _with_counterfactuals(
 ) -> tuple[Suspect, ...]:
     if found.start is None:
         return verdict.suspects
-    telemetry = Telemetry(found.resolved.tables, found.start.at, neighbours, found.start.uncertainty_s)
+    began = [instant(start.onset) for start in found.starts if start.onset]
+    starts = tuple(zip(began, found.ranking.weights, strict=True))
+    telemetry = Telemetry(found.resolved.tables, found.start.at, neighbours, starts)
     return with_counterfactuals(verdict.suspects, found.ranking, found.topology, verdict.target, telemetry)
 
 

@@ -11,15 +11,18 @@ from hypocenter.model import MetricKind
 from hypocenter_graph.counterfactual import LEVEL, Levels, blames, counterfactual, telling
 from hypocenter_workers.detect import decompose
 from hypocenter_workers.detect.windows import split
-from hypocenter_workers.forecast import forecast
+from hypocenter_workers.forecast import forecast, joined, window_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from hypocenter.model import Counterfactual, Series, Suspect, Target
     from hypocenter.telemetry import SeriesTable, Values
     from hypocenter_graph.rank import Ranking
     from hypocenter_graph.topology import Topology
+    from hypocenter_workers.forecast import Forecast
 
 TOLD = 3
 GUARD = np.timedelta64(60, "s")
@@ -27,12 +30,15 @@ GUARD = np.timedelta64(60, "s")
 
 @dataclass(frozen=True)
 class Telemetry:
-    """The resolved tables of an incident, when it began, within `uncertainty_s`, and other known faults nearby."""
+    """The resolved tables of an incident, when it began, and other known faults nearby.
+
+    `starts` are the moments at which it may have begun instead, `at` among them, each with how much it counts.
+    """
 
     tables: Sequence[SeriesTable]
     at: np.datetime64
     neighbours: Sequence[np.datetime64] = ()
-    uncertainty_s: float = 0.0
+    starts: Sequence[tuple[np.datetime64, float]] = ()
 
 
 def with_counterfactuals(
@@ -51,9 +57,9 @@ def with_counterfactuals(
 def levels(series: Series, seen: Telemetry, *, by_load: bool = True) -> Levels | None:
     """Return where a series stood during the incident and where its history says it would have.
 
-    History ends a minute before the start, or earlier where that is less certain: what may be the incident tells
-    nothing of how it was without. The daily season counts from two days of history on, and load does when `by_load`.
-    None where no table has the series, or too little of it.
+    History ends a minute before the incident begins: a forecast is made for each moment at which it may have, and they
+    are joined. The daily season counts from two days of history on, and load does when `by_load`. None where no table
+    has the series, or too little of it.
     """
     table = _table_of(series, seen)
     if table is None:
@@ -62,17 +68,23 @@ def levels(series: Series, seen: Telemetry, *, by_load: bool = True) -> Levels |
     load = _load_of(series.component, table) if by_load else None
     chosen = table.values[:, [column] if load is None else [column, load]]
     windows = split(table.times, seen.at, seen.neighbours)
-    sound = table.times + max(GUARD, np.timedelta64(int(seen.uncertainty_s * 1000), "ms")) <= seen.at
-    before, between = windows.before & sound, int(np.count_nonzero(~sound & (table.times < seen.at)))
-    profile = decompose.daily_profile(chosen[before], table.times[before])
-    season = decompose.seasonal(profile, table.times)
-    bare = chosen - season
-    loads = None if load is None else (bare[before, 1], bare[windows.during, 1])
-    made = forecast(bare[before, 0], bare[windows.during, 0], loads, between)
-    if made is None:
+    starts = sorted((min(start, seen.at), weight) for start, weight in seen.starts or [(seen.at, 1.0)])
+    history = [windows.before & (table.times + GUARD <= start) for start, _ in starts]
+    season = decompose.seasonal(decompose.daily_profile(chosen[history[0]], table.times[history[0]]), table.times)
+    rows = np.flatnonzero(windows.during)[: window_rows(int(history[0].sum()), int(windows.during.sum()))]
+    made = [_from(before, rows, chosen - season, int(windows.before.sum())) for before in history]
+    known = [(one, weight) for one, (_, weight) in zip(made, starts, strict=True) if one is not None]
+    if not known:
         return None
-    added = float(np.mean(np.broadcast_to(season, chosen.shape)[windows.during, 0][: made.rows]))
-    return Levels(series, made.observed + added, made.expected + added, made.half_width(LEVEL))
+    added = float(np.mean(np.broadcast_to(season, chosen.shape)[rows, 0]))
+    span = joined([one for one, _ in known], [weight for _, weight in known], LEVEL)
+    return Levels(series, known[0][0].observed + added, span.middle + added, span.low + added, span.high + added)
+
+
+def _from(before: NDArray[np.bool_], rows: NDArray[np.intp], bare: Values, sound: int) -> Forecast | None:
+    """Forecast `rows` of the first column from those `before`, of `sound` ones in all; a second column is load."""
+    loads = (bare[before, 1], bare[rows, 1]) if bare.shape[1] > 1 else None
+    return forecast(bare[before, 0], bare[rows, 0], loads, sound - int(before.sum()))
 
 
 def _told(
