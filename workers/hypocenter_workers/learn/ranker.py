@@ -1,0 +1,135 @@
+"""The learned order of suspects: LightGBM over the evidence of the unlearned ranking, as calibrated probabilities.
+
+Source: Burges, From RankNet to LambdaRank to LambdaMART: an overview, 2010.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hypocenter.errors import InputError
+from hypocenter_workers.learn.chances import scores_of
+from hypocenter_workers.learn.conditional_logit import fit_weights, log_chances
+from hypocenter_workers.learn.habits import Habits
+from hypocenter_workers.learn.sign_logit import SignLogit, chosen
+from hypocenter_workers.learn.suspect_features import CORE, suspects_of
+from hypocenter_workers.learn.suspect_stages import LEVELS, LOCAL, PRIOR, Local, Stages, held_back
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hypocenter.telemetry import Values
+    from hypocenter_graph.rank import Ranking
+    from hypocenter_workers.learn.examples import Example, Label
+    from hypocenter_workers.learn.sign_logit import Roots
+    from hypocenter_workers.learn.suspect_features import Suspects
+    from hypocenter_workers.learn.suspect_stages import History
+
+FEWEST = 20
+STATE, BOOSTER = "suspects.json", "suspects-{}.txt"
+# How many incidents' worth the first guess weighs: the trees alone, as sure as they are.
+_RIDGE = 1.0
+_FIRST_GUESS = {PRIOR: (1.0,), "core": (0.0, 1.0), LOCAL: (0.0, 1.0, 0.0)}
+
+
+@dataclass(frozen=True)
+class SuspectRanker:
+    """Re-orders the suspects of an incident by what past incidents taught; at level "prior" it changes nothing.
+
+    `weights` join what the parts of `stages` say; `elsewhere` is the probability that no suspect is the root;
+    `incidents` counts those it learned from.
+    """
+
+    level: str = PRIOR
+    stages: Stages = field(default_factory=lambda: Stages(()))
+    weights: tuple[float, ...] = ()
+    elsewhere: float = 0.0
+    incidents: int = 0
+
+    @classmethod
+    def fit(cls, examples: Sequence[Example], labels: Sequence[Label], level: str = LOCAL) -> SuspectRanker:
+        """Fit one level on labelled incidents; what is not labelled teaches nothing."""
+        labelled = [(suspects_of(e), label.roots) for e, label in zip(examples, labels, strict=True) if label.roots]
+        return cls.fit_suspects([suspects for suspects, _ in labelled], [roots for _, roots in labelled], level)
+
+    @classmethod
+    def fit_suspects(cls, history: History, roots: Sequence[Roots], level: str = LOCAL) -> SuspectRanker:
+        """Fit one level on incidents that are known by their features; with fewer than `FEWEST` it stays the prior."""
+        listed = [(s, own) for s, own in zip(history, roots, strict=True) if set(own) & set(s.components)]
+        if level == PRIOR or len(listed) < FEWEST:
+            return cls(incidents=len(history))
+        known, own = [s for s, _ in listed], [r for _, r in listed]
+        weights = _weights(known, own, level)
+        elsewhere = (len(history) - len(listed) + 1.0) / (len(history) + 2.0)
+        return cls(level, Stages.fit(known, own, level), weights, elsewhere, len(history))
+
+    def chances(self, suspects: Suspects) -> Values:
+        """Return the probability of each suspect to be the root, in their order; what is missing from 1 is none."""
+        utility = self.stages.utilities(suspects) @ np.array(self.weights)
+        return np.asarray(np.exp(log_chances(utility)) * (1.0 - self.elsewhere))
+
+    def rescore(self, example: Example) -> Ranking:
+        """Return the ranking of the same components, their findings kept, in the learned order.
+
+        Each score is the one that `hypocenter_graph.calibration` reads as the learned probability.
+        """
+        if self.level == PRIOR or not example.ranking.scored:
+            return example.ranking
+        suspects = suspects_of(example)
+        scores = dict(zip(suspects.components, scores_of(example.ranking, self.chances(suspects)), strict=True))
+        scored = (replace(one, score=scores[one.component]) for one in example.ranking.scored)
+        # Sorting is stable: suspects that tie stay in the order of the unlearned ranking.
+        return replace(example.ranking, scored=tuple(sorted(scored, key=lambda s: -s.score)))
+
+    def to_parts(self) -> dict[str, str]:
+        """Return the model as texts by file name: JSON, and LightGBM's text format."""
+        local = self.stages.local
+        state = {
+            "level": self.level,
+            "features": list(CORE),
+            "weights": list(self.weights),
+            "elsewhere": self.elsewhere,
+            "incidents": self.incidents,
+            "boosters": len(self.stages.boosters),
+            "habits": local.habits.to_json() if local else None,
+            "marks": local.logit.to_json() if local else None,
+        }
+        boosters = {BOOSTER.format(number): text for number, text in enumerate(self.stages.boosters)}
+        return {STATE: json.dumps(state, ensure_ascii=False), **boosters}
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, str]) -> SuspectRanker:
+        """Read what `to_parts` wrote. Raises InputError for a part that is missing, broken or of other features."""
+        try:
+            return cls._read(json.loads(parts[STATE]), parts)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{STATE}: not a ranker of suspects ({error!r}); train it again") from error
+
+    @classmethod
+    def _read(cls, state: Mapping[str, Any], parts: Mapping[str, str]) -> SuspectRanker:
+        if state["level"] not in LEVELS:
+            raise InputError(f"{STATE}: level {state['level']!r} is none of {', '.join(LEVELS)}")
+        if state["level"] != PRIOR and tuple(state["features"]) != CORE:
+            raise InputError(f"{STATE}: made for other features than this version computes; train it again")
+        boosters = tuple(parts[BOOSTER.format(number)] for number in range(state["boosters"]))
+        habits, marks = state["habits"], state["marks"]
+        local = Local(Habits.from_json(habits), SignLogit.from_json(marks)) if state["level"] == LOCAL else None
+        weights = tuple(map(float, state["weights"]))
+        return cls(state["level"], Stages(boosters, local), weights, float(state["elsewhere"]), int(state["incidents"]))
+
+
+def _weights(history: History, roots: Sequence[Roots], level: str) -> tuple[float, ...]:
+    """Weigh what the parts say by how well they say it of incidents that they were not fitted on."""
+
+    def told(rest: History, own: Sequence[Roots], asked: History) -> list[Values]:
+        stages = Stages.fit(rest, own, level)
+        return [stages.utilities(suspects) for suspects in asked]
+
+    said = np.vstack(held_back(history, roots, told))
+    sizes = np.array([len(suspects.components) for suspects in history])
+    found = fit_weights(said, sizes, chosen(history, roots), _RIDGE, np.array(_FIRST_GUESS[level]))
+    return tuple(map(float, found))
