@@ -83,7 +83,10 @@ class Builder:
         )
 
     def _texts(self, row: Row, ours: str) -> Sequence[str]:
-        return next((row.fields[name] for name in self._fields.get(ours, ()) if name in row.fields), ())
+        for name in self._fields.get(ours, ()):
+            if texts := row.fields.get(name):
+                return texts
+        return ()
 
     def _one(self, row: Row, ours: str) -> str:
         texts = self._texts(row, ours)

@@ -78,8 +78,9 @@ def _is_pattern(text: str) -> bool:
 def _pattern(text: str, goal: str, where: str) -> tuple[re.Pattern[str], str]:
     try:
         pattern = re.compile(text)
-        # Also a reference to a group that is not there shows only when it is used.
-        re.compile(f"(?:{text})|").fullmatch("").expand(goal)  # type: ignore[union-attr]
+        # A reference to a group that is not there shows only when it is used; the line break ends a comment.
+        if nothing := re.compile(f"{text}\n|").fullmatch(""):
+            nothing.expand(goal)
     except (re.error, IndexError, OverflowError, RecursionError) as error:
         raise InputError(f"{where}: {error}; write a regular expression and refer to its groups alone") from error
     return pattern, goal
