@@ -52,4 +52,4 @@ class Learned(Protocol):
         """Return the ranking of an incident in the learned order; as it is where the model is not to order suspects."""
 
     def opinion(self, example: Example) -> LearnedOpinion:
-        """Say what type of fault it is, why, and which past incidents looked like it; `example` holds the last ranking."""
+        """Say what type of fault it is, why, and which past incidents looked like it, by the last ranking."""
