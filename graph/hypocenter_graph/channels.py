@@ -87,11 +87,12 @@ def resources(seen: Observations) -> list[Finding]:
     """
     found = []
     for channel, kinds in _RESOURCES.items():
-        risen = [d for ds in seen.own.values() for d in ds if _rose(d, kinds)]
+        own = [d for component in seen.own for d in seen.of_kind(component, *kinds)]
+        risen = [d for d in own if d.z > UNUSUAL and d.change > 0]
         largest: dict[str, float] = defaultdict(float)
         for d in risen:
             largest[d.series.metric] = max(largest[d.series.metric], d.change)
-        usual = _usual_use(seen, kinds)
+        usual = _usual_use(own)
         for d in risen:
             material = _share(d.change, max(largest[d.series.metric], usual.get(d.series.unit, 0.0)) / 2)
             weighed = strength(d.z) * (IMMATERIAL_USE + (1.0 - IMMATERIAL_USE) * material)
@@ -99,21 +100,17 @@ def resources(seen: Observations) -> list[Finding]:
     return _strongest(found)
 
 
-def _usual_use(seen: Observations, kinds: frozenset[MetricKind]) -> dict[str, float]:
+def _usual_use(own: Iterable[Deviation]) -> dict[str, float]:
     """Return, per unit, how much of a resource a component normally uses: the median over components of their most."""
     most: dict[tuple[str, str], float] = defaultdict(float)
-    for component, ds in seen.own.items():
-        for d in ds:
-            if d.series.kind in kinds and not d.series.host and math.isfinite(d.before):
-                most[component, d.series.unit] = max(most[component, d.series.unit], d.before)
+    for d in own:
+        if math.isfinite(d.before):
+            component, unit = d.series.component, d.series.unit
+            most[component, unit] = max(most[component, unit], d.before)
     by_unit: dict[str, list[float]] = defaultdict(list)
     for (_, unit), level in most.items():
         by_unit[unit].append(level)
     return {unit: sorted(levels)[len(levels) // 2] for unit, levels in by_unit.items()}
-
-
-def _rose(d: Deviation, kinds: frozenset[MetricKind]) -> bool:
-    return d.series.kind in kinds and not d.series.host and d.z > UNUSUAL and d.change > 0
 
 
 def own_time(seen: Observations) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hypocenter.catalog import KINDS
@@ -30,7 +31,19 @@ class Observations:
 
     def of_kind(self, component: str, *kinds: MetricKind) -> tuple[Deviation, ...]:
         """Return the component's own deviations of some kinds, the machine below it left out."""
-        return tuple(d for d in self.own.get(component, ()) if d.series.kind in kinds and not d.series.host)
+        found = [ds for kind in kinds if (ds := self._by_kind.get((component, kind)))]
+        if len(found) <= 1:
+            return found[0] if found else ()
+        return tuple(d for d in self.own[component] if d.series.kind in kinds and not d.series.host)
+
+    @cached_property
+    def _by_kind(self) -> dict[tuple[str, MetricKind], tuple[Deviation, ...]]:
+        found: dict[tuple[str, MetricKind], list[Deviation]] = defaultdict(list)
+        for component, ds in self.own.items():
+            for d in ds:
+                if not d.series.host:
+                    found[component, d.series.kind].append(d)
+        return {key: tuple(ds) for key, ds in found.items()}
 
     def served(self, component: str, *kinds: MetricKind) -> tuple[Deviation, ...]:
         """Return deviations of what the component serves: as it sees it, or else as its callers see its calls."""
