@@ -45,8 +45,8 @@ def test_a_host_that_is_short_of_something_clears_all_that_only_suffers_on_it():
     found = cleared(STARVED, HOSTED)
     assert found["cart"] == (
         "explained by what it runs on",
-        "cart mean latency rose from 50 ms to 450 ms, 76% explained by node, which it runs on, as is that of 1 more on"
-        " it: node CPU rose from 2 cores to 7.8 cores",
+        "cart mean latency rose from 50 ms to 450 ms, 76% explained by node, which it runs on with 1 more that"
+        " suffers: node CPU rose from 2 cores to 7.8 cores",
     )
     assert found.keys() == {"cart", "ads"}
 
@@ -76,7 +76,7 @@ def test_more_traffic_clears_whom_more_work_reaches():
     assert cleared(SURGE, CALLS)["cart"] == (
         "explained by more traffic",
         "cart mean latency rose from 50 ms to 450 ms, 100% explained by more traffic at web:"
-        " web requests rose from 100/s to 250/s and cart requests rose from 50/s to 120/s",
+        " cart requests rose from 50/s to 120/s",
     )
 
 

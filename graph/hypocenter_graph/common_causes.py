@@ -116,4 +116,4 @@ def _by_guests(finding: Finding, known: Known, topology: Topology) -> Iterator[C
 def _by_load(finding: Finding, surge: Finding, seen: Observations) -> Iterator[Cleared]:
     """More work that reaches the component itself while more comes in at the entry."""
     for d in seen.served(finding.component, MetricKind.TRAFFIC):
-        yield Cleared(finding, surge.strength * surge_strength(d), BY_LOAD, surge.component, (*surge.deviations, d))
+        yield Cleared(finding, surge.strength * surge_strength(d), BY_LOAD, surge.component, (d,))

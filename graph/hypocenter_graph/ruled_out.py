@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 LOOKS_GUILTY = 0.1
 LEAST_CLEARED = 0.5
-MOST_SHOWN = 2
 LOST = "in the calls to it: by itself it shows no trouble"
 EXPLAINED_BY = {
     BY_HOST: "{}, which it runs on",
@@ -86,10 +85,14 @@ def _reason(cleared: Cleared, guests: int) -> str:
     """Write a finding and what explains it: `cart CPU rose from 1 cores to 2 cores, 80% explained by ...`."""
     told = cleared.finding.deviations[0]
     by = EXPLAINED_BY[cleared.test].format(cleared.by)
-    beside = f", as is that of {guests - 1} more on it" if cleared.test == BY_HOST and guests > 1 else ""
-    shown = " and ".join(describe(d.series, d.before, d.after) for d in cleared.shown[:MOST_SHOWN])
+    beside = (
+        f" with {guests - 1} more that suffer{'s' if guests == 2 else ''}"
+        if cleared.test == BY_HOST and guests > 1
+        else ""
+    )
+    shown = "".join(f": {describe(d.series, d.before, d.after)}" for d in cleared.shown[:1])
     what = describe(told.series, told.before, told.after)
-    return f"{what}, {cleared.share:.0%} explained by {by}{beside}: {shown}"
+    return f"{what}, {cleared.share:.0%} explained by {by}{beside}{shown}"
 
 
 def _by_time(ranking: Ranking) -> Iterator[RuledOut]:
