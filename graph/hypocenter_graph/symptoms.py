@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hypocenter.catalog import KINDS, measure
+from hypocenter.catalog import KINDS, describe, measure
 from hypocenter.model import MetricKind, Target
 from hypocenter_graph.channels import (
     IMMATERIAL,
@@ -256,7 +256,7 @@ def blamed_by_callers(
         ):
             continue
         telling = max(symptoms[key].deviations.values(), key=_trusted)
-        text = f"{key[0]} waits for it or fails on it: {reason.share:.0%} of its trouble"
+        text = f"{describe(telling.series, telling.before, telling.after)}, {reason.share:.0%} of that on it"
         blamed = Finding(reason.by, "callers", reason.share * _trusted(telling), (), text)
         if reason.by not in found or blamed.strength > found[reason.by].strength:
             found[reason.by] = blamed
