@@ -27,6 +27,7 @@ from hypocenter_workers.correlate import choose_target, correlate
 from hypocenter_workers.detect.anomalies import find_anomalies, instant, moment, score_tables
 from hypocenter_workers.detect.onset import Onset, find_onsets
 from hypocenter_workers.known_graph import topology_around
+from hypocenter_workers.learn.examples import Example
 from hypocenter_workers.robustness import Basis, ladder, robustness
 from hypocenter_workers.starts import Movements, best_start, likeliest, plausible_starts
 from hypocenter_workers.timeline import first_onsets, timeline
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from hypocenter_graph.rank import Assumed
     from hypocenter_workers.detect.anomalies import Scoring
     from hypocenter_workers.known_graph import KnownGraph
+    from hypocenter_workers.learn.examples import Learned
 
 MOST_SCORED = 400
 NUMBERS = {2: "Two", 3: "Three"}
@@ -93,23 +95,40 @@ class Ranked:
 
 
 def investigate(
-    case: Case, options: Options, graph: KnownGraph | None = None, *, resolved: Signals | None = None
+    case: Case,
+    options: Options,
+    graph: KnownGraph | None = None,
+    *,
+    resolved: Signals | None = None,
+    learned: Learned | None = None,
 ) -> Investigation:
-    """Say which component started the incident in `case`, and why. The same case and graph give the same verdict.
+    """Say which component started the incident in `case`, and why. The same arguments give the same verdict.
 
     A graph that is kept adds the dependencies it knows around the incident, as they were when it began, unless the
-    options state the graph. `resolved` are the signals of the case, where somebody has them already. Raises InputError
-    when the case holds nothing to look at, or when the target is unknown.
+    options state the graph. `resolved` are the signals of the case, where somebody has them already. What was `learned`
+    from past incidents may re-order the suspects, and says what type of fault it is. Raises InputError when the case
+    holds nothing to look at, or when the target is unknown.
     """
-    found = ranked(case, options, graph, resolved=resolved)
+    found = _reordered(ranked(case, options, graph, resolved=resolved), case, options, learned)
     resolved, start, seen = found.resolved, found.start, found.seen
     verdict = _verdict(case, resolved, found.topology, start, seen, found.ranking, options)
     verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *found.left_open))
     verdict = replace(verdict, suspects=_with_counterfactuals(verdict, found, _masked(case)))
+    if learned is not None:
+        verdict = replace(verdict, learned=learned.opinion(_example(found, case, options)))
     if options.ladder:
         verdict = replace(verdict, robustness=_robustness(found, verdict.suspects))
     charts = draw_charts(verdict, found.ranking, resolved, start, _masked(case)) if start else ()
     return Investigation(verdict, charts)
+
+
+def _reordered(found: Ranked, case: Case, options: Options, learned: Learned | None) -> Ranked:
+    return found if learned is None else replace(found, ranking=learned.rescore(_example(found, case, options)))
+
+
+def _example(found: Ranked, case: Case, options: Options) -> Example:
+    at = options.at or found.context.onset
+    return Example(case.case_id, case.system or case.dataset, at, case, found.topology, found.ranking)
 
 
 def _with_counterfactuals(
