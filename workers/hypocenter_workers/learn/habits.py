@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hypocenter_workers.learn.local_signs import ASKED, OWN_CALL, SERVED, Operations, marks_of
+from hypocenter_workers.learn.local_signs import ASKED, OWN_CALL, SERVED, UNFELT, Operations, marks_of
 from hypocenter_workers.learn.signs import LOG, METRIC, TRACE
 
 if TYPE_CHECKING:
@@ -74,17 +75,32 @@ class Habits:
     def _of(self, component: str, marks: set[Mark], known: bool) -> list[float]:
         others = self.incidents - known
         borne = self.borne.get(component, {})
-        novelty, absence, newest = (np.zeros(len(GROUPS)) for _ in range(3))
+        novelty, newest, counts = [0.0] * len(GROUPS), [0.0] * len(GROUPS), [0.0] * len(GROUPS)
+        absence = list(self._missed_without[component]) if component in self._missed_without else [0.0] * len(GROUPS)
+        served = unfelt = 0
         for mark in sorted(marks):
-            at, new = _group(mark), -math.log((borne.get(mark, 0) - known + 0.5) / (others + 1.0))
+            at, times = _group(mark), borne.get(mark, 0)
+            new = -math.log((times - known + 0.5) / (others + 1.0))
             novelty[at] += new
             newest[at] = max(newest[at], new)
-        for mark, times in borne.items():
-            if mark not in marks:
-                absence[_group(mark)] -= math.log(1.0 - times / (others + 1.5))
-        served = [mark for mark in marks if mark[0] == SERVED]
-        unfelt = sum(mark[-1] == "unfelt" for mark in served)
-        return [*novelty, *absence, *newest, *self._excess(component, _counts(marks), known), len(served), unfelt]
+            counts[at] += 1.0
+            absence[at] -= self._missed(times)
+            served += mark[0] == SERVED
+            unfelt += mark[-1] == UNFELT
+        return [*novelty, *absence, *newest, *self._excess(component, np.array(counts), known), served, unfelt]
+
+    @cached_property
+    def _missed_without(self) -> dict[str, list[float]]:
+        """The absence, by group, of a component that bears none of its marks."""
+        found = {component: [0.0] * len(GROUPS) for component in self.borne}
+        for component, borne in self.borne.items():
+            for mark in sorted(borne):
+                found[component][_group(mark)] += self._missed(borne[mark])
+        return found
+
+    def _missed(self, times: int) -> float:
+        """Return how surprising it is that a mark is not there which was there so many times."""
+        return -math.log(1.0 - times / (self.incidents + 1.0))
 
     def _excess(self, component: str, counts: Values, known: bool) -> Values:
         """Return how many standard deviations more marks a component bears than it does on average."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Mark = tuple[str, ...]
 
 OWN_CALL, ASKED, SERVED = "own call", "asked", "served"
+FELT, UNFELT = "felt", "unfelt"
 _SURELY = 0.9
 
 
@@ -58,5 +59,5 @@ def marks_of(signs: Sequence[Sign], operations: Operations) -> dict[str, set[Mar
         server = operations.server.get(sign.name) if sign.modality == TRACE else None
         if server and server != sign.component:
             felt = (TRACE, sign.name, sign.state) in marks[server]
-            marks[server].add((SERVED, "", sign.state, "felt" if felt else "unfelt"))
+            marks[server].add((SERVED, "", sign.state, FELT if felt else UNFELT))
     return dict(marks)

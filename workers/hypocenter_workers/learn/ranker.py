@@ -6,21 +6,23 @@ Source: Burges, From RankNet to LambdaRank to LambdaMART: an overview, 2010.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hypocenter.errors import InputError
 from hypocenter_workers.learn.chances import scores_of
-from hypocenter_workers.learn.conditional_logit import fit_weights, log_chances
+from hypocenter_workers.learn.conditional_logit import log_chances
+from hypocenter_workers.learn.gate import Comparison
 from hypocenter_workers.learn.habits import Habits
-from hypocenter_workers.learn.sign_logit import SignLogit, chosen
+from hypocenter_workers.learn.levels import Admission, admit
+from hypocenter_workers.learn.sign_logit import SignLogit
 from hypocenter_workers.learn.suspect_features import CORE, suspects_of
-from hypocenter_workers.learn.suspect_stages import LEVELS, LOCAL, PRIOR, Local, Stages, held_back
+from hypocenter_workers.learn.suspect_stages import LEVELS, LOCAL, PRIOR, Local, Stages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hypocenter.telemetry import Values
     from hypocenter_graph.rank import Ranking
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
 
 FEWEST = 20
 STATE, BOOSTER = "suspects.json", "suspects-{}.txt"
-# How many incidents' worth the first guess weighs: the trees alone, as sure as they are.
-_RIDGE = 1.0
-_FIRST_GUESS = {PRIOR: (1.0,), "core": (0.0, 1.0), LOCAL: (0.0, 1.0, 0.0)}
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class SuspectRanker:
     """Re-orders the suspects of an incident by what past incidents taught; at level "prior" it changes nothing.
 
     `weights` join what the parts of `stages` say; `elsewhere` is the probability that no suspect is the root;
-    `incidents` counts those it learned from.
+    `incidents` counts those it learned from, and `comparisons` are the gate's.
     """
 
     level: str = PRIOR
@@ -49,23 +48,31 @@ class SuspectRanker:
     weights: tuple[float, ...] = ()
     elsewhere: float = 0.0
     incidents: int = 0
+    comparisons: tuple[Comparison, ...] = ()
 
     @classmethod
-    def fit(cls, examples: Sequence[Example], labels: Sequence[Label], level: str = LOCAL) -> SuspectRanker:
-        """Fit one level on labelled incidents; what is not labelled teaches nothing."""
+    def fit(cls, examples: Sequence[Example], labels: Sequence[Label], most: str = LOCAL) -> SuspectRanker:
+        """Learn from labelled incidents as much as the gate admits, up to a level; no label teaches nothing."""
         labelled = [(suspects_of(e), label.roots) for e, label in zip(examples, labels, strict=True) if label.roots]
-        return cls.fit_suspects([suspects for suspects, _ in labelled], [roots for _, roots in labelled], level)
+        return cls.fit_suspects([suspects for suspects, _ in labelled], [roots for _, roots in labelled], most)
 
     @classmethod
-    def fit_suspects(cls, history: History, roots: Sequence[Roots], level: str = LOCAL) -> SuspectRanker:
-        """Fit one level on incidents that are known by their features; with fewer than `FEWEST` it stays the prior."""
+    def fit_suspects(
+        cls,
+        history: History,
+        roots: Sequence[Roots],
+        most: str = LOCAL,
+        gate: Callable[[History, Sequence[Roots], str], Admission] = admit,
+    ) -> SuspectRanker:
+        """Learn from incidents that are known by their features; with fewer than `FEWEST` it stays the prior."""
         listed = [(s, own) for s, own in zip(history, roots, strict=True) if set(own) & set(s.components)]
-        if level == PRIOR or len(listed) < FEWEST:
+        if most == PRIOR or len(listed) < FEWEST:
             return cls(incidents=len(history))
         known, own = [s for s, _ in listed], [r for _, r in listed]
-        weights = _weights(known, own, level)
+        let = gate(known, own, most)
         elsewhere = (len(history) - len(listed) + 1.0) / (len(history) + 2.0)
-        return cls(level, Stages.fit(known, own, level), weights, elsewhere, len(history))
+        stages = Stages.fit(known, own, let.level)
+        return cls(let.level, stages, let.weights, elsewhere, len(history), let.comparisons)
 
     def chances(self, suspects: Suspects) -> Values:
         """Return the probability of each suspect to be the root, in their order; what is missing from 1 is none."""
@@ -94,6 +101,7 @@ class SuspectRanker:
             "weights": list(self.weights),
             "elsewhere": self.elsewhere,
             "incidents": self.incidents,
+            "gate": [asdict(comparison) for comparison in self.comparisons],
             "boosters": len(self.stages.boosters),
             "habits": local.habits.to_json() if local else None,
             "marks": local.logit.to_json() if local else None,
@@ -118,18 +126,11 @@ class SuspectRanker:
         boosters = tuple(parts[BOOSTER.format(number)] for number in range(state["boosters"]))
         habits, marks = state["habits"], state["marks"]
         local = Local(Habits.from_json(habits), SignLogit.from_json(marks)) if state["level"] == LOCAL else None
-        weights = tuple(map(float, state["weights"]))
-        return cls(state["level"], Stages(boosters, local), weights, float(state["elsewhere"]), int(state["incidents"]))
-
-
-def _weights(history: History, roots: Sequence[Roots], level: str) -> tuple[float, ...]:
-    """Weigh what the parts say by how well they say it of incidents that they were not fitted on."""
-
-    def told(rest: History, own: Sequence[Roots], asked: History) -> list[Values]:
-        stages = Stages.fit(rest, own, level)
-        return [stages.utilities(suspects) for suspects in asked]
-
-    said = np.vstack(held_back(history, roots, told))
-    sizes = np.array([len(suspects.components) for suspects in history])
-    found = fit_weights(said, sizes, chosen(history, roots), _RIDGE, np.array(_FIRST_GUESS[level]))
-    return tuple(map(float, found))
+        return cls(
+            state["level"],
+            Stages(boosters, local),
+            tuple(map(float, state["weights"])),
+            float(state["elsewhere"]),
+            int(state["incidents"]),
+            tuple(Comparison(**stated) for stated in state["gate"]),
+        )

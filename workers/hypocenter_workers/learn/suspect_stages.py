@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hypocenter_workers.learn.habits import Habits
-from hypocenter_workers.learn.sign_logit import SignLogit, chosen
+from hypocenter_workers.learn.sign_logit import MarkedHistory, SignLogit, chosen
 from hypocenter_workers.learn.suspect_features import log_odds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -27,7 +27,7 @@ PRIOR, CORE, LOCAL = "prior", "core", "local"
 LEVELS = (PRIOR, CORE, LOCAL)
 ROUNDS = 150
 SEEDS = (1, 2, 3)
-FOLDS = 5
+FOLDS, FEWEST_FOLDS, MANY = 5, 2, 2000
 BOOSTING = {
     "objective": "lambdarank",
     "learning_rate": 0.05,
@@ -52,11 +52,6 @@ class Local:
     habits: Habits
     logit: SignLogit
 
-    @classmethod
-    def fit(cls, history: History, roots: Sequence[Roots]) -> Local:
-        """Learn from incidents each of which has a root among its suspects."""
-        return cls(Habits.learn(history), SignLogit.fit(history, roots))
-
     def features(self, suspects: Suspects) -> Values:
         """Return [component, feature]: of habits, and last the logarithm of the probability by marks."""
         return np.column_stack([self.habits.features(suspects), self.logit.features(suspects)])
@@ -70,17 +65,20 @@ class Stages:
     local: Local | None = None
 
     @classmethod
-    def fit(cls, history: History, roots: Sequence[Roots], level: str) -> Stages:
+    def fit(cls, history: History, roots: Sequence[Roots], level: str, seeds: Sequence[int] = SEEDS) -> Stages:
         """Fit a level on incidents each of which has a root among its suspects."""
         if level == PRIOR:
             return cls(())
+        right = chosen(history, roots)
         if level == CORE:
-            return cls(_boost([suspects.core for suspects in history], history, roots))
-        local = Local.fit(history, roots)
-        habits = [local.habits.features(suspects, known=True) for suspects in history]
-        told = _told_by_others(history, roots)
-        known = [np.column_stack([one.core, *rest]) for one, *rest in zip(history, habits, told, strict=True)]
-        return cls(_boost(known, history, roots), local)
+            return cls(_boost([suspects.core for suspects in history], right, seeds))
+        habits, marked = Habits.learn(history), MarkedHistory.of(history, roots)
+        told = marked.told_by_others(_dealt(len(history)))
+        known = [
+            np.column_stack([suspects.core, habits.features(suspects, known=True), own])
+            for suspects, own in zip(history, told, strict=True)
+        ]
+        return cls(_boost(known, right, seeds), Local(habits, marked.fit()))
 
     def utilities(self, suspects: Suspects) -> Values:
         """Return [component, part]: the prior's log-odds, what the trees say, and what the marks alone say."""
@@ -105,39 +103,16 @@ class Stages:
         return tuple(Booster(model_str=text) for text in self.boosters)
 
 
-def folds_of(incidents: int, folds: int = FOLDS, seed: int = 0) -> list[NDArray[np.intp]]:
-    """Deal the places of incidents into folds of equal size, shuffled by `seed`."""
-    shuffled = np.random.default_rng(seed).permutation(incidents)
-    return [np.sort(shuffled[fold::folds]) for fold in range(min(folds, incidents))]
+def _dealt(incidents: int) -> list[NDArray[np.intp]]:
+    """Deal the places of incidents into folds of equal size, shuffled."""
+    shuffled = np.random.default_rng(0).permutation(incidents)
+    folds = min(incidents, FOLDS if incidents <= MANY else FEWEST_FOLDS)
+    return [np.sort(shuffled[fold::folds]) for fold in range(folds)]
 
 
-def held_back(
-    history: History, roots: Sequence[Roots], told: Callable[[History, Sequence[Roots], History], list[Values]]
-) -> list[Values]:
-    """Ask of every incident what is told by those who learnt without it: `told(history, roots, asked)`."""
-    found: list[Values] = [np.zeros(0)] * len(history)
-    for fold in folds_of(len(history)):
-        rest = np.setdiff1d(np.arange(len(history)), fold)
-        answers = told([history[at] for at in rest], [roots[at] for at in rest], [history[at] for at in fold])
-        for at, answer in zip(fold, answers, strict=True):
-            found[at] = answer
-    return found
-
-
-def _told_by_others(history: History, roots: Sequence[Roots]) -> list[Values]:
-    def told(rest: History, own: Sequence[Roots], asked: History) -> list[Values]:
-        logit = SignLogit.fit(rest, own)
-        return [logit.features(suspects) for suspects in asked]
-
-    return held_back(history, roots, told)
-
-
-def _boost(known: Sequence[Values], history: History, roots: Sequence[Roots]) -> tuple[str, ...]:
+def _boost(known: Sequence[Values], right: Values, seeds: Sequence[int]) -> tuple[str, ...]:
     import lightgbm
 
-    label = np.ceil(chosen(history, roots))
-    data = lightgbm.Dataset(
-        np.vstack(known), label, group=[len(suspects.components) for suspects in history], free_raw_data=False
-    )
-    boosters = [lightgbm.train({**BOOSTING, "seed": seed}, data, ROUNDS) for seed in SEEDS]
+    data = lightgbm.Dataset(np.vstack(known), np.ceil(right), group=list(map(len, known)), free_raw_data=False)
+    boosters = [lightgbm.train({**BOOSTING, "seed": seed}, data, ROUNDS) for seed in seeds]
     return tuple(booster.model_to_string() for booster in boosters)
