@@ -49,6 +49,7 @@ class Builder:
             if isinstance(row, BadRow):
                 self._findings.problem(row.line, "row", row.reason, fatal=True)
                 continue
+            self._findings.unused.update(row.fields.keys() - self._used)
             try:
                 incident = self._incident(row)
             except _LeftOutError:
@@ -177,8 +178,6 @@ class Builder:
         for ours in _COUNTED:
             if getattr(incident, ours):
                 findings.filled[ours] += 1
-        for name in row.fields.keys() - self._used:
-            findings.unused[name] += 1
         if incident.fault_type:
             findings.value(findings.fault_types, incident.fault_type)
         for name in dict.fromkeys((*incident.root_components, incident.symptom_component)):
