@@ -117,7 +117,7 @@ def test_the_order_of_columns_says_nothing(tmp_path: Path, order: list[str]) -> 
 def test_any_bytes_are_read_or_refused_in_one_line(tmp_path: Path, source: str, content: bytes) -> None:
     path = tmp_path / "export"
     path.write_bytes(content)
-    accounted_for(path, source)
+    assert accounted_for(path, source)
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -130,7 +130,7 @@ def test_spoilt_exports_are_read_or_refused_in_one_line(
     place = int(at * len(whole))
     path = tmp_path / name
     path.write_bytes(whole[:place] + spoilt + (b"" if cut else whole[place + len(spoilt) :]))
-    accounted_for(path, {"own.csv": "csv", "own.jsonl": "jsonl"}.get(name, name.split(".")[0].split("_")[0]))
+    assert accounted_for(path, {"own.csv": "csv", "own.jsonl": "jsonl"}.get(name, name.split(".")[0].split("_")[0]))
 
 
 FIELDS = (
@@ -174,11 +174,14 @@ json_values = st.recursive(
 @few
 @given(value=json_values)
 def test_any_json_is_read_or_refused_in_one_line(tmp_path: Path, source: str, value: object) -> None:
-    accounted_for(saved(tmp_path, json.dumps(value)), source)
+    assert accounted_for(saved(tmp_path, json.dumps(value)), source)
 
 
-def accounted_for(path: Path, source: str) -> None:
-    """Every row is an incident or has its reason, and the report of it can be written; or one line says why not."""
+def accounted_for(path: Path, source: str) -> str:
+    """Return what is told of an import.
+
+    Every row is an incident or has its reason, and the report of it can be written; or one line says why not.
+    """
     findings = Findings()
     try:
         found = list(read_history(path, Reading(source), findings))
@@ -191,7 +194,7 @@ def accounted_for(path: Path, source: str) -> None:
         assert findings.understood == len(found)
         assert all(each.incident_id and each.source and each.key for each in found)
         json.dumps(findings_to_json(findings), allow_nan=False)
-    assert told
+    return told
 
 
 moments = st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1))  # noqa: DTZ001

@@ -28,8 +28,12 @@ _CUT = {"notes": LONGEST_TEXT, "title": 2_000}
 _LONGEST = {**_IDS, **_CUT, "url": 2_000, "telemetry": 4_000}
 
 
-class _LeftOutError(Exception):
-    """A row makes no incident; why is in the findings."""
+class NoIncidentError(Exception):
+    """A row makes no incident: for what is in which of our fields, and why."""
+
+    def __init__(self, place: str, reason: str, text: str = "") -> None:
+        super().__init__(reason)
+        self.place, self.reason, self.text = place, reason, text
 
 
 class Builder:
@@ -49,27 +53,26 @@ class Builder:
             if isinstance(row, BadRow):
                 self._findings.problem(row.line, "row", row.reason, fatal=True)
                 continue
-            self._findings.unused.update(row.fields.keys() - self._used)
+            self._findings.unused.update(name for name in row.fields if name not in self._used)
             try:
                 incident = self._incident(row)
-            except _LeftOutError:
+            except NoIncidentError as error:
+                self._findings.problem(row.line, error.place, error.reason, error.text, fatal=True)
                 continue
-            self._findings.understood += 1
-            self._count(incident, row)
+            self._count(incident, row.line)
             yield incident
 
     def _incident(self, row: Row) -> PastIncident:
         incident_id = self._one(row, "incident_id") or self._one(row, "key")
         if not incident_id:
-            self._findings.problem(row.line, "incident_id", "no incident_id", fatal=True)
-            raise _LeftOutError
+            raise NoIncidentError("incident_id", "no incident_id")
         return PastIncident(
             incident_id=incident_id,
             source=self._one(row, "source") or self._layout.source,
             key=self._one(row, "key") or incident_id,
             title=self._one(row, "title"),
             system=self._one(row, "system"),
-            started_at=self._time(row, "started_at", fatal=True),
+            started_at=self._time(row, "started_at"),
             resolved_at=self._time(row, "resolved_at"),
             symptom_component=self._mapping.component(self._one(row, "symptom_component")),
             root_components=self._roots(row),
@@ -113,21 +116,23 @@ class Builder:
         if ours in _CUT:
             self._findings.problem(row.line, ours, f"cut to {longest:,} characters", text)
             return text[:longest]
-        self._findings.problem(row.line, ours, f"longer than {longest:,} characters", text, fatal=ours in _IDS)
+        reason = f"longer than {longest:,} characters"
         if ours in _IDS:
-            raise _LeftOutError
+            raise NoIncidentError(ours, reason, text)
+        self._findings.problem(row.line, ours, reason, text)
         return ""
 
-    def _time(self, row: Row, ours: str, *, fatal: bool = False) -> datetime | None:
+    def _time(self, row: Row, ours: str) -> datetime | None:
+        """Return a time; a row whose beginning cannot be read is no incident, since that puts it in order."""
         text = self._one(row, ours)
         if not text:
             return None
         try:
             time, naive = read_time(text, self._reading.zone, self._reading.time_format)
-        except (ValueError, OverflowError):
-            self._findings.problem(row.line, ours, "not a time that is understood", text, fatal=fatal)
-            if fatal:
-                raise _LeftOutError from None
+        except (ValueError, OverflowError) as error:
+            if ours == "started_at":
+                raise NoIncidentError(ours, _NO_TIME, text) from error
+            self._findings.problem(row.line, ours, _NO_TIME, text)
             return None
         if naive:
             self._findings.note(f"times without a zone were read as {self._reading.zone}; --timezone names another")
@@ -171,24 +176,26 @@ class Builder:
         )
         return self._first(row, "labels", list(dict.fromkeys((*bare, *named))), MOST_LABELS)
 
-    def _count(self, incident: PastIncident, row: Row) -> None:
+    def _count(self, incident: PastIncident, line: int) -> None:
         findings = self._findings
+        findings.understood += 1
+        findings.filled.update(ours for ours in _COUNTED if getattr(incident, ours))
         if not findings.is_new(incident.source, incident.key):
-            findings.problem(row.line, "key", "is there more than once; the last one counts", incident.key)
-        for ours in _COUNTED:
-            if getattr(incident, ours):
-                findings.filled[ours] += 1
+            findings.problem(line, "key", "is there more than once; the last one counts", incident.key)
         if incident.fault_type:
             findings.value(findings.fault_types, incident.fault_type)
-        for name in dict.fromkeys((*incident.root_components, incident.symptom_component)):
-            if name:
-                findings.value(findings.components, name)
-            if _OPAQUE.fullmatch(name):
-                findings.problem(row.line, "component", "an identifier, no name; export names or map it", name)
+        for name in filter(None, dict.fromkeys((incident.symptom_component, *incident.root_components))):
+            self._count_component(name, line)
         if incident.started_at and incident.resolved_at and incident.resolved_at < incident.started_at:
-            findings.problem(row.line, "resolved_at", "before started_at", incident.resolved_at.isoformat())
+            findings.problem(line, "resolved_at", "before started_at", incident.resolved_at.isoformat())
+
+    def _count_component(self, name: str, line: int) -> None:
+        self._findings.value(self._findings.components, name)
+        if _OPAQUE.fullmatch(name):
+            self._findings.problem(line, "component", "an identifier, no name; export names or map it", name)
 
 
+_NO_TIME = "not a time that is understood"
 # What ServiceNow (sys_id), Opsgenie and others call a component by where its name was not exported.
 _OPAQUE = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COUNTED = tuple(PastIncident.__dataclass_fields__)
