@@ -1,0 +1,135 @@
+"""Past incidents that resemble one: what they were, where they began and what fixed them.
+
+An incident is the set of its features, each weighing as much as it is rare (tf-idf), and the names of what was ill,
+which only an incident of the same system can share; two are alike by the cosine of their angle.
+Source: Salton and Buckley, Term-weighting approaches in automatic text retrieval, 1988.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hypocenter_workers.learn.columns import Columns, choose_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scipy.sparse import csr_matrix
+
+    from hypocenter_workers.learn.boosting import Floats
+    from hypocenter_workers.learn.examples import Label
+    from hypocenter_workers.learn.incident_features import Features
+    from hypocenter_workers.learn.type_trees import Look
+
+MOST_KEPT = 5000
+ROOT_WEIGHT = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class PastIncident:
+    """What is remembered of an incident: `began` in ISO 8601, "" where not known."""
+
+    incident_id: str
+    system: str
+    began: str
+    fault_type: str
+    roots: tuple[str, ...]
+    fixed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarIncident:
+    """A past incident and how much one resembles it, 0 to 1."""
+
+    past: PastIncident
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Past incidents, searchable: `matrix` is [incident, column], every row of length 1."""
+
+    past: tuple[PastIncident, ...]
+    columns: Columns
+    rarity: Floats
+    matrix: csr_matrix
+
+    def likenesses(self, looks: Sequence[Look]) -> Floats:
+        """Return [incident, past incident] similarities, 0 to 1."""
+        asked = _weighed(self.columns, self.rarity, [_terms(look) for look in looks])
+        return np.asarray((asked @ self.matrix.T).toarray(), np.float64)
+
+    def similar(self, incident_id: str, likenesses: Floats, most: int = 3) -> tuple[SimilarIncident, ...]:
+        """Return the past incidents that one resembles most by `likenesses`, itself left out, ties by id."""
+        found = zip(self.past, likenesses.tolist(), strict=True)
+        others = [SimilarIncident(p, s) for p, s in found if s > 0 and p.incident_id != incident_id]
+        return tuple(sorted(others, key=lambda o: (-o.similarity, o.past.incident_id))[:most])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the memory as JSON holds it."""
+        return {
+            "past": [asdict(past) for past in self.past],
+            "columns": list(self.columns.names),
+            "rarity": self.rarity.tolist(),
+            "values": self.matrix.data.tolist(),
+            "places": self.matrix.indices.tolist(),
+            "ends": self.matrix.indptr.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, stated: dict[str, Any]) -> Memory:
+        """Read what `to_json` wrote."""
+        from scipy.sparse import csr_matrix
+
+        columns = Columns(tuple(stated["columns"]))
+        parts = (
+            np.asarray(stated["values"], np.float64),
+            np.asarray(stated["places"], np.int32),
+            np.asarray(stated["ends"], np.int32),
+        )
+        past = tuple(PastIncident(**{**each, "roots": tuple(each["roots"])}) for each in stated["past"])
+        matrix = csr_matrix(parts, shape=(len(past), len(columns.names)))
+        return cls(past, columns, np.asarray(stated["rarity"], np.float64), matrix)
+
+
+def remember(looks: Sequence[Look], labels: Sequence[Label]) -> Memory:
+    """Remember labelled incidents, the last `MOST_KEPT` of them."""
+    kept = list(zip(looks, labels, strict=True))[-MOST_KEPT:]
+    terms = [_terms(look) for look, _ in kept]
+    columns = choose_columns(terms)
+    share = np.asarray(columns.matrix(terms).astype(bool).sum(axis=0), np.float64).ravel() / max(1, len(terms))
+    rarity = np.log1p(1.0 / np.maximum(share, 1e-9))
+    return Memory(tuple(_past(*each) for each in kept), columns, rarity, _weighed(columns, rarity, terms))
+
+
+def _past(look: Look, label: Label) -> PastIncident:
+    incident = look.incident
+    began = incident.began.isoformat() if incident.began else ""
+    fault_type = label.fault_type or ""
+    return PastIncident(incident.incident_id, incident.system, began, fault_type, label.roots, label.fixed_by)
+
+
+def _terms(look: Look) -> Features:
+    incident = look.incident
+    names = {f"ill|={incident.system}/{component}": 1.0 for component in incident.ill}
+    likely = {f"root|={incident.system}/{c}": ROOT_WEIGHT * chance for c, chance in incident.chances.items()}
+    return {**look.expected, **names, **likely}
+
+
+def _weighed(columns: Columns, rarity: Floats, terms: Sequence[Features]) -> csr_matrix:
+    from scipy.sparse import csr_matrix, diags_array
+
+    counts = columns.matrix(terms).astype(np.float64)
+    counts.data = np.log1p(np.abs(counts.data))
+    weighed = counts @ diags_array(rarity)
+    lengths = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel())
+    return csr_matrix(diags_array(1.0 / np.maximum(lengths, 1e-12)) @ weighed)
+
+
+def memory_to_text(memory: Memory) -> str:
+    """Return a memory as JSON."""
+    return json.dumps(memory.to_json(), separators=(",", ":"))
