@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 import results
@@ -19,9 +21,7 @@ from hypocenter_workers.detect.anomalies import instant
 from hypocenter_workers.investigate import Options, investigate
 from hypocenter_workers.starts import Movements, plausible_starts
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+Work = Callable[[], object]
 SIZES = ((50, 30), (1_000, 10), (10_000, 3))
 KINDS = (
     (MetricKind.CPU, "cores", "last"),
@@ -34,43 +34,60 @@ KINDS = (
 ROWS, BEGINS, STEP_S = 240, 180, 30
 AT = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
 NOTE = (
-    "Made systems with noise in every series and one component that is unwell; 240 rows at 30 s. Rank is the ranking "
-    "over all starts that are tried, from what was measured; measure is how far each series moved, from every start; "
-    "investigate is both and all that the verdict says, without the robustness ladder. Every size runs in a process of "
-    "its own: the first call loads what is needed, later is the median of three more."
+    "Made systems with noise in every series and one component that is unwell; 240 rows at 30 s; starts are moments "
+    "of beginning that are tried. Rank is the ranking over all of them, from what was measured; measure and rank also "
+    "measures how far each series moved, from every start; investigate is all that a verdict says, without or with the "
+    "robustness ladder. Each row runs in a process of its own, which has imported the investigation: the first call "
+    "loads what else it needs, later is the median of three more."
 )
 
 
 def main() -> None:
-    """Measure every size in a process of its own and keep the result, or one size where it is named."""
-    if len(sys.argv) > 2:
-        print(*_measured(int(sys.argv[1]), int(sys.argv[2])))
+    """Measure all work on every size, each in a process of its own, and keep the result; or one where it is named."""
+    if len(sys.argv) > 3:
+        print(*_measured(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
         return
-    results.keep("rank", [_row(components, metrics) for components, metrics in SIZES], note=NOTE)
+    results.keep("rank", [_row(*size, work) for size in SIZES for work in WORKS], note=NOTE)
 
 
-def _row(components: int, metrics: int) -> results.Row:
-    told = subprocess.run(
-        [sys.executable, __file__, str(components), str(metrics)], capture_output=True, text=True, check=True
-    )
-    figures = [float(figure) for figure in told.stdout.split()]
-    names = [f"{work}, {call}" for work in ("rank", "measure", "investigate") for call in ("first", "later")]
-    head = {"time": "milliseconds", "components": components, "metrics each": metrics, "starts": int(figures[0])}
-    return head | dict(zip(names, figures[1:], strict=True))
+def _row(components: int, metrics: int, work: str) -> results.Row:
+    command = [sys.executable, __file__, str(components), str(metrics), work]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    starts, first, later = told.stdout.split()
+    size: results.Row = {"components": components, "metrics each": metrics, "starts": int(starts)}
+    return {"time": "milliseconds"} | size | {"work": work, "first call": float(first), "later": float(later)}
 
 
-def _measured(components: int, metrics: int) -> list[float]:
+def _measured(components: int, metrics: int, work: str) -> tuple[int, float, float]:
     made = signals(components, metrics)
+    return len(plausible_starts(made.tables, instant(AT))), *_timed(WORKS[work](made))
+
+
+def _rank(made: Signals) -> Work:
     topology = build_topology(made.components, made.dependencies)
-    moments = plausible_starts(made.tables, instant(AT))
-    measure = _timed(lambda: Movements(made).around(moments))
-    starts = Movements(made).around(moments)
-    rank = _timed(lambda: rank_over(starts, topology, Context()))
-    whole = _timed(lambda: investigate(Case("made"), Options(at=AT, ladder=False), resolved=made))
-    return [len(moments), *rank, *measure, *whole]
+    starts = Movements(made).around(plausible_starts(made.tables, instant(AT)))
+    # A start keeps what it shows, so each call has its own.
+    return lambda: rank_over([replace(start) for start in starts], topology, Context())
 
 
-def _timed(work: Callable[[], object]) -> tuple[float, float]:
+def _measure_and_rank(made: Signals) -> Work:
+    topology = build_topology(made.components, made.dependencies)
+    return lambda: rank_over(Movements(made).around(plausible_starts(made.tables, instant(AT))), topology, Context())
+
+
+def _investigate(made: Signals, *, ladder: bool = False) -> Work:
+    return lambda: investigate(Case("made"), Options(at=AT, ladder=ladder), resolved=made)
+
+
+WORKS: dict[str, Callable[[Signals], Work]] = {
+    "rank": _rank,
+    "measure and rank": _measure_and_rank,
+    "investigate, without the ladder": _investigate,
+    "investigate, with the ladder": partial(_investigate, ladder=True),
+}
+
+
+def _timed(work: Work) -> tuple[float, float]:
     """Return the milliseconds of the first call, and the median of three more."""
     spent = []
     for _ in range(4):
