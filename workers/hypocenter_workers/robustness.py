@@ -103,7 +103,7 @@ def _without(basis: Basis, tables: Sequence[SeriesTable], modality: str) -> Basi
     alerts = tuple(alert for alert in basis.context.alerts if alert.modality != ALERTS_OF[modality])
     edges = [edge for edge in basis.topology.dependencies if edge.source != SHOWN_BY[modality]]
     return Basis(
-        _only(basis, lambda d: d.series not in gone),
+        _only(basis, lambda d: d.series not in gone) if gone else basis.starts,
         _with_edges(basis.topology, edges),
         replace(basis.context, alerts=alerts),
     )
