@@ -54,13 +54,15 @@ def test_pagerduty_incidents() -> None:
         url="https://shop.example/incidents/Q0PAY1LEDGER01",
     )
     assert second.started_at == datetime(2026, 1, 19, 21, 5, 10, tzinfo=UTC)
-    assert (second.resolved_at, second.severity, second.root_components) == (None, "low", ())
+    assert second.resolved_at == datetime(2026, 1, 19, 23, 0, tzinfo=UTC)
+    assert (second.severity, second.root_components) == ("low", ())
 
 
 def test_pagerduty_analytics_are_the_same_incidents() -> None:
     table = mapped("pagerduty_analytics.csv", "pagerduty")
     api = mapped("pagerduty_incidents.json", "pagerduty")
-    for name in ("key", "incident_id", "title", "started_at", "resolved_at", "symptom_component", "severity"):
+    assert table[0].resolved_at == api[0].resolved_at
+    for name in ("key", "incident_id", "title", "started_at", "symptom_component", "severity"):
         assert [getattr(each, name) for each in table] == [getattr(each, name) for each in api]
 
 
@@ -147,6 +149,17 @@ def test_opsgenie_incidents_and_alerts() -> None:
     alert, _ = mapped("opsgenie.csv", "opsgenie")
     assert (alert.started_at, alert.resolved_at, alert.symptom_component) == (BEGAN, ENDED, "ledger-db")
     assert alert.labels[:2] == ("prod", "payments")
+
+
+@pytest.mark.parametrize(
+    ("report", "ended"),
+    [({"closeTime": 2_370_000}, ENDED), ({"closeTime": 10**20}, None), ({"closeTime": "soon"}, None), ([], None)],
+)
+def test_an_opsgenie_alert_says_how_long_it_lasted(tmp_path: Path, report: object, ended: datetime | None) -> None:
+    alert = {"id": "a", "createdAt": "2026-01-12T09:41:00Z", "report": report}
+    (tmp_path / "alerts.json").write_text(json.dumps([alert]))
+    (found,) = read_history(tmp_path / "alerts.json", Reading("opsgenie"), Findings())
+    assert (found.started_at, found.resolved_at) == (BEGAN, ended)
 
 
 def test_our_own_files_say_the_same() -> None:

@@ -62,9 +62,9 @@ def _write(lines: Iterator[str], out: Path | None) -> None:
         for line in lines:
             click.echo(line, nl=False)
         return
-    from hypocenter.destination import write_report
+    from hypocenter.destination import write_lines
 
-    write_report(out, "".join(lines))
+    write_lines(out, lines)
 
 
 def _opened(records: str | None) -> Any:

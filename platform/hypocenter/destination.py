@@ -40,16 +40,23 @@ def report_path(place: Path, number: int | None, case_id: str) -> Path:
 
 def write_report(path: Path, text: str, option: str = "--out") -> None:
     """Write the file whole or not at all; a link stays one, what it points to is written."""
+    write_lines(path, (text,), option)
+
+
+def write_lines(path: Path, lines: Iterable[str], option: str = "--out") -> None:
+    """Write the file as `write_report` does, of texts that come one after the other; none of it when they fail."""
     goal = _goal(path, option)
     draft = goal.with_name(f".{goal.name}.{os.getpid()}")
     try:
         goal.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
+        with draft.open("w", encoding="utf-8") as file:
+            file.writelines(lines)
         draft.replace(goal)
     except OSError as error:
+        raise InputError(f"{option} {path}: cannot be written: {error.strerror}") from error
+    finally:
         with suppress(OSError):
             draft.unlink()
-        raise InputError(f"{option} {path}: cannot be written: {error.strerror}") from error
 
 
 def _goal(path: Path, option: str) -> Path:

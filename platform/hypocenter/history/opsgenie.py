@@ -5,7 +5,11 @@ Field names: Opsgenie API, "Incident API" and "Alert API".
 
 from __future__ import annotations
 
+from datetime import UTC, timedelta
+from typing import Any
+
 from hypocenter.history.layout import Layout
+from hypocenter.history.times import read_time
 
 _DETAILS = ("extraProperties", "extra_properties", "details")
 
@@ -13,6 +17,20 @@ _DETAILS = ("extraProperties", "extra_properties", "details")
 def _detail(*names: str) -> tuple[str, ...]:
     """Return where a property that people add by hand may be."""
     return (*(f"{details}.{name}" for details in _DETAILS for name in names), *names)
+
+
+def prepare(record: dict[str, Any], _where: str) -> dict[str, Any]:
+    """Return an alert with the time of its end, which it states in milliseconds since its beginning."""
+    report = record.get("report")
+    lasted = report.get("closeTime") if isinstance(report, dict) else None
+    if not isinstance(lasted, int) or record.get("closedAt"):
+        return record
+    try:
+        began, _ = read_time(str(record.get("createdAt")), UTC)
+        return {**record, "closedAt": (began + timedelta(milliseconds=lasted)).isoformat()}
+    except (ValueError, OverflowError):
+        # The beginning is told as not understood when it is read for itself.
+        return record
 
 
 LAYOUT = Layout(
@@ -43,4 +61,5 @@ LAYOUT = Layout(
     ),
     separators={"labels": ","},
     lists=("data", "incidents", "alerts"),
+    prepare=prepare,
 )

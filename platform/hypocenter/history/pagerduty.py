@@ -11,12 +11,19 @@ from hypocenter.history.layout import Layout
 
 
 def prepare(record: dict[str, Any], _where: str) -> dict[str, Any]:
-    """Return a record whose custom fields, which come as a list of names and values, are fields like any other."""
+    """Return a record whose custom fields, which come as a list of names and values, are fields like any other.
+
+    Where `resolved_at` is missing, as in older answers, a resolved incident's last change of status was its end.
+    """
+    ended = record.get("resolved_at")
+    if record.get("status") == "resolved":
+        ended = ended or record.get("last_status_change_at")
     custom = record.get("custom_fields")
-    if not isinstance(custom, list):
-        return record
-    named = {str(each["name"]): each.get("value") for each in custom if isinstance(each, dict) and each.get("name")}
-    return {**record, "custom_fields": named}
+    if isinstance(custom, list):
+        custom = {
+            str(each["name"]): each.get("value") for each in custom if isinstance(each, dict) and each.get("name")
+        }
+    return {**record, "resolved_at": ended, "custom_fields": custom}
 
 
 LAYOUT = Layout(
