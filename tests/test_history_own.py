@@ -74,7 +74,7 @@ def test_a_dry_run_counts_and_keeps_nothing(history_command: Command, tmp_path: 
 
     assert "1 new, 0 changed, 0 the same" in told
     assert "nothing was written" in told
-    assert kept(history_command) == []
+    assert not (tmp_path / "records.db").exists()
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,23 @@ def test_components_that_the_graph_does_not_know_are_told_and_kept(
 
     assert json.loads(told)["unknown_components"] == {"ledger-db": 1}
     assert kept(history_command)[1]["root_components"] == ["ledger", "ledger-db"]
+
+
+@pytest.mark.parametrize("words", [("list",), ("export",)])
+def test_a_history_that_is_not_there_is_told_and_not_made(
+    history_command: Command, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    code, _, error = history_command(*words)
+    assert (code, list(tmp_path.iterdir())) == (2, [])
+    assert "no history there; fill one with" in error
+
+
+def test_an_export_does_not_replace_the_records(history_command: Command, tmp_path: Path) -> None:
+    history_command("import", table(tmp_path / "own.csv", FIRST), "--from", "csv")
+    code, _, error = history_command("export", "--out", "records.db")
+    assert code == 2
+    assert "is or lies in the input" in error
+    assert len(kept(history_command)) == 1
 
 
 def test_the_latest_incidents_are_listed(history_command: Command, tmp_path: Path) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hypocenter.arguments import PATH, about_the_records, in_json
 from hypocenter.cli_history_import import import_
+from hypocenter.cli_history_store import kept_history, records_file
 from hypocenter.terminal import visible
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def list_(records: str | None, as_json: bool, most: int, component: str | None) 
     """Show the latest incidents of the history, with where they began and what kind of fault it was."""
     from collections import deque
 
-    with closing(_opened(records)) as opened:
-        found = (each for each in opened.history.incidents() if component is None or component in _components(each))
+    with kept_history(records) as kept:
+        found = (each for each in kept.incidents() if component is None or component in _components(each))
         latest = deque(found, maxlen=most)
     for incident in reversed(latest):
         click.echo(_json(incident) if as_json else visible(_line(incident)))
@@ -51,9 +51,9 @@ def export(records: str | None, out: Path | None) -> None:
     from hypocenter.destination import check_destination
 
     if out is not None:
-        check_destination(out, False, ())
-    with closing(_opened(records)) as opened:
-        lines = (f"{_json(incident)}\n" for incident in opened.history.incidents())
+        check_destination(out, False, records_file(records))
+    with kept_history(records) as kept:
+        lines = (f"{_json(incident)}\n" for incident in kept.incidents())
         _write(lines, out)
 
 
@@ -65,12 +65,6 @@ def _write(lines: Iterator[str], out: Path | None) -> None:
     from hypocenter.destination import write_lines
 
     write_lines(out, lines)
-
-
-def _opened(records: str | None) -> Any:
-    from hypocenter.stores.opening import open_records
-
-    return open_records(records)
 
 
 def _json(incident: PastIncident) -> str:

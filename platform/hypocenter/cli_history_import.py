@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hypocenter.arguments import PATH, TIME, about_the_graph, about_the_records, in_json
 from hypocenter.cli_history_source import opened_export
+from hypocenter.cli_history_store import opened_history
 from hypocenter.history.sources import SOURCES
 from hypocenter.terminal import visible
 
@@ -46,13 +47,13 @@ def import_(export: str, source: str, records: str | None, where: str | None, as
     """Add the incidents in a FILE, or of the tool at a URL, to the history: all of them, or none."""
     from hypocenter.history.findings import Findings
     from hypocenter.history.importing import LeftOutError, import_history
-    from hypocenter.stores.opening import open_records, records_place
+    from hypocenter.stores.opening import records_place
 
     findings, how = Findings(), {name: given[name] for name in ("skip_bad", "dry_run")}
     with ExitStack() as stack:
         path, reading = stack.enter_context(opened_export(export, source, given))
         graph = stack.enter_context(_graph(where))
-        history = stack.enter_context(closing(open_records(records))).history
+        history = stack.enter_context(opened_history(records, dry_run=given["dry_run"]))
         try:
             counts = import_history(path, reading, history, findings, **how)
         except LeftOutError:

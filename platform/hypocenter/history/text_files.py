@@ -29,7 +29,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_BROKEN = (OSError, EOFError, zlib.error)
+# Also a file that changes while it is read may break in a character.
+_BROKEN = (OSError, EOFError, UnicodeError, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
