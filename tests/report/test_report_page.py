@@ -298,3 +298,17 @@ def test_a_suggested_edge_is_told_from_what_was_observed(sample):
     assert "only suggested: 37% sure" in "".join(drawn[0].itertext())
     assert "only suggested by metrics" in html
     assert "only suggested" not in render(investigation)
+
+
+def test_a_finding_in_words_alone_leaves_no_room_for_numbers(sample):
+    investigation = sample("shop")
+    found = model.Evidence("alerts", "orders-db: 12 of 215 alerts, 10 s after the first of all: 4x slow", share=1.0)
+    measured = replace(found, before=1.0, after=4.0, unit="s")
+    for evidence, rooms in ((found, 0), (measured, 1)):
+        suspect = replace(investigation.verdict.suspects[0], evidence=(evidence,))
+        verdict = replace(investigation.verdict, suspects=(suspect,), cause=None, causes=())
+        classes = [
+            attributes.get("class") for _, attributes in Page(render(replace(investigation, verdict=verdict))).elements
+        ]
+        assert bool(classes.count("numbers")) == rooms
+        assert ("finding for worded" in classes) is (rooms == 0)
