@@ -27,7 +27,9 @@ from hypocenter.cli_detect import detect
 from hypocenter.cli_feedback import feedback
 from hypocenter.cli_graph import graph
 from hypocenter.cli_history import history
+from hypocenter.cli_models import models
 from hypocenter.cli_server import server_options
+from hypocenter.cli_train import train
 from hypocenter.destination import check_destination, report_path, write_report
 from hypocenter.errors import HypocenterError, InputError
 from hypocenter.terminal import progress, verdict_text, visible
@@ -357,3 +359,5 @@ cli.add_command(detect)
 cli.add_command(feedback)
 cli.add_command(graph)
 cli.add_command(history)
+cli.add_command(models)
+cli.add_command(train)

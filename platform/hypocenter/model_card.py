@@ -56,6 +56,18 @@ class FeatureBins:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """Whether a model did better than what served when it was trained, which `against` names; "" for nothing learned.
+
+    `reason` is what was compared, in a sentence.
+    """
+
+    admitted: bool
+    reason: str
+    against: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """The description of a model. `figures` were measured on incidents held back, later than those it learned from.
 
@@ -79,6 +91,7 @@ class ModelCard:
     bins: Mapping[str, tuple[Bin, ...]] = field(default_factory=dict)
     confusion: Confusion | None = None
     features: Mapping[str, FeatureBins] = field(default_factory=dict)
+    gate: Gate | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -189,5 +202,6 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "bins": _bins,
     "confusion": _confusion,
     "features": _features,
+    "gate": lambda value: None if value is None else Gate(**value),
     "notes": lambda value: tuple(map(str, value)),
 }

@@ -8,6 +8,8 @@ from hypocenter import settings
 
 TIME_LIMIT_S = 600
 GRACE_S = 30
+# Training lasts longer than anything else, and ends before the broker would hand it out again.
+TRAINING_LIMIT_S = 1100
 RESULT_LIFETIME_S = 24 * 3600
 
 

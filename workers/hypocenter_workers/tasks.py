@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypocenter.readers import read_cases
 from hypocenter.verdict_json import investigation_to_json
 from hypocenter_workers import investigate as pipeline
-from hypocenter_workers.app import app
+from hypocenter_workers.app import GRACE_S, TRAINING_LIMIT_S, app
 from hypocenter_workers.known_graph import opened
+from hypocenter_workers.learn.orders import fulfil, order_from_json, trained_to_json
 from hypocenter_workers.messages import options_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from celery import Task
+
+PROGRESS = "PROGRESS"
 
 
 @app.task(name="hypocenter.investigate")  # type: ignore[untyped-decorator]
@@ -27,3 +34,19 @@ def investigate(case_path: str, options: Mapping[str, Any] | None = None) -> dic
     case = next(read_cases(Path(case_path)))
     with opened() as graph:
         return investigation_to_json(pipeline.investigate(case, options_from_json(options or {}), graph))
+
+
+@app.task(  # type: ignore[untyped-decorator]
+    name="hypocenter.train", bind=True, soft_time_limit=TRAINING_LIMIT_S, time_limit=TRAINING_LIMIT_S + GRACE_S
+)
+def train(task: Task, order: Mapping[str, Any]) -> dict[str, Any]:
+    """Train a model as `hypocenter_workers.learn.orders.order_from_json` reads the order; paths are the worker's.
+
+    While it runs its state is PROGRESS, with what is being done. Returns what `trained_to_json` says; raises the
+    HypocenterErrors of training, which travel back to the caller.
+    """
+    return trained_to_json(fulfil(order_from_json(order), datetime.now(UTC), partial(_tell, task)))
+
+
+def _tell(task: Task, doing: str) -> None:
+    task.update_state(state=PROGRESS, meta={"doing": doing})

@@ -59,6 +59,7 @@ def render_model_card(page: ModelPage) -> str:
         types=_counted(card.fault_types),
         drift=_drift(drift),
         parameters=list(_flat(card.parameters)),
+        gate=card.gate,
         notes=card.notes,
         events=list(page.events),
     )

@@ -1,0 +1,96 @@
+"""The commands that look after registered models: list, show, promote and roll back."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from hypocenter.arguments import about_the_records, in_json
+from hypocenter.cli_models_show import show
+from hypocenter.terminal import visible
+
+if TYPE_CHECKING:
+    from hypocenter.stores.records import ModelEvent, ModelVersion
+
+
+@click.group()
+def models() -> None:
+    """Look after models learned from history: which there are, which serves, and how well it still does."""
+
+
+models.add_command(show)
+
+
+@models.command("list")
+@about_the_records
+@in_json
+def list_(records: str | None, as_json: bool) -> None:
+    """Show every registered model: its status, what it was trained on and how well it did."""
+    from hypocenter.stores.opening import open_records
+
+    with closing(open_records(records)) as opened:
+        found = opened.models.models()
+    if as_json:
+        click.echo(json.dumps([_record(model) for model in found]))
+        return
+    for model in found:
+        click.echo(visible(_line(model)))
+    if not found:
+        click.echo("no model is registered; train one with: hypocenter train HISTORY --register NAME")
+
+
+@models.command()
+@click.argument("name")
+@click.argument("version", type=click.IntRange(1))
+@click.option("--by", default="", metavar="NAME", help="Who promotes it.")
+@click.option("--force", is_flag=True, help="Promote it though the gate did not let it through.")
+@click.option("--reason", default="", help="Why; needed with --force.")
+@about_the_records
+def promote(name: str, version: int, by: str, force: bool, reason: str, records: str | None) -> None:
+    """Put VERSION of the model NAME to serve, if it did better than what serves."""
+    from hypocenter.stores.opening import open_records
+    from hypocenter.stores.records import ModelEvent
+    from hypocenter_workers.learn.registry import PROMOTED
+    from hypocenter_workers.learn.registry import promote as promoted
+
+    event = ModelEvent(name, version, PROMOTED, datetime.now(UTC), by, reason, force)
+    with closing(open_records(records)) as opened:
+        promoted(opened.models, event)
+    _tell(event)
+
+
+@models.command()
+@click.argument("name")
+@click.option("--by", default="", metavar="NAME", help="Who rolls it back.")
+@click.option("--reason", default="", help="Why.")
+@about_the_records
+def rollback(name: str, by: str, reason: str, records: str | None) -> None:
+    """Put the version of NAME to serve again that served before."""
+    from hypocenter.stores.opening import open_records
+    from hypocenter_workers.learn.registry import roll_back
+
+    with closing(open_records(records)) as opened:
+        event = roll_back(opened.models, name, datetime.now(UTC), by, reason)
+    _tell(event)
+
+
+def _tell(event: ModelEvent) -> None:
+    click.echo(visible(f"{event.name} version {event.version} is serving"))
+
+
+def _record(model: ModelVersion) -> dict[str, object]:
+    head = {"name": model.name, "version": model.version, "status": str(model.status)}
+    return head | {"created_at": model.created_at.isoformat(), "data_hash": model.data_hash, "card": dict(model.card)}
+
+
+def _line(model: ModelVersion) -> str:
+    from hypocenter.model_card import card_from_json
+
+    card = card_from_json(model.card)
+    first = next((f"{figure.name} {figure.value:.3f}" for figure in card.figures), "nothing was measured")
+    head = f"{model.name} version {model.version}".ljust(24)
+    return f"{head}  {model.status.ljust(9)}  {model.created_at:%Y-%m-%d %H:%M}  {card.trained_on}; {first}"

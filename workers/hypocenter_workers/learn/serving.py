@@ -1,0 +1,87 @@
+"""A model at work: the order that it gives an incident's suspects, and what it says of the fault."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypocenter.errors import InputError
+from hypocenter.model import FaultTypeChance, LearnedOpinion, SimilarIncident
+from hypocenter_workers.learn.fitting import Fitted
+from hypocenter_workers.learn.model_file import read_model
+from hypocenter_workers.learn.suspect_stages import PRIOR
+
+if TYPE_CHECKING:
+    from hypocenter_graph.rank import Ranking
+    from hypocenter_workers.learn.examples import Example
+    from hypocenter_workers.learn.model_file import Model
+
+COLD_START = Path(__file__).with_name("cold_start")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model as `hypocenter_workers.learn.examples.Learned`; its parts are read when it is first asked."""
+
+    model: Model
+
+    @property
+    def label(self) -> str:
+        """What it was learned from, as verdicts say it."""
+        return self.model.card.trained_on
+
+    def rescore(self, example: Example) -> Ranking:
+        """Return the ranking of an incident in the learned order; as it is where the model is not to order suspects."""
+        return self._fitted.ranker.rescore(example)
+
+    def opinion(self, example: Example) -> LearnedOpinion:
+        """Say what type of fault it is, why, and which past incidents looked like it.
+
+        Simulated incidents are like nobody's past: a model of such names none.
+        """
+        told = self._fitted.types.predict(example)
+        similar = () if self.model.card.simulated else told.similar
+        re_ranked = self._fitted.ranker.level != PRIOR
+        if not told.chances:
+            return LearnedOpinion(self.label, re_ranked)
+        return LearnedOpinion(
+            model=self.label,
+            re_ranked=re_ranked,
+            fault_types=tuple(FaultTypeChance(name, chance) for name, chance in told.chances),
+            unknown=told.unknown,
+            reasons=told.reasons,
+            similar=tuple(
+                SimilarIncident(
+                    one.past.incident_id, one.similarity, one.past.roots, one.past.fault_type, one.past.fixed_by
+                )
+                for one in similar
+            ),
+        )
+
+    @cached_property
+    def _fitted(self) -> Fitted:
+        return Fitted.from_parts(self.model.parts)
+
+
+def load(path: Path | None = None) -> Served:
+    """Return the model in a file or folder; without one, that of simulated incidents which is part of the package.
+
+    Raises InputError as `read_model` does.
+    """
+    return Served(read_model(COLD_START if path is None else path))
+
+
+def load_served(name: str, where: str | None = None) -> Served:
+    """Return the version of a registered model that serves. Raises InputError when none does."""
+    from hypocenter.stores.opening import open_records
+    from hypocenter_workers.learn import registry
+
+    with closing(open_records(where)) as records:
+        current = registry.serving(records.models, name)
+        if current is None:
+            versions = registry.versions_of(records.models, name)
+            raise InputError(f"no version of the model {name} serves; hypocenter models promote {name} {len(versions)}")
+        return Served(registry.load(records.models, name, current.version))

@@ -1,0 +1,162 @@
+"""Training: labelled incidents to numbers, judged on those held back, let through the gate, and fitted on all."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from hypocenter.errors import InputError
+from hypocenter.model_card import Gate, ModelCard
+from hypocenter_graph.calibration import probabilities
+from hypocenter_workers.learn.comparison import ORDER, UNLEARNED, compare_orders, compare_types, gate_of, told_of
+from hypocenter_workers.learn.figures import bins_of_chances, confusion_of, figures_of
+from hypocenter_workers.learn.fitting import Fitted, Past, fit, held_back, said_of
+from hypocenter_workers.learn.incident_features import features_of
+from hypocenter_workers.learn.model_file import Model
+from hypocenter_workers.learn.spread import core_of, spread_of
+from hypocenter_workers.learn.suspect_features import suspects_of
+from hypocenter_workers.learn.suspect_stages import BOOSTING, PRIOR, ROUNDS, SEEDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from hypocenter_workers.learn.examples import Example, Label
+    from hypocenter_workers.learn.figures import Said
+    from hypocenter_workers.learn.gate import Comparison
+
+    Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Opponent:
+    """What a new model has to beat: the model that serves, by the name that its gate is to state."""
+
+    name: str
+    model: Model
+
+
+def train(
+    examples: Iterable[tuple[Example, Label]],
+    now: datetime,
+    *,
+    opponent: Opponent | None = None,
+    simulated: bool = False,
+    progress: Tell = lambda _: None,
+) -> Model:
+    """Train a model on labelled incidents; each is turned into numbers as it comes, and its telemetry let go.
+
+    `simulated` says that the incidents are, and keeps names out of what is learned. The ranker orders suspects anew
+    where that did better than the unlearned order on incidents held back, and nowhere else. Raises InputError where
+    nothing is labelled.
+    """
+    incidents = read(examples, progress)
+    progress(f"judging on incidents held back, of {len(incidents)}")
+    fitted = partial(fit, named=not simulated)
+    judged = held_back(incidents, fitted)
+    progress(f"fitting on {len(incidents)} incidents")
+    final = fitted(incidents)
+    gate = _gate_of(final) if opponent is None else _gate_against(opponent, judged)
+    return Model(_card(incidents, [one for _, one in judged], now, simulated, gate, final), final.to_parts())
+
+
+def _gate_of(final: Fitted) -> Gate:
+    """Judge a model where nothing serves: the ranker has passed its own gate, or leaves the unlearned order alone."""
+    types = f"tells {len(final.types.classes)} fault types" if final.types.trees else "tells no fault types"
+    told = "; ".join([*map(told_of, _by_order(final)), types])
+    return Gate(final.ranker.level != PRIOR or final.types.trees is not None, told)
+
+
+def _gate_against(opponent: Opponent, judged: Sequence[tuple[Past, Said]]) -> Gate:
+    theirs = Fitted.from_parts(opponent.model.parts)
+    ours, others = [one for _, one in judged], [said_of(past, theirs) for past, _ in judged]
+    orders = compare_orders(ours, [one.learned for one in others], opponent.name)
+    return gate_of([orders, compare_types(ours, others, opponent.name)], opponent.name)
+
+
+def _by_order(final: Fitted) -> Iterator[Comparison]:
+    for one in final.ranker.comparisons:
+        yield replace(one, challenger=f"{ORDER}, learned at level {one.challenger},", champion=UNLEARNED)
+
+
+def read(examples: Iterable[tuple[Example, Label]], progress: Tell) -> list[Past]:
+    """Turn labelled incidents into numbers, one at a time, in the order of their time, those without one first.
+
+    Of two with the same id in one system the later read counts. Raises InputError when none is labelled.
+    """
+    found: dict[tuple[str, str], Past] = {}
+    for example, label in examples:
+        if label.roots or label.fault_type:
+            past = past_of(example, label)
+            found[past.suspects.system, past.suspects.incident_id] = past
+    progress(f"read {len(found)} labelled incidents")
+    if not found:
+        raise InputError("there is no incident whose root or fault type is known; nothing can be learned")
+    return sorted(found.values(), key=_order)
+
+
+def past_of(example: Example, label: Label) -> Past:
+    """Turn a labelled incident into numbers; the features do not look at the label."""
+    return Past(suspects_of(example), features_of(example), probabilities(example.ranking), label)
+
+
+def data_hash(incidents: Sequence[Past]) -> str:
+    """Return a text that is the same for the same incidents with the same labels, in whatever order they came."""
+    lines = sorted(
+        json.dumps([one.suspects.system, one.suspects.incident_id, one.label.roots, one.label.fault_type])
+        + sha256(one.suspects.core.tobytes()).hexdigest()
+        for one in incidents
+    )
+    return sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _card(
+    incidents: Sequence[Past], said: Sequence[Said], now: datetime, simulated: bool, gate: Gate, final: Fitted
+) -> ModelCard:
+    times = [one.suspects.at for one in incidents if one.suspects.at]
+    kind = "simulated incidents" if simulated else "past incidents"
+    return ModelCard(
+        trained_on=f"{len(incidents):,} {kind}",
+        simulated=simulated,
+        created_at=now,
+        data_hash=data_hash(incidents),
+        incidents=len(incidents),
+        held_back=len(said),
+        systems=len({one.suspects.system for one in incidents}),
+        first_at=min(times, default=None),
+        last_at=max(times, default=None),
+        labelled_by=_counted(one.label.source or "not said" for one in incidents),
+        fault_types=_counted(one.label.fault_type for one in incidents if one.label.fault_type),
+        parameters=_parameters(final),
+        figures=figures_of(said),
+        bins=bins_of_chances(said),
+        confusion=confusion_of(said),
+        features=spread_of([core_of(one.features.counts.whole()) for one in incidents]),
+        gate=gate,
+        notes=tuple(_notes(final)),
+    )
+
+
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
+
+
+def _parameters(final: Fitted) -> dict[str, Any]:
+    ranker = {**BOOSTING, "rounds": ROUNDS, "seeds": len(SEEDS), "level": final.ranker.level}
+    return {"order of suspects": ranker, "fault types": asdict(final.settings)}
+
+
+def _notes(final: Fitted) -> Iterator[str]:
+    if final.ranker.level == PRIOR:
+        yield "suspects stay in the unlearned order: nothing that was learned beats it for sure"
+    if final.types.trees is None:
+        yield "no fault types are told: fewer than two are labelled"
+
+
+def _order(past: Past) -> tuple[bool, float, str, str]:
+    at = past.suspects.at
+    return at is not None, at.timestamp() if at else 0.0, past.suspects.system, past.suspects.incident_id
