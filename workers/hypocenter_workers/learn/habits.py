@@ -15,6 +15,7 @@ import numpy as np
 
 from hypocenter_workers.learn.local_signs import ASKED, OWN_CALL, SERVED, UNFELT, Operations, marks_of
 from hypocenter_workers.learn.signs import LOG, METRIC, TRACE
+from hypocenter_workers.learn.suspect_features import places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,14 +70,14 @@ class Habits:
         found = np.array(rows).reshape(len(rows), 4 * len(GROUPS) + 2)
         novelty = found[:, : len(GROUPS)]
         below = novelty - novelty.max(axis=0, initial=0.0)
-        place = np.column_stack([_place(column) for column in novelty.T])
+        place = np.column_stack([places(column) for column in novelty.T])
         return np.column_stack([found[:, :-2], below, place, found[:, -2:]])
 
     def _of(self, component: str, marks: set[Mark], known: bool) -> list[float]:
         others = self.incidents - known
         borne = self.borne.get(component, {})
         novelty, newest, counts = [0.0] * len(GROUPS), [0.0] * len(GROUPS), [0.0] * len(GROUPS)
-        absence = list(self._missed_without[component]) if component in self._missed_without else [0.0] * len(GROUPS)
+        absence = list(self._all_missed[known].get(component, novelty))
         served = unfelt = 0
         for mark in sorted(marks):
             at, times = _group(mark), borne.get(mark, 0)
@@ -84,23 +85,21 @@ class Habits:
             novelty[at] += new
             newest[at] = max(newest[at], new)
             counts[at] += 1.0
-            absence[at] -= self._missed(times)
+            absence[at] -= _missed(times, others)
             served += mark[0] == SERVED
             unfelt += mark[-1] == UNFELT
         return [*novelty, *absence, *newest, *self._excess(component, np.array(counts), known), served, unfelt]
 
     @cached_property
-    def _missed_without(self) -> dict[str, list[float]]:
-        """The absence, by group, of a component that bears none of its marks."""
-        found = {component: [0.0] * len(GROUPS) for component in self.borne}
-        for component, borne in self.borne.items():
-            for mark in sorted(borne):
-                found[component][_group(mark)] += self._missed(borne[mark])
-        return found
+    def _all_missed(self) -> tuple[dict[str, list[float]], ...]:
+        """The absence, by group, of a component that bears none of its marks: by all incidents, and by all but one."""
+        return tuple({c: self._missed_by(c, self.incidents - known) for c in self.borne} for known in (False, True))
 
-    def _missed(self, times: int) -> float:
-        """Return how surprising it is that a mark is not there which was there so many times."""
-        return -math.log(1.0 - times / (self.incidents + 1.0))
+    def _missed_by(self, component: str, others: int) -> list[float]:
+        missed = [0.0] * len(GROUPS)
+        for mark, times in sorted(self.borne[component].items()):
+            missed[_group(mark)] += _missed(times, others)
+        return missed
 
     def _excess(self, component: str, counts: Values, known: bool) -> Values:
         """Return how many standard deviations more marks a component bears than it does on average."""
@@ -131,6 +130,11 @@ class Habits:
         )
 
 
+def _missed(times: int, others: int) -> float:
+    """Return how surprising it is that a mark is not there which was there so many times."""
+    return -math.log(1.0 - times / (others + 1.5))
+
+
 def _group(mark: Mark) -> int:
     name = _GROUP_OF.get(mark[0], mark[0])
     return GROUPS.index(name) if name in GROUPS else 0
@@ -142,8 +146,3 @@ def _counts(marks: set[Mark]) -> Values:
         counts[_group(mark)] += 1.0
     return counts
 
-
-def _place(values: Values) -> Values:
-    from scipy.stats import rankdata
-
-    return np.asarray(rankdata(-values))

@@ -32,6 +32,7 @@ MODALITIES = (METRIC, TRACE, LOG)
 ROLES = ("callee", "caller", "host", "guest")
 FELT = ("prior", METRIC, TRACE, LOG, "latency up", "call failed")
 _LEAST_ODDS = 0.01
+_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,8 @@ def _explained(example: Example, place: Mapping[str, int]) -> Columns:
 
 def _counts(signs: Sequence[Sign], place: Mapping[str, int]) -> Columns:
     columns = {name: np.zeros(len(place)) for name in COUNTED}
-    rarity = _rarity(signs)
-    answered: set[tuple[int, str]] = set()
-    for sign, rare in zip(signs, rarity, strict=True):
+    calls: set[tuple[int, int]] = set()
+    for sign, rare in zip(signs, _rarity(signs), strict=True):
         row = place.get(sign.component)
         if row is not None:
             _count_own(columns, row, sign, rare)
@@ -110,9 +110,10 @@ def _counts(signs: Sequence[Sign], place: Mapping[str, int]) -> Columns:
         if asker is not None:
             _count_asked(columns, asker, sign, rare)
         if row is not None and asker is not None:
-            columns["askers"][row] += (row, sign.peer or "") not in answered
-            columns["asked"][asker] += (asker, sign.component) not in answered
-            answered |= {(row, sign.peer or ""), (asker, sign.component)}
+            calls.add((asker, row))
+    for asker, row in calls:
+        columns["asked"][asker] += 1.0
+        columns["askers"][row] += 1.0
     return columns
 
 
@@ -173,14 +174,18 @@ def _share(values: Values) -> Values:
     return values / total if total > 0 else np.zeros(len(values))
 
 
-def _place(values: Values) -> Values:
-    """Return how many stand before each, those that tie counting half."""
-    ordered = np.sort(values)
-    below, upto = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
+def places(values: Values) -> Values:
+    """Return how many stand before each, those that tie counting half.
+
+    What differs by the order of a sum alone ties.
+    """
+    rounded = np.round(values, _DIGITS)
+    ordered = np.sort(rounded)
+    below, upto = np.searchsorted(ordered, rounded, "left"), np.searchsorted(ordered, rounded, "right")
     return np.asarray(len(values) - upto + (upto - below - 1) / 2.0)
 
 
-_WAYS: Mapping[str, Callable[[Values], Values]] = {"share": _share, "place": _place}
+_WAYS: Mapping[str, Callable[[Values], Values]] = {"share": _share, "place": places}
 _KINDS = tuple(f"{kind} {way}" for kind in MetricKind for way in ("up", "down"))
 _TALLIES = (
     *MODALITIES,
