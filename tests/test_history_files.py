@@ -101,10 +101,17 @@ def test_a_line_that_is_no_json_is_told_with_its_number(tmp_path: Path) -> None:
     findings = Findings()
     path = written(tmp_path, b'{"incident_id": "A"}\n\nnonsense\n[1]\n{"incident_id": "B"}\n')
     assert [each.incident_id for each in read(path, "jsonl", findings)] == ["A", "B"]
-    assert {(each.place, each.fatal, each.examples[0].line) for each in findings.problems} == {
-        ("row", True, 3),
-        ("row", True, 4),
+    assert {(each.reason, each.fatal, each.examples[0].line) for each in findings.problems} == {
+        ("no JSON", True, 3),
+        ("no JSON object", True, 4),
     }
+
+
+def test_reasons_do_not_grow_with_the_rows(tmp_path: Path) -> None:
+    findings = Findings()
+    rows = "".join(f"{'x' * number} nonsense\n" for number in range(50))
+    read(written(tmp_path, f'{{"incident_id": "A"}}\n{rows}'.encode()), "jsonl", findings)
+    assert [(each.reason, each.count, len(each.examples)) for each in findings.problems] == [("no JSON", 50, 3)]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])

@@ -82,7 +82,7 @@ def test_a_dry_run_counts_and_keeps_nothing(history_command: Command, tmp_path: 
     [
         (",2026-01-31T12:00:00Z,,,,,,,", "1 x incident_id: no incident_id (line 4)"),
         ("INC-3,soon,,,,,,,", "1 x started_at: not a time that is understood (line 4 'soon')"),
-        ("INC-3,2026-01-31", "1 x row: 2 cells where the header has 9 (line 4)"),
+        ("INC-3,2026-01-31", "1 x row: more or fewer cells than the 9 of the header (line 4 '2')"),
         (f"{'x' * 201},,,,,,,,", "1 x incident_id: longer than 200 characters (line 4"),
     ],
 )

@@ -232,7 +232,7 @@ def test_a_case_without_a_truth_is_told(history_command: Command, tmp_path: Path
     code, told, _ = history_command("import", "cases", "--from", "hypocenter")
 
     assert code == 2
-    assert "b: no case.json with a truth.json beside it (record 2)" in told
+    assert "no case.json with a truth.json beside it (record 2 'b')" in told
 
 
 def test_case_folders_are_attached_by_id_and_stay(history_command: Command, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class Builder:
         for row in rows:
             self._findings.rows += 1
             if isinstance(row, BadRow):
-                self._findings.problem(row.line, "row", row.reason, fatal=True)
+                self._findings.problem(row.line, "row", row.reason, row.value, fatal=True)
                 continue
             self._findings.unused.update(name for name in row.fields if name not in self._used)
             try:

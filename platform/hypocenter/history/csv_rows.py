@@ -59,7 +59,7 @@ def _separator(header: str) -> str:
 
 def _row(line: int, columns: Sequence[str], cells: list[str]) -> Row | BadRow:
     if len(cells) < len(columns) or any(cells[len(columns) :]):
-        return BadRow(line, f"{len(cells)} cells where the header has {len(columns)}")
+        return BadRow(line, f"more or fewer cells than the {len(columns)} of the header", str(len(cells)))
     fields: dict[str, list[str]] = {}
     for name, cell in zip(columns, cells, strict=False):
         if cell and (cell := cell.strip()):

@@ -55,7 +55,7 @@ def folder_rows(folder: Path, names: Names, limits: Limits) -> Iterator[Row | Ba
         if (case / "truth.json").is_file() and (case / "case.json").is_file():
             yield Row(number, flat(_incident(case, limits), names))
         else:
-            yield BadRow(number, f"{case}: no case.json with a truth.json beside it")
+            yield BadRow(number, "no case.json with a truth.json beside it", case.name)
 
 
 def _incident(case: Path, limits: Limits) -> dict[str, Any]:

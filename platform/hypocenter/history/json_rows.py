@@ -55,7 +55,7 @@ def records_in(value: object, lists: Sequence[str]) -> list[Any]:
 
 def _row(line: int, record: object, names: Names, prepare: Callable[[Record], Record]) -> Row | BadRow:
     if not isinstance(record, dict):
-        return BadRow(line, f"a JSON object is needed, not {type(record).__name__}")
+        return BadRow(line, "no JSON object", type(record).__name__)
     return Row(line, flat(prepare(record), names))
 
 
@@ -101,7 +101,7 @@ def _line_value(text: TextFile, number: int, line: str) -> Any:
         if not line.endswith(("\n", "\r")):
             where = f"{text.where}: breaks off in line {number}"
             raise InputError(f"{where}; it is half-written, export it again") from error
-        return BadRow(number, f"not JSON ({str(error)[:80]})")
+        return BadRow(number, "no JSON", str(error))
 
 
 def flat(record: Record, names: Names) -> dict[str, list[str]]:

@@ -26,10 +26,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that is no incident, and why."""
+    """A row that is no incident, and why; `value` is what is wrong with this one among those with the same reason."""
 
     line: int
     reason: str
+    value: str = ""
 
 
 class Names:
