@@ -14,7 +14,7 @@ from hypocenter_graph.rank import rank_over
 from hypocenter_graph.topology import build_topology
 from hypocenter_workers.detect.windows import step_of
 from hypocenter_workers.perturb import ALERTS_OF
-from hypocenter_workers.wrong_edges import with_wrong_edges
+from hypocenter_workers.wrong_edges import by_shape, wrong_among
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hypocenter.model import Dependency
     from hypocenter.telemetry import SeriesTable
     from hypocenter_graph.deviation import Deviation
-    from hypocenter_graph.rank import Assumed, Context
+    from hypocenter_graph.rank import Assumed, Context, Ranking
     from hypocenter_graph.topology import Topology
 
 WITHOUT = {"logs": "without log lines", "traces": "without traces", "metrics": "without metrics"}
@@ -49,7 +49,14 @@ class Rung:
     bases: tuple[Basis, ...]
 
 
-def robustness(first: str | None, rungs: Iterable[Rung]) -> tuple[Trial, ...]:
+def ranking_of(basis: Basis) -> Ranking:
+    """Rank by the evidence alone."""
+    return rank_over(basis.starts, basis.topology, basis.context)[0]
+
+
+def robustness(
+    first: str | None, rungs: Iterable[Rung], rank: Callable[[Basis], Ranking] = ranking_of
+) -> tuple[Trial, ...]:
     """Rank again on every rung, and compare the first suspect with `first`, the one that the verdict puts there.
 
     Where a rung holds several bases, the component that is first most often counts. A verdict without a suspect has no
@@ -57,7 +64,7 @@ def robustness(first: str | None, rungs: Iterable[Rung]) -> tuple[Trial, ...]:
     """
     if first is None:
         return ()
-    found = ((rung.change, Counter(map(_first, rung.bases)).most_common(1)[0][0]) for rung in rungs)
+    found = ((rung.change, Counter(_first(rank(b)) for b in rung.bases).most_common(1)[0][0]) for rung in rungs)
     return tuple(Trial(change, cause, cause == first) for change, cause in found)
 
 
@@ -84,8 +91,8 @@ def ladder(
         yield Rung("without the graph", (_without_graph(basis),))
 
 
-def _first(basis: Basis) -> str | None:
-    best = next(iter(rank_over(basis.starts, basis.topology, basis.context)[0].scored), None)
+def _first(ranking: Ranking) -> str | None:
+    best = next(iter(ranking.scored), None)
     return best.component if best is not None and best.score > 0 else None
 
 
@@ -134,9 +141,9 @@ def _step(tables: Sequence[SeriesTable]) -> np.timedelta64:
 
 
 def _with_wrong_edges(basis: Basis) -> Iterator[Basis]:
-    unwell = _unwell(basis.starts[0].deviations if basis.starts else ())
+    edges = by_shape(basis.topology.dependencies, _unwell(basis.starts[0].deviations if basis.starts else ()))
     for draw in range(DRAWS):
-        wrong = with_wrong_edges(basis.topology.dependencies, WRONG_SHARE, draw, unwell)
+        wrong = wrong_among(edges, WRONG_SHARE, draw)
         yield replace(basis, topology=build_topology(basis.topology.components.values(), wrong))
 
 

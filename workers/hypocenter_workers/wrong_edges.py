@@ -32,7 +32,12 @@ def with_wrong_edges(
     edge exists already it is left out instead. What the lot falls on depends on the shape of the graph and on `known`,
     some figure of each component, and not on names or the order of the edges.
     """
-    edges = _by_shape(dependencies, known or {})
+    chosen = round(share * len(dependencies))
+    return wrong_among(by_shape(dependencies, known or {}), share, seed) if chosen else tuple(dependencies)
+
+
+def wrong_among(edges: Sequence[Dependency], share: float, seed: int | Sequence[int]) -> tuple[Dependency, ...]:
+    """Return edges that are sorted by shape with a share of them wrong, as `with_wrong_edges` does."""
     draw = np.random.default_rng(seed)
     chosen = set(draw.permutation(len(edges))[: round(share * len(edges))].tolist())
     pools = _pools(edges)
@@ -43,7 +48,7 @@ def with_wrong_edges(
         if kept is not None:
             taken.add((kept.caller, kept.callee))
             found.append(kept)
-    return tuple(dependencies) if not chosen else tuple(found)
+    return tuple(found)
 
 
 def _wrong(
@@ -73,7 +78,7 @@ def _pools(edges: Iterable[Dependency]) -> dict[DependencyType, tuple[list[str],
     return {type_: (list(callers[type_]), list(callees[type_])) for type_ in callers}
 
 
-def _by_shape(dependencies: Iterable[Dependency], known: Mapping[str, float]) -> list[Dependency]:
+def by_shape(dependencies: Iterable[Dependency], known: Mapping[str, float]) -> list[Dependency]:
     """Sort edges by the place of their ends in the graph; names decide between ends that nothing else tells apart."""
     edges = list(dependencies)
     place = _places(edges, known)
