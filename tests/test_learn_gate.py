@@ -1,0 +1,115 @@
+"""The gate: better by more than chance, on incidents held back, or what serves goes on serving."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hypocenter.model import Alert, Component
+from hypocenter.telemetry import Case
+from hypocenter_workers.learn.from_history import example_of
+from hypocenter_workers.learn.gate import compare, reciprocal_rank
+from hypocenter_workers.learn.levels import admit
+from hypocenter_workers.learn.ranker import SuspectRanker
+from hypocenter_workers.learn.suspect_features import suspects_of
+
+SERVICES = ("cart", "db", "mail", "pay", "web")
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+scores = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+
+
+def history(count, telling, *, dated=False, seed=3):
+    """Incidents and their roots; `telling` gives the alerts by which a root can be told."""
+    rng = random.Random(seed)
+    found, roots = [], []
+    for number in range(count):
+        root = rng.choice(SERVICES)
+        at = FIRST + timedelta(days=number) if dated else None
+        noise = [
+            Alert(rng.choice(SERVICES), rng.choice(["net_in", "fs_usage", "cpu"]), at, state="up") for _ in range(6)
+        ]
+        alerts = (*noise, *(Alert(c, name, at, state="down") for c, name in telling(root, number)))
+        case = Case(f"i{number}", "shop", alerts=alerts, components=tuple(map(Component, SERVICES)), started_at=at)
+        found.append(suspects_of(example_of(case)))
+        roots.append((root,))
+    return found, roots
+
+
+def nothing(root, number):
+    return []
+
+
+def test_a_gain_must_be_more_than_chance_makes():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 1, 50)
+    assert compare(("new", noise + 1), ("old", np.zeros(50))).admitted
+    assert not compare(("new", noise - noise.mean() + 0.1), ("old", np.zeros(50))).admitted
+    assert not compare(("new", []), ("old", [])).admitted
+
+
+@given(ours=scores, theirs=scores)
+@settings(max_examples=30)
+def test_who_is_admitted_over_another_is_not_beaten_by_it(ours, theirs):
+    size = min(len(ours), len(theirs))
+    one = compare(("a", ours[:size]), ("b", theirs[:size]))
+    other = compare(("b", theirs[:size]), ("a", ours[:size]))
+    assert not (one.admitted and other.admitted)
+    assert one.low <= one.gain <= one.high
+    assert one.gain == pytest.approx(-other.gain)
+
+
+def naive_reciprocal_rank(told, right):
+    best = max(score for score, is_root in zip(told, right, strict=True) if is_root)
+    places = [place for place, score in enumerate(sorted(told, reverse=True), start=1) if score == best]
+    return 1 / (sum(places) / len(places))
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.1, 0.5, 0.9]), st.booleans()), min_size=1, max_size=8))
+def test_the_reciprocal_rank_is_that_of_the_best_root(pairs):
+    told, right = zip(*pairs, strict=True)
+    expected = naive_reciprocal_rank(told, right) if any(right) else 0.0
+    assert reciprocal_rank(told, right) == pytest.approx(expected)
+
+
+def test_where_nothing_tells_the_root_nothing_is_learned():
+    found, roots = history(60, nothing)
+    let = admit(found, roots)
+    assert let.level == "prior"
+    assert [c.challenger for c in let.comparisons] == ["core", "local"]
+    assert SuspectRanker.fit_suspects(found, roots).level == "prior"
+
+
+def test_what_names_alone_tell_is_local():
+    """Every component alerts equally often under names of its own; one of its names means that it broke."""
+
+    def telling(root, number):
+        return [(c, f"{c}-broke" if c == root else f"{c}-odd-{number % 3}") for c in SERVICES]
+
+    let = admit(*history(80, telling))
+    assert let.level == "local"
+    core, local = let.comparisons
+    assert local.gain > core.gain
+    assert local.champion == "prior"
+
+
+def test_no_more_is_admitted_than_was_asked_for():
+    found, roots = history(60, lambda root, _: [(root, "heap"), (root, "gc")])
+    assert admit(found, roots, most="core").level == "core"
+    assert [c.challenger for c in admit(found, roots, most="core").comparisons] == ["core"]
+
+
+def test_what_held_once_and_no_longer_does_is_not_admitted():
+    """Only later incidents judge: a name that told the root in the first half of the year misleads in the second."""
+
+    def changed(root, number):
+        wrong = SERVICES[(SERVICES.index(root) + 1) % len(SERVICES)]
+        return [(root if number < 40 else wrong, "heap")]
+
+    dated = admit(*history(80, changed, dated=True))
+    assert dated.level == "prior"
+    assert all(c.incidents == 48 for c in dated.comparisons), "the first two fifths are never asked about"
