@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hypocenter.arguments import PATH, about_the_records, in_json
+from hypocenter.cli_history_attach import attach
 from hypocenter.cli_history_evaluate import evaluate
 from hypocenter.cli_history_import import import_
 from hypocenter.cli_history_store import kept_history, records_file
@@ -25,6 +26,7 @@ def history() -> None:
     """Keep the history of incidents: fill it from other tools, look at it, and take it along."""
 
 
+history.add_command(attach)
 history.add_command(import_)
 history.add_command(evaluate)
 
