@@ -34,6 +34,15 @@ def candidates(ranking: Ranking, coverage: float = COVERAGE) -> tuple[str, ...]:
     return tuple(scored.component for scored in ranking.scored[:within])
 
 
+def first_holding(ranking: Ranking, coverage: float = COVERAGE) -> tuple[str, ...]:
+    """Return the first suspects whose probabilities sum to `coverage`, every suspect where all sum to less.
+
+    For a ranking whose probabilities were calibrated elsewhere than here, to which the fitted limits do not apply.
+    """
+    within = set_size(shares(strengths_of(ranking)), math.nextafter(coverage, 0.0))
+    return tuple(scored.component for scored in ranking.scored[:within])
+
+
 def limit_of(coverage: float, table: Sequence[tuple[float, float]]) -> float:
     """Read a table of (coverage, limit): between its rows the next larger coverage counts, above the last infinity.
 

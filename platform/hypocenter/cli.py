@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hypocenter.telemetry import Case
     from hypocenter_workers.investigate import Options
     from hypocenter_workers.known_graph import KnownGraph
+    from hypocenter_workers.learn.examples import Learned
 
 REPORT = "report.html"
 OURS = HypocenterError.exit_code
@@ -115,6 +116,9 @@ def cli(wanted: dict[str, bool], traceback: bool) -> None:
 @about_the_server
 @click.option("--graph", metavar="WHERE", help="Kept dependency graph to add: a file or bolt://HOST:7687.")
 @click.option("--learned", is_flag=True, help="Use also what the kept graph learned from metrics, as suggestions.")
+@click.option(
+    "--model", metavar="WHERE", help="What to ask about past incidents: a model's file, a registered name, or none."
+)
 @click.option("--out", type=PATH, help="Where the report goes; a folder when there are several cases.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, one line a case, and nothing else.")
 def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **given: Any) -> None:
@@ -136,10 +140,11 @@ def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **give
     inputs = [*cases, *(value for value in given.values() if isinstance(value, Path))]
     place = _place(out, as_json, several, inputs)
     tell = _tell_one_of_several if several else _tell_one
+    learned = _learned(given["model"])
     with _graph(given) as graph:
         codes = [
             tell(
-                _investigated(case, options, graph),
+                _investigated(case, options, graph, learned),
                 place and report_path(place, number if several else None, case.case_id),
                 as_json,
             )
@@ -152,6 +157,12 @@ def _graph(given: dict[str, Any]) -> AbstractContextManager[KnownGraph | None]:
     from hypocenter_workers.known_graph import opened
 
     return opened(given["graph"], learned=given["learned"])
+
+
+def _learned(where: str | None) -> Learned | None:
+    from hypocenter_workers.learn.serving import chosen
+
+    return chosen(where)
 
 
 def _place(out: Path | None, as_json: bool, several: bool, inputs: Iterable[Path]) -> Path | None:
@@ -246,14 +257,16 @@ def _read_server(given: dict[str, Any]) -> Iterator[Case | Failure]:
     yield prometheus.read_prometheus(given["prometheus"], given["at"], given["lookback"], match, options=options)
 
 
-def _investigated(case: Case | Failure, options: Options, graph: KnownGraph | None) -> Investigation | Failure:
+def _investigated(
+    case: Case | Failure, options: Options, graph: KnownGraph | None, learned: Learned | None
+) -> Investigation | Failure:
     from hypocenter_workers.investigate import investigate
 
     if isinstance(case, Failure):
         return case
     progress(f"investigating {case.case_id}")
     try:
-        return investigate(case, options, graph)
+        return investigate(case, options, graph, learned=learned)
     except HypocenterError as error:
         return Failure(case.case_id, error, f"{case.case_id}: {error}")
 

@@ -51,6 +51,9 @@ SETTINGS = (
     Setting("records_password_file", None, "File that holds the password of the PostgreSQL server."),
     Setting("history_token_file", None, "File that holds the token with which an incident tool's server is asked."),
     Setting("history_timeout", 30.0, "Seconds to wait for one page of an incident tool's server."),
+    Setting(
+        "model", None, "What is asked of past incidents: a model's file, a registered model's name, or none at all."
+    ),
     Setting("precision", 0.8, "Wanted share of named causes that are right; where it cannot be kept, none is named."),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

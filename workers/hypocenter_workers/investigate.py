@@ -13,7 +13,7 @@ from hypocenter.settings import read
 from hypocenter.signals import DEFAULT_COMPONENT_LABELS
 from hypocenter.signals.components import is_pseudo
 from hypocenter_graph.calibration import threshold
-from hypocenter_graph.candidates import COVERAGE, candidates
+from hypocenter_graph.candidates import COVERAGE, candidates, first_holding
 from hypocenter_graph.causes import independent_causes, propagation_of_all
 from hypocenter_graph.deviation import UNUSUAL
 from hypocenter_graph.next_check import next_check
@@ -28,18 +28,18 @@ from hypocenter_workers.detect.anomalies import find_anomalies, instant, moment,
 from hypocenter_workers.detect.onset import Onset, find_onsets
 from hypocenter_workers.known_graph import topology_around
 from hypocenter_workers.learn.examples import Example
-from hypocenter_workers.robustness import Basis, ladder, robustness
+from hypocenter_workers.robustness import Basis, ladder, ranking_of, robustness
 from hypocenter_workers.starts import Movements, best_start, likeliest, plausible_starts
 from hypocenter_workers.timeline import first_onsets, timeline
 from hypocenter_workers.without import Telemetry, with_counterfactuals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
 
-    from hypocenter.model import Component, Dependency, Incident, Suspect, Target, Trial
+    from hypocenter.model import Chart, Component, Dependency, Incident, Suspect, Target, Trial
     from hypocenter.telemetry import Case, Signals
     from hypocenter_graph.deviation import Deviation
     from hypocenter_graph.rank import Assumed
@@ -81,7 +81,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A case up to its ranking, and all that the ranking was made from; `left_open` is what the graph did not say."""
+    """A case up to its ranking, and all that the ranking was made from; `left_open` is what the graph did not say.
+
+    `reordered` says that the order and its probabilities were learned from past incidents.
+    """
 
     resolved: Signals
     start: Onset | None
@@ -92,6 +95,7 @@ class Ranked:
     seen: Seen
     context: Context
     ranking: Ranking
+    reordered: bool = False
 
 
 def investigate(
@@ -110,25 +114,31 @@ def investigate(
     holds nothing to look at, or when the target is unknown.
     """
     found = _reordered(ranked(case, options, graph, resolved=resolved), case, options, learned)
-    resolved, start, seen = found.resolved, found.start, found.seen
-    verdict = _verdict(case, resolved, found.topology, start, seen, found.ranking, options)
+    verdict = _verdict(case, found, options)
     verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *found.left_open))
     verdict = replace(verdict, suspects=_with_counterfactuals(verdict, found, _masked(case)))
     if learned is not None:
-        verdict = replace(verdict, learned=learned.opinion(_example(found, case, options)))
+        verdict = replace(verdict, learned=learned.opinion(_example(case, options, found.topology, found.ranking)))
     if options.ladder:
-        verdict = replace(verdict, robustness=_robustness(found, verdict.suspects))
-    charts = draw_charts(verdict, found.ranking, resolved, start, _masked(case)) if start else ()
-    return Investigation(verdict, charts)
+        verdict = replace(verdict, robustness=_robustness(found, verdict.suspects, _ranks(case, options, learned)))
+    return Investigation(verdict, _charts(verdict, found, _masked(case)))
+
+
+def _charts(verdict: Verdict, found: Ranked, neighbours: tuple[np.datetime64, ...]) -> tuple[Chart, ...]:
+    if found.start is None:
+        return ()
+    return draw_charts(verdict, found.ranking, found.resolved, found.start, neighbours)
 
 
 def _reordered(found: Ranked, case: Case, options: Options, learned: Learned | None) -> Ranked:
-    return found if learned is None else replace(found, ranking=learned.rescore(_example(found, case, options)))
+    if learned is None:
+        return found
+    ranking = learned.rescore(_example(case, options, found.topology, found.ranking))
+    return replace(found, ranking=ranking, reordered=ranking is not found.ranking)
 
 
-def _example(found: Ranked, case: Case, options: Options) -> Example:
-    at = options.at or found.context.onset
-    return Example(case.case_id, case.system or case.dataset, at, case, found.topology, found.ranking)
+def _example(case: Case, options: Options, topology: Topology, ranking: Ranking) -> Example:
+    return Example(case.case_id, case.system or case.dataset, options.at or case.started_at, case, topology, ranking)
 
 
 def _with_counterfactuals(
@@ -169,14 +179,26 @@ def ranked(case: Case, options: Options, graph: KnownGraph | None = None, *, res
     return Ranked(resolved, start, moved, starts, topology, left_open, seen, context, ranking)
 
 
-def _robustness(found: Ranked, suspects: Sequence[Suspect]) -> tuple[Trial, ...]:
+def _ranks(case: Case, options: Options, learned: Learned | None) -> Callable[[Basis], Ranking]:
+    """Return how a basis is ranked: as the verdict is, from no more than the basis holds."""
+    if learned is None:
+        return ranking_of
+
+    def learned_order(basis: Basis) -> Ranking:
+        seen = replace(case, alerts=basis.context.alerts)
+        return learned.rescore(_example(seen, options, basis.topology, ranking_of(basis)))
+
+    return learned_order
+
+
+def _robustness(found: Ranked, suspects: Sequence[Suspect], rank: Callable[[Basis], Ranking]) -> tuple[Trial, ...]:
     def measured_from(at: np.datetime64) -> tuple[Assumed, ...]:
         return found.moved.around(plausible_starts(tables, at))
 
     tables = found.resolved.tables
     basis = Basis(found.starts, found.topology, found.context)
     first = suspects[0].component if suspects and suspects[0].score > 0 else None
-    return robustness(first, ladder(basis, tables, found.start.at if found.start else None, measured_from))
+    return robustness(first, ladder(basis, tables, found.start.at if found.start else None, measured_from), rank)
 
 
 def _topology(
@@ -266,19 +288,13 @@ def _detect(
     return Seen(moved, scorings, incident, target)
 
 
-def _verdict(
-    case: Case,
-    resolved: Signals,
-    topology: Topology,
-    start: Onset | None,
-    seen: Seen,
-    ranking: Ranking,
-    options: Options,
-) -> Verdict:
+def _verdict(case: Case, found: Ranked, options: Options) -> Verdict:
+    seen, start, topology, ranking = found.seen, found.start, found.topology, found.ranking
     by_series, by_component = first_onsets(seen.incident)
     suspects = suspects_of(ranking, topology, seen.target, by_series, seen.incident.onset)
     chances = {s.component: s.probability for s in suspects}
-    least = threshold(ranking, _wanted(options))
+    # What was learned says calibrated probabilities, so that the wanted precision itself is a threshold that keeps it.
+    least = _wanted(options) if found.reordered else threshold(ranking, _wanted(options))
     causes = independent_causes(ranking, topology, chances, least, by_component, seen.incident.onset)
     reach = topology.distances(seen.target.component) if seen.target else None
     spared = frozenset(s.component for s in suspects[:3])
@@ -295,12 +311,12 @@ def _verdict(
         target=seen.target,
         propagation=propagation_of_all(ranking, topology, causes, by_component),
         ruled_out=ruled_out(ranking, spared, reach),
-        blind_spots=(*_corrected(start, options), *blind_spots(case, resolved, topology, start)),
+        blind_spots=(*_corrected(start, options), *blind_spots(case, found.resolved, topology, start)),
         timeline=timeline(seen.incident, case.changes),
         graph=graph_view(ranking, topology, suspects, causes, keep),
         summary=_summary(suspects, causes),
         observed=tuple(sorted(c for c in ranking.seen.own if not is_pseudo(c))),
-        candidates=candidates(ranking),
+        candidates=first_holding(ranking) if found.reordered else candidates(ranking),
         coverage=COVERAGE,
         wanted_precision=_wanted(options),
         threshold=least,

@@ -13,6 +13,7 @@ from hypocenter_workers import investigate as pipeline
 from hypocenter_workers.app import GRACE_S, TRAINING_LIMIT_S, app
 from hypocenter_workers.known_graph import opened
 from hypocenter_workers.learn.orders import fulfil, order_from_json, trained_to_json
+from hypocenter_workers.learn.serving import chosen
 from hypocenter_workers.messages import options_from_json
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ PROGRESS = "PROGRESS"
 def investigate(case_path: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Investigate the first case at `case_path`, a path that the worker can read.
 
-    `options` is what `options_from_json` reads; the graph is the one that the worker's settings name. Returns what
+    `options` is what `options_from_json` reads; graph and model are those that the worker's settings name. Returns what
     `hypocenter.verdict_json.investigation_from_json` reads; raises the HypocenterErrors of readers and pipeline, which
     travel back to the caller.
     """
     case = next(read_cases(Path(case_path)))
     with opened() as graph:
-        return investigation_to_json(pipeline.investigate(case, options_from_json(options or {}), graph))
+        found = pipeline.investigate(case, options_from_json(options or {}), graph, learned=chosen())
+    return investigation_to_json(found)
 
 
 @app.task(  # type: ignore[untyped-decorator]

@@ -35,6 +35,15 @@ def load_lightgbm() -> ModuleType:
     return lightgbm
 
 
+def can_load() -> bool:
+    """Say whether LightGBM can be loaded here."""
+    try:
+        load_lightgbm()
+    except InputError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Growth:
     """How trees are grown: few leaves and strong shrinkage, since incidents are few and their features many."""

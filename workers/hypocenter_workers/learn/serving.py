@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
 from hypocenter.model import FaultTypeChance, LearnedOpinion, SimilarIncident
+from hypocenter.settings import read
+from hypocenter_workers.learn.boosting import can_load
 from hypocenter_workers.learn.fitting import Fitted
 from hypocenter_workers.learn.model_file import read_model
 from hypocenter_workers.learn.suspect_stages import PRIOR
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.examples import Example
     from hypocenter_workers.learn.model_file import Model
 
+NONE = "none"
 COLD_START = Path(__file__).with_name("cold_start")
 
 
@@ -72,6 +75,21 @@ def load(path: Path | None = None) -> Served:
     Raises InputError as `read_model` does.
     """
     return Served(read_model(COLD_START if path is None else path))
+
+
+def chosen(where: str | None = None) -> Served | None:
+    """Return the model to ask: a file or folder, or the served version of a registered name; None for `none`.
+
+    Without `where` the setting `model` says; where it says nothing either, it is the model of the package, or None
+    where LightGBM cannot be loaded, since nobody asked for it. Raises InputError when a named one cannot be read.
+    """
+    stated = where or read("model")
+    if stated == NONE:
+        return None
+    if stated is None:
+        return load() if COLD_START.is_dir() and can_load() else None
+    path = Path(str(stated))
+    return load(path) if path.exists() or path.name != str(stated) else load_served(str(stated))
 
 
 def load_served(name: str, where: str | None = None) -> Served:
