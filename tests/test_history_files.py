@@ -175,6 +175,31 @@ def test_texts_labels_and_roots_without_end_are_cut_and_told(tmp_path: Path) -> 
     assert {each.place for each in findings.problems} == {"notes", "labels", "root_component", "symptom_component"}
 
 
+@pytest.mark.parametrize(
+    ("content", "source"), [(b"incident_id,x\nA,1\n,2\n", "csv"), (b'{"key": "A"}\n\n[]\n{}\n', "jsonl")]
+)
+def test_lines_are_counted_from_the_top_of_the_file(tmp_path: Path, content: bytes, source: str) -> None:
+    whole, lower = Findings(), Findings()
+    read(written(tmp_path, content), source, whole)
+    read(written(tmp_path, b"\n \n" + content), source, lower)
+    lines = [[each.examples[0].line for each in findings.problems] for findings in (whole, lower)]
+    assert [line + 2 for line in lines[0]] == lines[1] != []
+
+
+def test_a_cell_may_be_long(tmp_path: Path) -> None:
+    findings = Findings()
+    (found,) = read(written(tmp_path, f"incident_id,notes\nA,{'n' * 200_000}\n".encode()), findings=findings)
+    assert len(found.notes) == 20_000
+    assert [each.place for each in findings.problems] == ["notes"]
+
+
+def test_a_record_of_texts_without_end_is_told(tmp_path: Path) -> None:
+    findings = Findings()
+    record = json.dumps({"incident_id": "A", "x": [1] * 60_000})
+    assert read(written(tmp_path, f'{record}\n{{"incident_id": "B"}}\n'.encode()), "jsonl", findings)[0].key == "B"
+    assert [each.reason for each in findings.problems] == ["more than 50,000 texts in one incident"]
+
+
 def test_limits_hold_for_what_is_unpacked_too(tmp_path: Path) -> None:
     path = written(tmp_path, gzip.compress(b"incident_id\n" + b"A\n" * 500_000))
     with pytest.raises(LimitError, match="HYPOCENTER_MAX_FILE_BYTES"):

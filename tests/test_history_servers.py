@@ -285,6 +285,7 @@ def test_a_server_that_never_answers_is_given_up() -> None:
         ("https://reader:secret@tool.example", "no user or password"),
         ("https://tool.example/x?token=secret", r"must not hold \?"),
         ("https://tool.example:99999", "cannot be read"),
+        ("https://[::1", "cannot be read"),
         ("http://tool.example", "https:// alone"),
         ("http://10.0.0.1", "https:// alone"),
     ],
@@ -301,6 +302,12 @@ def test_a_token_that_no_header_holds_is_refused(token: str) -> None:
         pytest.raises(HypocenterError, match="printable ASCII"),
         fetched("https://tool.example", "jira", Asked(), Access(token=token), 1000),
     ):
+        pass
+
+
+@pytest.mark.parametrize("url", ["https://to ol.example", "https://xn--\u0000.example", "https://tool.example/\x7f"])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(HypocenterError, match=r"URL|reached"), fetched(url, "jira", Asked(), Access(), 1000):
         pass
 
 

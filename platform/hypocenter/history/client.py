@@ -62,6 +62,10 @@ class Client:
     ) -> None:
         parts = checked_url(url, access.token is not None)
         self.place = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or default_path}"
+        try:
+            httpx.URL(self.place)
+        except httpx.InvalidURL as error:
+            raise InputError(f"the URL cannot be read ({error}); write https://host") from error
         self._access, self._sleep = access, sleep
         self._http = httpx.Client(
             headers={"Accept": "application/json", **_authorization(scheme, access)},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
 from hypocenter.history.row import BadRow, Row
-from hypocenter.history.text_files import lines_of
+from hypocenter.history.text_files import LONGEST_LINE, first_line, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,22 +26,24 @@ def csv_rows(text: TextFile, names: Names, note: Callable[[str], None]) -> Itera
     A row with more or fewer cells than the header is a BadRow. Raises InputError for what is no CSV from some line on,
     as where a quoted cell has no end.
     """
-    lines = lines_of(text)
-    first = next((line for line in lines if line.strip()), "")
-    last = [first]
-    reader = csv.reader(_again(last, lines), delimiter=_separator(first), strict=True)
-    line = 1
+    line, header = first_line(text)
+    above, last = line - 1, [header]
+    reader = csv.reader(_again(last, lines_of(text)), delimiter=_separator(header), strict=True)
+    # The limit is the module's, and smaller than what people write into one cell.
+    before = csv.field_size_limit(LONGEST_LINE)
     try:
         columns = [names(name or f"column {at}") for at, name in enumerate(next(reader), start=1)]
-        line = reader.line_num + 1
+        line = above + reader.line_num + 1
         for cells in reader:
             if cells:
                 yield _row(line, columns, cells)
-            line = reader.line_num + 1
-        if not last[0].endswith(("\n", "\r")):
-            note(f"{text.where}: line {line - 1} has no end; if the export broke off there, its last cell is cut")
+            line = above + reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{text.where}: line {line}: no whole row of a CSV ({error}); export it again") from error
+    finally:
+        csv.field_size_limit(before)
+    if not last[0].endswith(("\n", "\r")):
+        note(f"{text.where}: line {line - 1} has no end; if the export broke off there, its last cell is cut")
 
 
 def _again(last: list[str], lines: Iterator[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypocenter.errors import InputError, LimitError
 from hypocenter.history.row import BadRow, Row
-from hypocenter.history.text_files import lines_of
+from hypocenter.history.text_files import first_line, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Prepare = Callable[[Record, str], Record]
 
 DEEPEST = 8
-MOST_TEXTS = 2_000
+MOST_TEXTS = 50_000
 LONGEST_DOCUMENT = 200_000_000
 
 
@@ -56,21 +56,24 @@ def records_in(value: object, lists: Sequence[str]) -> list[Any]:
 def _row(line: int, record: object, names: Names, prepare: Callable[[Record], Record]) -> Row | BadRow:
     if not isinstance(record, dict):
         return BadRow(line, "no JSON object", type(record).__name__)
-    return Row(line, flat(prepare(record), names))
+    try:
+        return Row(line, flat(prepare(record), names))
+    except ValueError as error:
+        return BadRow(line, str(error))
 
 
 def _values(text: TextFile) -> Iterator[tuple[int, Any]]:
     """Yield each line's number and value; 0 and the value where the text is one document over several lines."""
+    at, first = first_line(text)
     lines = lines_of(text)
-    first = next((line for line in lines if line.strip()), "")
     try:
         start = json.loads(first)
     except (ValueError, RecursionError):
         yield 0, _document(text, first, lines)
         return
-    later = ((number, line) for number, line in enumerate(lines, start=2) if line.strip())
+    later = ((number, line) for number, line in enumerate(lines, start=at + 1) if line.strip())
     second = next(later, None)
-    yield int(second is not None), start
+    yield at if second else 0, start
     for number, line in chain([second] if second else [], later):
         yield number, _line_value(text, number, line)
 
@@ -107,7 +110,7 @@ def _line_value(text: TextFile, number: int, line: str) -> Any:
 def flat(record: Record, names: Names) -> dict[str, list[str]]:
     """Return the texts in a record by the dotted path to them; lists add theirs up, what is empty is left out.
 
-    What lies deeper than `DEEPEST` objects, or comes after `MOST_TEXTS` texts, is not looked at.
+    What lies deeper than `DEEPEST` objects is not looked at. Raises ValueError for more than `MOST_TEXTS` texts.
 
     >>> from hypocenter.history.row import Names
     >>> flat({"service": {"summary": "Shop"}, "tags": ["a", 2, None]}, Names())
@@ -116,7 +119,7 @@ def flat(record: Record, names: Names) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     waiting: list[tuple[str, Any, int]] = [("", record, 0)]
     left = MOST_TEXTS
-    while waiting and left:
+    while waiting:
         path, value, depth = waiting.pop()
         if isinstance(value, dict) and depth < DEEPEST:
             inner = [(f"{path}.{key}" if path else str(key), each, depth + 1) for key, each in value.items()]
@@ -126,6 +129,8 @@ def flat(record: Record, names: Names) -> dict[str, list[str]]:
         elif text := _text(value):
             found.setdefault(names(path), []).append(text)
             left -= 1
+            if not left:
+                raise ValueError(f"more than {MOST_TEXTS:,} texts in one incident")
     return found
 
 

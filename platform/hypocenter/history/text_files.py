@@ -71,6 +71,12 @@ def lines_of(text: TextFile) -> Iterator[str]:
         yield line
 
 
+def first_line(text: TextFile) -> tuple[int, str]:
+    """Read up to the first line that is not blank; return its number and itself."""
+    numbered = enumerate(lines_of(text), start=1)
+    return next(((number, line) for number, line in numbered if line.strip()), (1, ""))
+
+
 def _opened(path: Path) -> BinaryIO:
     with path.open("rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
