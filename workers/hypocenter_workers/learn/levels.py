@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.validation import Fold
 
 FOLDS = 5
-MOST_TRIED = 1000
+MOST_TRIED = 600
 # The first guess is the trees alone, as sure as they are; the ridge says how many incidents' worth it weighs.
 _FIRST_GUESS = {CORE: (0.0, 1.0), LOCAL: (0.0, 1.0, 0.0)}
 _RIDGE = 1.0

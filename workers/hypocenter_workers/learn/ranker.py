@@ -23,6 +23,7 @@ from hypocenter_workers.learn.suspect_stages import LEVELS, LOCAL, PRIOR, Local,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from hypocenter.telemetry import Values
     from hypocenter_graph.rank import Ranking
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.suspect_features import Suspects
     from hypocenter_workers.learn.suspect_stages import History
 
-FEWEST = 20
+FEWEST, MOST = 20, 3000
 STATE, BOOSTER = "suspects.json", "suspects-{}.txt"
 
 
@@ -64,11 +65,16 @@ class SuspectRanker:
         most: str = LOCAL,
         gate: Callable[[History, Sequence[Roots], str], Admission] = admit,
     ) -> SuspectRanker:
-        """Learn from incidents that are known by their features; with fewer than `FEWEST` it stays the prior."""
+        """Learn from incidents that are known by their features.
+
+        With fewer than `FEWEST` it stays the prior. Of more than `MOST` the latest count, which tell of the system as
+        it is now, or where times are not known as many of all.
+        """
         listed = [(s, own) for s, own in zip(history, roots, strict=True) if set(own) & set(s.components)]
         if most == PRIOR or len(listed) < FEWEST:
             return cls(incidents=len(history))
-        known, own = [s for s, _ in listed], [r for _, r in listed]
+        kept = _latest([s.at for s, _ in listed])
+        known, own = [listed[at][0] for at in kept], [listed[at][1] for at in kept]
         let = gate(known, own, most)
         elsewhere = (len(history) - len(listed) + 1.0) / (len(history) + 2.0)
         stages = Stages.fit(known, own, let.level)
@@ -134,3 +140,13 @@ class SuspectRanker:
             int(state["incidents"]),
             tuple(Comparison(**stated) for stated in state["gate"]),
         )
+
+
+def _latest(times: Sequence[datetime | None]) -> list[int]:
+    """Return the places of the incidents to learn from, in their order."""
+    if len(times) <= MOST:
+        return list(range(len(times)))
+    dated = [(at, place) for place, at in enumerate(times) if at is not None]
+    if len(dated) == len(times):
+        return sorted(place for _, place in sorted(dated)[-MOST:])
+    return [place * len(times) // MOST for place in range(MOST)]

@@ -38,6 +38,7 @@ BOOSTING = {
     "bagging_freq": 1,
     "lambda_l2": 1.0,
     "lambdarank_truncation_level": 5,
+    "bin_construct_sample_cnt": 20_000,
     "deterministic": True,
     "force_row_wise": True,
     "num_threads": 1,
