@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from hypocenter.arguments import parse_time
 from hypocenter.errors import HypocenterError
 from hypocenter.history.findings import Findings
 from hypocenter.history.importing import read_history
+from hypocenter.history.mapping import read_mapping
 from hypocenter.history.own import export_line
 from hypocenter.history.past_incident import PastIncident
 from hypocenter.history.reading import Reading
@@ -195,6 +197,24 @@ def accounted_for(path: Path, source: str) -> str:
         assert all(each.incident_id and each.source and each.key for each in found)
         json.dumps(findings_to_json(findings), allow_nan=False)
     return told
+
+
+mapping_keys = st.sampled_from(["components", "fault_types", "fields", "key", "/(a+)/", "/(/", "web"])
+meanings = st.sampled_from(["web", "\\1", "\\2", "\\g<x>", "\\", "", None, 7]) | st.text(max_size=3)
+mappings = st.recursive(meanings, lambda inner: st.dictionaries(mapping_keys | meanings, inner, max_size=3))
+
+
+@few
+@given(mappings)
+def test_any_mapping_is_read_or_refused_in_one_line(tmp_path: Path, mapping: object) -> None:
+    (tmp_path / "mapping.yaml").write_text(yaml.safe_dump(mapping), encoding="utf-8")
+    try:
+        terms = read_mapping(tmp_path / "mapping.yaml").component
+    except HypocenterError as error:
+        told = str(error)
+    else:
+        told = "".join(map(terms, ("", "a", "aaa", "web"))) or "nothing"
+    assert told
 
 
 moments = st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1))  # noqa: DTZ001
