@@ -13,7 +13,7 @@ COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fo
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-rank bench-simulator \
 	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual \
-	bench-calibration bench-history
+	bench-calibration bench-history bench-learn
 
 .PHONY: help install demo test soak services check format bench gallery bench-docs peers rca-peers lock picture clean
 
@@ -63,6 +63,7 @@ bench-unseen: ## Measure accuracy on simulated incidents that nothing was tuned 
 bench-two-faults: ## Count how often both of two simultaneous faults are named (half an hour)
 bench-counterfactual: ## Compare counterfactuals with the fault-free twins of simulated incidents
 bench-calibration: ## Measure whether probabilities mean what they say, and abstention (an hour)
+bench-learn: ## Measure what learning from past incidents is worth, and how long it takes (two hours)
 bench-pipeline: ## Measure the time of an investigation by size of the system
 bench-rank: ## Measure the time of a ranking by number of components
 bench-simulator: ## Measure the time of a simulation

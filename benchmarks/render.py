@@ -19,6 +19,7 @@ TITLES = {
     "two_faults": "Two faults at once: are both named?",
     "counterfactual": "Counterfactuals beside what truly happens without the fault",
     "calibration": "Confidence: probabilities, abstention and candidate sets",
+    "learn": "Learning: what past incidents are worth",
     "pipeline": "Time of an investigation by size of the system",
     "rank": "Time of a ranking",
     "simulator": "Time of a simulation",
