@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from worker_process import PATIENCE_S, running
 
 from hypocenter.errors import InputError
 from hypocenter.model import Dependency, DependencyType, Target
@@ -25,12 +22,12 @@ from hypocenter_workers.messages import options_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from celery import Celery
 
 CALLS = DependencyType.CALLS
 TASK = "hypocenter.investigate"
-PATIENCE_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -39,22 +36,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
     scenario = read_scenario(pytestconfig.rootpath / "fixtures" / "scenarios" / "shop.scenario")
     write_case(simulate(scenario, 0), folder)
     return folder
-
-
-@contextmanager
-def running(redis_server: str, folder: Path, **settings: str) -> Iterator[Celery]:
-    """An app whose tasks a worker process of its own takes; its log is shown when it does not end in peace."""
-    celery = str(Path(sys.executable).with_name("celery"))
-    command = [celery, "-A", "hypocenter_workers.app", "worker", "--concurrency", "1", "--loglevel", "WARNING"]
-    environment = {**os.environ, "HYPOCENTER_REDIS_URL": redis_server, **settings}
-    with (folder / "log").open("w+", encoding="utf-8") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        with create_app(redis_server) as app:
-            yield app
-        process.terminate()
-        code = process.wait(timeout=PATIENCE_S)
-        log.seek(0)
-        assert code == 0, log.read()
 
 
 @pytest.fixture(scope="module")

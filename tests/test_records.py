@@ -174,6 +174,7 @@ def test_opinions_are_added_and_all_kept(records: SqlRecords) -> None:
     assert records.feedback.opinions() == tuple(said)
     assert records.feedback.opinions("INC-7") == (said[0], said[2])
     assert records.feedback.opinions("INC-9") == ()
+    assert [type(one.says) for one in records.feedback.opinions()] == [Says] * 3
 
 
 MODEL = NewModel("shop", "incidents", NOON, "abc", {"figures": [0.5], "words": "ä"}, {"ranker.txt": "tree\n", "a": ""})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
 from hypocenter.errors import InputError
 from hypocenter.stores.documents import from_text, is_storable, to_text
-from hypocenter.stores.records import Opinion
+from hypocenter.stores.records import Opinion, Says
 from hypocenter.stores.tables import OPINIONS as T
 
 if TYPE_CHECKING:
@@ -37,4 +38,9 @@ class SqlFeedback:
         asked = select(T.c.record).where(mine if incident_id is None else mine & (T.c.incident_id == incident_id))
         with self._database.reading() as connection:
             texts = connection.execute(asked.order_by(T.c.number)).scalars().all()
-        return tuple(from_text(Opinion, text) for text in texts)
+        return tuple(map(_opinion, texts))
+
+
+def _opinion(text: str) -> Opinion:
+    kept = from_text(Opinion, text)
+    return replace(kept, says=Says(kept.says))
