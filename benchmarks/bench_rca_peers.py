@@ -88,8 +88,8 @@ def steps(cases: Sequence[Path], peers: Collection[str], every: int) -> Iterator
     slow = [name for name in SLOW if name in peers]
     every_case, some = tuple(cases), tuple(cases[::every])
     yield Step(rca_conditions.TRUE, (OURS, *quick), every_case)
-    yield Step(rca_conditions.TRUE, tuple(slow[:-2]), some)
     yield from (Step(one, (OURS, *_concerned(one, quick)), some) for one in ordered)
+    yield from (Step(rca_conditions.TRUE, (name,), some) for name in slow)
     yield from (Step(one, _concerned(one, slow), some) for one in ordered[: len(FIRST)])
     yield from (Step(one, (OURS, *_concerned(one, quick)), every_case) for one in ordered)
     yield from (Step(rca_conditions.TRUE, (name,), every_case) for name in slow)
