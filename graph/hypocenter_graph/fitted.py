@@ -11,7 +11,7 @@ Incidents it was fitted on: 600 alerts alone, 160 real, 1200 simulated.
 """
 
 BELIEFS: dict[str, dict[str, float]] = {
-    "series": {"sharpness": 1.2086, "doubt": -3.3665, "richness": 1.2098},
+    "series": {"sharpness": 1.3163, "doubt": -5.2248, "richness": 0.3977},
     "alerts": {"sharpness": 1.0478, "doubt": -1.4289, "richness": 0.0000},
 }
 THRESHOLDS: dict[str, tuple[tuple[float, float], ...]] = {
@@ -26,13 +26,13 @@ THRESHOLDS: dict[str, tuple[tuple[float, float], ...]] = {
         (0.75, 0.5),
         (0.8, 0.5),
         (0.85, 0.5),
-        (0.9, 0.54),
-        (0.925, 0.69),
-        (0.95, 0.8),
-        (0.96, 0.86),
-        (0.97, 0.91),
-        (0.98, 0.97),
-        (0.99, 0.995),
+        (0.9, 0.5),
+        (0.925, 0.53),
+        (0.95, 0.74),
+        (0.96, 0.8),
+        (0.97, 0.89),
+        (0.98, 0.95),
+        (0.99, 0.99),
     ),
     "alerts": (
         (0.1, 0.1),
@@ -42,9 +42,9 @@ THRESHOLDS: dict[str, tuple[tuple[float, float], ...]] = {
 LIMITS: dict[str, tuple[tuple[float, float], ...]] = {
     "series": (
         (0.8, 0.0),
-        (0.9, 0.7952),
-        (0.95, 0.9111),
-        (0.99, 0.9794),
+        (0.9, 0.36),
+        (0.95, 0.8901),
+        (0.99, 0.9941),
     ),
     "alerts": (
         (0.8, 0.7358),
