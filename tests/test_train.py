@@ -189,13 +189,14 @@ def test_the_kept_history_and_what_people_said_are_learned_from(run: Run, histor
     with closing(open_records(records)) as opened:
         opened.history.save_incidents([*kept, gone, unlabelled])
         opened.feedback.add_opinion(Opinion("incident-0", Says.NOT_AN_INCIDENT, "Ada", NOON))
+        opened.feedback.add_opinion(Opinion("incident-9", Says.RIGHT, "Ada", NOON, "cart"))
         opened.feedback.add_opinion(Opinion("incident-1", Says.CAUSE, "Ada", NOON, "cart", "disk"))
     code, shown, errors = run("train", "--kept", "--out", tmp_path / "m", "--records", records, "--json")
     assert code == 0
     assert "gone.jsonl" in errors
     told = json.loads(shown)
     assert told["version"] is None
-    assert told["card"]["labelled_by"] == {"feedback": 1, "history": 2}
+    assert told["card"]["labelled_by"] == {"feedback": 2, "history": 2}
     assert told["card"]["fault_types"] == {"cpu": 2, "disk": 1}
 
 

@@ -18,7 +18,7 @@ from hypocenter_workers.learn.registry import load, register, served_as, serving
 from hypocenter_workers.learn.training import Opponent, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from hypocenter.stores.records import Records
@@ -60,8 +60,9 @@ def fulfil(order: Order, now: datetime, progress: Tell = lambda _: None, note: T
     _check(order)
     with ExitStack() as opened:
         records = _records(order, opened)
-        labelled = chain(_of_paths(order, progress), _of_records(order, records, progress, note))
-        known = labelled if records is None else relabelled(labelled, records.feedback.opinions())
+        said = records.feedback.opinions() if records else ()
+        kept = _of_records(order, records, {opinion.incident_id for opinion in said}, progress, note)
+        known = relabelled(chain(_of_paths(order, progress), kept), said)
         model = train(known, now, opponent=_opponent(order, records), progress=progress)
         if order.out:
             write_model(Path(order.out), model)
@@ -118,12 +119,14 @@ def _of_paths(order: Order, progress: Tell) -> Iterable[tuple[Example, Label]]:
     return examples([Path(path) for path in order.paths], jobs=order.jobs, progress=progress)
 
 
-def _of_records(order: Order, records: Records | None, progress: Tell, note: Tell) -> Iterator[tuple[Example, Label]]:
+def _of_records(
+    order: Order, records: Records | None, also: Collection[str], progress: Tell, note: Tell
+) -> Iterator[tuple[Example, Label]]:
     def tell(place: str, error: InputError) -> None:
         note(f"{place}: {error}")
 
     if records is not None and order.kept:
-        yield from examples_of_history(records.history.incidents(), progress=progress, on_error=tell)
+        yield from examples_of_history(records.history.incidents(), also=also, progress=progress, on_error=tell)
 
 
 def _opponent(order: Order, records: Records | None) -> Opponent | None:

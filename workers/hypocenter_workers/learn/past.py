@@ -12,7 +12,7 @@ from hypocenter_workers.learn.examples import Label
 from hypocenter_workers.learn.from_history import example_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from hypocenter.history.past_incident import PastIncident
     from hypocenter_workers.learn.examples import Example
@@ -28,17 +28,19 @@ def is_labelled(incident: PastIncident) -> bool:
 def examples_of_history(
     incidents: Iterable[PastIncident],
     *,
+    also: Collection[str] = (),
     progress: Callable[[str], None] = lambda _: None,
     on_error: Callable[[str, InputError], None] = lambda _name, _error: None,
 ) -> Iterator[tuple[Example, Label]]:
     """Yield past incidents that have telemetry and a label, as they were seen when they began.
 
-    Each place of telemetry is read once. One that cannot be read, or holds no such incident, is told to `on_error` and
-    passed over: it may have been deleted since.
+    `also` are ids of incidents to yield without a label, for somebody may have said more of them elsewhere. Each place
+    of telemetry is read once. One that cannot be read, or holds no such incident, is told to `on_error` and passed
+    over: it may have been deleted since.
     """
     by_place: dict[str, dict[str, PastIncident]] = {}
     for incident in incidents:
-        if incident.telemetry and is_labelled(incident):
+        if incident.telemetry and (is_labelled(incident) or incident.incident_id in also):
             by_place.setdefault(incident.telemetry, {})[incident.incident_id] = incident
     for number, (place, wanted) in enumerate(by_place.items(), start=1):
         try:
