@@ -12,6 +12,7 @@ from hypocenter_workers.learn.figures import Said
 from hypocenter_workers.learn.incident_features import Counts
 from hypocenter_workers.learn.ranker import SuspectRanker
 from hypocenter_workers.learn.spread import core_of
+from hypocenter_workers.learn.stacking import cross_fitted
 from hypocenter_workers.learn.suspect_stages import CORE, LOCAL, PRIOR
 from hypocenter_workers.learn.validation import folds
 
@@ -66,8 +67,15 @@ def fit(incidents: Sequence[Past], *, named: bool = True) -> Fitted:
     ranker = SuspectRanker.fit_suspects(
         [one.suspects for one in rooted], [one.label.roots for one in rooted], LOCAL if named else CORE
     )
-    types = FaultTypeModel.fit_features([one.features for one in typed], [one.label for one in typed], settings)
+    types = FaultTypeModel.fit_features(_stacked(typed, ranker), [one.label for one in typed], settings)
     return Fitted(ranker, types, settings)
+
+
+def _stacked(typed: Sequence[Past], ranker: SuspectRanker) -> list[IncidentFeatures]:
+    """Return features over the suspects of rankers that had not met the incident."""
+    roots, prior = [one.label.roots for one in typed], [one.prior for one in typed]
+    chances = cross_fitted([one.suspects for one in typed], roots, prior, ranker)
+    return [one.features.with_suspects(own) for one, own in zip(typed, chances, strict=True)]
 
 
 def held_back(incidents: Sequence[Past], fitted: Callable[[Sequence[Past]], Fitted]) -> list[tuple[Past, Said]]:
@@ -86,8 +94,9 @@ def held_back(incidents: Sequence[Past], fitted: Callable[[Sequence[Past]], Fitt
 
 def said_of(past: Past, fitted: Fitted) -> Said:
     """Return what a model says of an incident, beside its label."""
-    told = fitted.types.predict_features(past.features) if past.label.fault_type and fitted.types.classes else None
     chances = learned_chances(past, fitted.ranker)
+    features = past.features.with_suspects(chances)
+    told = fitted.types.predict_features(features) if past.label.fault_type and fitted.types.classes else None
     return Said(
         roots=past.label.roots,
         prior=dict(zip(past.suspects.components, past.suspects.prior, strict=True)),

@@ -106,8 +106,6 @@ class Counts:
             self._count(sign)
         self.moves = _moves(example)
         self.findings = _findings(example)
-        self.scores = {scored.component: scored.score for scored in example.ranking.scored}
-        self.place = {scored.component: place for place, scored in enumerate(example.ranking.scored)}
 
     def _count(self, sign: Sign) -> None:
         state = "" if sign.modality == "log" else sign.state
@@ -156,8 +154,6 @@ class Counts:
         return {
             "own|rarity": sum(rare),
             "own|alone": float(sum(share == 1.0 for share in rare)),
-            "own|score": self.scores.get(component, 0.0),
-            "own|place": float(self.place.get(component, len(self.place))),
         }
 
     def _around(self, component: str) -> Features:

@@ -116,7 +116,11 @@ def _past(look: Look, label: Label) -> PastIncident:
 def _terms(look: Look) -> Features:
     incident = look.incident
     names = {f"ill|={incident.system}/{component}": 1.0 for component in incident.ill}
-    likely = {f"root|={incident.system}/{c}": ROOT_WEIGHT * chance for c, chance in incident.chances.items()}
+    likely = {
+        f"root|={incident.system}/{c}": ROOT_WEIGHT * chance
+        for c, chance in incident.chances.items()
+        if c in incident.ill
+    }
     return {**look.expected, **names, **likely}
 
 

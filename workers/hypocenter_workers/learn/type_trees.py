@@ -127,7 +127,13 @@ def look_at(incident: IncidentFeatures, roots: Sequence[str] = (), *, suspects: 
         for name, value in seen_from[component].items():
             expected[name] = expected.get(name, 0.0) + chance * value
     kept = dict.fromkeys((*incident.chances, *roots) if suspects or not roots else roots)
-    return Look(incident, expected, {c: {**whole, **seen_from[c]} for c in kept})
+    return Look(incident, expected, {c: {**whole, **seen_from[c], **_standing(incident, c)} for c in kept})
+
+
+def _standing(incident: IncidentFeatures, component: str) -> Features:
+    """Return how a component stands among the suspects."""
+    above = sum(chance > incident.chances.get(component, 0.0) for chance in incident.chances.values())
+    return {"standing|chance": incident.chances.get(component, 0.0), "standing|place": float(above)}
 
 
 def grow_types(
