@@ -81,14 +81,20 @@ def test_a_dry_run_counts_and_saves_nothing(records: SqlRecords) -> None:
     assert list(records.history.incidents()) == [KEPT]
 
 
+@pytest.mark.parametrize("before", [[], [KEPT], [KEPT, replace(KEPT, title="earlier")]], ids=len)
 @pytest.mark.parametrize("between", [0, 700], ids=["in one chunk", "in two chunks"])
-def test_of_two_in_one_call_the_later_is_kept_alone(records: SqlRecords, between: int) -> None:
+def test_of_two_in_one_call_the_later_is_kept_alone(
+    records: SqlRecords, between: int, before: list[PastIncident]
+) -> None:
+    for version in before:
+        records.history.save_incidents([version])
     many = [replace(KEPT, key=f"k{number}") for number in range(between)]
-    twice = [KEPT, *many, replace(KEPT, title="later")]
-    assert records.history.save_incidents(twice) == Counts(new=1 + between)
-    assert records.history.older_versions("pagerduty", "PABC123") == ()
-    assert replace(KEPT, title="later") in list(records.history.incidents())
-    assert records.history.save_incidents([twice[-1]]) == Counts(same=1)
+    last = replace(KEPT, title="later")
+    counts = Counts(new=between, changed=1) if before else Counts(new=1 + between)
+    assert records.history.save_incidents([replace(KEPT, title="soon wrong"), *many, last]) == counts
+    assert records.history.older_versions("pagerduty", "PABC123") == tuple(before)
+    assert [one for one in records.history.incidents() if one.key == KEPT.key] == [last]
+    assert records.history.save_incidents([last]) == Counts(same=1)
 
 
 def test_a_stream_that_fails_leaves_nothing(records: SqlRecords) -> None:
