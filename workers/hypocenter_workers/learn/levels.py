@@ -68,6 +68,11 @@ def admit(history: History, roots: Sequence[Roots], most: str = LOCAL) -> Admiss
     return Admission(best.level, best.weights, tuple(compared))
 
 
+def ungated(history: History, roots: Sequence[Roots], most: str = LOCAL) -> Admission:
+    """Let a level through without a comparison: to measure what the gate may keep from serving."""
+    return Admission(most, _weights(_try(history, roots, most, _folds(history)), most))
+
+
 def _folds(history: History) -> list[Fold]:
     """Return the rounds in which incidents are held back, the latest first, until `MOST_TRIED` are."""
     groups = [f"{suspects.system}/{suspects.incident_id}" for suspects in history]
