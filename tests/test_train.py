@@ -16,10 +16,11 @@ from hypocenter.cli import main
 from hypocenter.errors import InputError
 from hypocenter.history.past_incident import PastIncident
 from hypocenter.stores.opening import open_records
-from hypocenter.stores.records import Opinion, Says, Status
+from hypocenter.stores.records import ModelEvent, Opinion, Says, Status
 from hypocenter_workers.learn.from_history import examples
 from hypocenter_workers.learn.model_file import read_model
 from hypocenter_workers.learn.orders import Order, fulfil, order_from_json
+from hypocenter_workers.learn.registry import PROMOTED, promote, register
 from hypocenter_workers.learn.serving import Served, load, load_served
 
 if TYPE_CHECKING:
@@ -170,6 +171,20 @@ def test_a_registered_model_is_compared_with_what_serves(run: Run, history: Path
     assert not second.card["gate"]["admitted"]
     assert "may be chance" in second.card["gate"]["reason"]
     assert load_served("shop", str(records)).label == "12 past incidents"
+
+
+def test_what_serves_and_cannot_be_read_any_more_stands_in_nobodys_way(history: Path, tmp_path: Path) -> None:
+    order = Order((str(written(tmp_path, 12)),), register="shop", records=str(tmp_path / "records.db"))
+    first = fulfil(order, NOON)
+    with closing(open_records(order.records)) as opened:
+        older = replace(first.model, parts={**first.model.parts, "fault_types.json": '{"version": 0}'})
+        register(opened.models, "shop", older)
+        promote(opened.models, ModelEvent("shop", 2, PROMOTED, NOON, reason="it was good once", forced=True))
+        fulfil(order, NOON)
+        promote(opened.models, ModelEvent("shop", 3, PROMOTED, NOON))
+        gate = opened.models.models()[-1].card["gate"]
+    assert gate["reason"].startswith("shop version 2 cannot be read")
+    assert gate["against"] == "shop version 2"
 
 
 def test_what_does_not_serve_cannot_be_loaded(history: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypocenter_workers.learn.from_history import examples
 from hypocenter_workers.learn.labels import relabelled
 from hypocenter_workers.learn.model_file import write_model
 from hypocenter_workers.learn.past import examples_of_history
-from hypocenter_workers.learn.registry import load, register, served_as, serving
+from hypocenter_workers.learn.registry import register, served_as, serving
 from hypocenter_workers.learn.training import Opponent, train
 
 if TYPE_CHECKING:
@@ -134,4 +134,5 @@ def _opponent(order: Order, records: Records | None) -> Opponent | None:
     current = serving(records.models, order.register) if records and order.register else None
     if records is None or current is None:
         return None
-    return Opponent(served_as(order.register, current), load(records.models, order.register, current.version))
+    texts = records.models.model_parts(order.register, current.version)
+    return Opponent(served_as(order.register, current), texts)

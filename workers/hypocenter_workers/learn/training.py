@@ -16,13 +16,13 @@ from hypocenter_workers.learn.comparison import ORDER, UNLEARNED, compare_orders
 from hypocenter_workers.learn.figures import bins_of_chances, confusion_of, figures_of
 from hypocenter_workers.learn.fitting import Fitted, Past, fit, held_back, said_of
 from hypocenter_workers.learn.incident_features import features_of
-from hypocenter_workers.learn.model_file import Model
+from hypocenter_workers.learn.model_file import Model, model_of
 from hypocenter_workers.learn.spread import core_of, spread_of
 from hypocenter_workers.learn.suspect_features import suspects_of
 from hypocenter_workers.learn.suspect_stages import BOOSTING, PRIOR, ROUNDS, SEEDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from hypocenter_workers.learn.examples import Example, Label
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opponent:
-    """What a new model has to beat: the model that serves, by the name that its gate is to state."""
+    """What a new model has to beat: the texts of the model that serves, by the name that its gate is to state."""
 
     name: str
-    model: Model
+    texts: Mapping[str, str]
 
 
 def train(
@@ -60,7 +60,7 @@ def train(
     judged = held_back(incidents, fitted)
     progress(f"fitting on {len(incidents)} incidents")
     final = fitted(incidents)
-    gate = _gate_of(final) if opponent is None else _gate_against(opponent, judged)
+    gate = _gate_of(final) if opponent is None else _gate_against(opponent, judged, final)
     return Model(_card(incidents, [one for _, one in judged], now, simulated, gate, final), final.to_parts())
 
 
@@ -71,8 +71,13 @@ def _gate_of(final: Fitted) -> Gate:
     return Gate(final.ranker.level != PRIOR or final.types.trees is not None, told)
 
 
-def _gate_against(opponent: Opponent, judged: Sequence[tuple[Past, Said]]) -> Gate:
-    theirs = Fitted.from_parts(opponent.model.parts)
+def _gate_against(opponent: Opponent, judged: Sequence[tuple[Past, Said]], final: Fitted) -> Gate:
+    """Judge a model beside what serves; one that this version cannot read any more is no opponent."""
+    try:
+        theirs = Fitted.from_parts(model_of(opponent.texts).parts)
+    except InputError as error:
+        alone = _gate_of(final)
+        return Gate(alone.admitted, f"{opponent.name} cannot be read ({error}); {alone.reason}", opponent.name)
     ours, others = [one for _, one in judged], [said_of(past, theirs) for past, _ in judged]
     orders = compare_orders(ours, [one.learned for one in others], opponent.name)
     return gate_of([orders, compare_types(ours, others, opponent.name)], opponent.name)
