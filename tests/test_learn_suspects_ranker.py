@@ -131,6 +131,16 @@ def test_a_model_of_other_features_is_refused(history):
         SuspectRanker.from_parts(parts | {"suspects.json": json.dumps(stale)})
 
 
+def test_broken_trees_are_refused(history):
+    examples, labels = history
+    parts = SuspectRanker.fit(examples[:30], labels[:30], "core").to_parts()
+    broken = SuspectRanker.from_parts(parts | {"suspects-1.txt": "tree\nnothing more"})
+    with pytest.raises(InputError, match=r"suspects-1\.txt"):
+        broken.rescore(examples[40])
+    with pytest.raises(InputError, match=r"suspects\.json"):
+        SuspectRanker.from_parts({name: text for name, text in parts.items() if name != "suspects-1.txt"})
+
+
 def test_an_incident_without_components_stays_as_it_is(ranker, history):
     example = history[0][0]
     empty = dataclasses.replace(example, ranking=dataclasses.replace(example.ranking, scored=()))

@@ -19,7 +19,7 @@ from hypocenter_workers.learn.habits import Habits
 from hypocenter_workers.learn.levels import Admission, admit
 from hypocenter_workers.learn.sign_logit import SignLogit
 from hypocenter_workers.learn.suspect_features import CORE, suspects_of
-from hypocenter_workers.learn.suspect_stages import LEVELS, LOCAL, PRIOR, Local, Stages
+from hypocenter_workers.learn.suspect_stages import BOOSTER, LEVELS, LOCAL, PRIOR, Local, Stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.suspect_stages import History
 
 FEWEST, MOST = 20, 3000
-STATE, BOOSTER = "suspects.json", "suspects-{}.txt"
+STATE = "suspects.json"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,11 @@ class SuspectRanker:
         return cls(let.level, stages, let.weights, elsewhere, len(history), let.comparisons)
 
     def chances(self, suspects: Suspects) -> Values:
-        """Return the probability of each suspect to be the root, in their order; what is missing from 1 is none."""
+        """Return the probability of each suspect to be the root, in their order; what is missing from 1 is none.
+
+        Not for the level "prior", whose probabilities are those of the unlearned ranking. Raises InputError when the
+        model's trees cannot be read.
+        """
         utility = self.stages.utilities(suspects) @ np.array(self.weights)
         return np.asarray(np.exp(log_chances(utility)) * (1.0 - self.elsewhere))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hypocenter_workers.learn.boosting import from_text, load_lightgbm, to_text
 from hypocenter_workers.learn.habits import Habits
 from hypocenter_workers.learn.sign_logit import MarkedHistory, SignLogit, chosen
 from hypocenter_workers.learn.suspect_features import log_odds
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 PRIOR, CORE, LOCAL = "prior", "core", "local"
 LEVELS = (PRIOR, CORE, LOCAL)
+BOOSTER = "suspects-{}.txt"
 ROUNDS = 150
 SEEDS = (1, 2, 3)
 FOLDS, FEWEST_FOLDS, MANY = 5, 2, 2000
@@ -82,7 +84,10 @@ class Stages:
         return cls(_boost(known, right, seeds), Local(habits, marked.fit()))
 
     def utilities(self, suspects: Suspects) -> Values:
-        """Return [component, part]: the prior's log-odds, what the trees say, and what the marks alone say."""
+        """Return [component, part]: the prior's log-odds, what the trees say, and what the marks alone say.
+
+        Raises InputError when the trees cannot be read.
+        """
         parts = [log_odds(suspects.prior)]
         known = suspects.core
         if self.local is not None:
@@ -99,9 +104,7 @@ class Stages:
 
     @cached_property
     def _loaded(self) -> tuple[Any, ...]:
-        from lightgbm import Booster
-
-        return tuple(Booster(model_str=text) for text in self.boosters)
+        return tuple(from_text(text, BOOSTER.format(number)) for number, text in enumerate(self.boosters))
 
 
 def _dealt(incidents: int) -> list[NDArray[np.intp]]:
@@ -112,8 +115,7 @@ def _dealt(incidents: int) -> list[NDArray[np.intp]]:
 
 
 def _boost(known: Sequence[Values], right: Values, seeds: Sequence[int]) -> tuple[str, ...]:
-    import lightgbm
-
+    lightgbm = load_lightgbm()
     data = lightgbm.Dataset(np.vstack(known), np.ceil(right), group=list(map(len, known)), free_raw_data=False)
     boosters = [lightgbm.train({**BOOSTING, "seed": seed}, data, ROUNDS) for seed in seeds]
-    return tuple(booster.model_to_string() for booster in boosters)
+    return tuple(map(to_text, boosters))
