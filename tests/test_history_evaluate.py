@@ -76,6 +76,15 @@ def test_an_incident_to_learn_from_is_not_asked_about(files, capsys):
     assert "incident i0 is among those to learn from too" in err
 
 
+def test_another_incident_of_the_same_id_is_another_one(files, tmp_path):
+    train, test = files
+    renamed = tmp_path / "renamed.jsonl"
+    lines = [json.loads(line) for line in test.read_text(encoding="utf-8").splitlines()]
+    text = "\n".join(json.dumps(one | {"case_id": f"i{number}"}) for number, one in enumerate(lines))
+    renamed.write_text(text, encoding="utf-8")
+    assert evaluate_history([train], [renamed]).tested[0].incidents == 20
+
+
 def test_every_test_file_is_measured_by_itself(files, tmp_path):
     train, test = files
     halves = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"]

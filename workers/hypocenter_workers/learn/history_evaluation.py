@@ -16,7 +16,7 @@ from hypocenter_workers.learn.training import read
 from hypocenter_workers.scoring import bootstrap_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
     from pathlib import Path
 
     from hypocenter_workers.learn.figures import Said
@@ -83,12 +83,15 @@ def evaluation_to_json(evaluation: HistoryEvaluation) -> dict[str, Any]:
 
 
 def _check_apart(learned_from: Sequence[Past], incidents: Sequence[Past], path: Path) -> None:
-    known = {(one.suspects.system, one.suspects.incident_id) for one in learned_from}
-    twice = [one for one in incidents if (one.suspects.system, one.suspects.incident_id) in known]
+    """Refuse an incident that was learned from; another one that only has its id is another one."""
+    known = {_identity(one) for one in learned_from}
+    twice = [one.suspects.incident_id for one in incidents if _identity(one) in known]
     if twice:
-        raise InputError(
-            f"{path}: incident {twice[0].suspects.incident_id} is among those to learn from too; test on others"
-        )
+        raise InputError(f"{path}: incident {twice[0]} is among those to learn from too; test on others")
+
+
+def _identity(past: Past) -> Hashable:
+    return past.suspects.system, past.suspects.incident_id, past.suspects.at, past.suspects.signs
 
 
 def _likeliest(said: Said) -> Said:
