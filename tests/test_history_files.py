@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hypocenter.errors import InputError, LimitError
 from hypocenter.history.findings import Findings
-from hypocenter.history.importing import read_history
+from hypocenter.history.importing import TOLD_EVERY, import_history, read_history
 from hypocenter.history.reading import Reading
 from hypocenter.readers.limits import Limits
+from hypocenter.stores.opening import open_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,3 +224,13 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "none.csv")
     with pytest.raises(InputError, match="is a folder"):
         read(tmp_path)
+
+
+def test_a_long_import_tells_how_far_it_is(tmp_path: Path) -> None:
+    rows = "".join(f"INC-{number},2026-01-31T12:00:00Z\n" for number in range(2 * TOLD_EVERY + 1))
+    told: list[str] = []
+    file = written(tmp_path, f"incident_id,started_at\n{rows}".encode())
+    with closing(open_records(str(tmp_path / "records.db"))) as records:
+        counts = import_history(file, Reading("csv"), records.history, Findings(), progress=told.append)
+    assert counts.new == 2 * TOLD_EVERY + 1
+    assert told == ["10,000 incidents read", "20,000 incidents read"]

@@ -12,7 +12,7 @@ from hypocenter.arguments import PATH, TIME, about_the_graph, about_the_records,
 from hypocenter.cli_history_source import opened_export
 from hypocenter.cli_history_store import opened_history
 from hypocenter.history.sources import SOURCES
-from hypocenter.terminal import visible
+from hypocenter.terminal import progress, visible
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -55,7 +55,7 @@ def import_(export: str, source: str, records: str | None, where: str | None, as
         graph = stack.enter_context(_graph(where))
         history = stack.enter_context(opened_history(records, dry_run=given["dry_run"]))
         try:
-            counts = import_history(path, reading, history, findings, **how)
+            counts = import_history(path, reading, history, findings, **how, progress=progress)
         except LeftOutError:
             _tell(_told(findings, graph, None, ""), as_json)
             raise

@@ -14,7 +14,7 @@ from hypocenter.history.sources import layout_of
 from hypocenter.history.text_files import opened_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from hypocenter.history.findings import Findings
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hypocenter.history.reading import Reading
     from hypocenter.history.row import BadRow, Row
     from hypocenter.history.text_files import TextFile
+
+
+TOLD_EVERY = 10_000
 
 
 class LeftOutError(InputError):
@@ -37,6 +40,7 @@ def import_history(
     *,
     skip_bad: bool = False,
     dry_run: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Counts:
     """Save the incidents of an export, in one transaction, and tell `findings` what was understood.
 
@@ -44,7 +48,7 @@ def import_history(
     incidents, unless `skip_bad`.
     """
     found = _as_attached(read_history(path, reading, findings), store)
-    counts = store.save_incidents(_whole(found, findings, skip_bad), dry_run=dry_run)
+    counts = store.save_incidents(_counted(_whole(found, findings, skip_bad), progress), dry_run=dry_run)
     if unused := reading.attachments.unused:
         findings.note(f"{len(unused):,} case folders belong to no incident of these, such as {unused[0]}")
     return counts
@@ -87,6 +91,13 @@ def _as_attached(incidents: Iterable[PastIncident], store: HistoryStore) -> Iter
     for incident in incidents:
         before = "" if incident.telemetry else attached.get((incident.source, incident.key), "")
         yield replace(incident, telemetry=before) if before else incident
+
+
+def _counted(incidents: Iterable[PastIncident], progress: Callable[[str], None]) -> Iterator[PastIncident]:
+    for number, incident in enumerate(incidents, start=1):
+        if number % TOLD_EVERY == 0:
+            progress(f"{number:,} incidents read")
+        yield incident
 
 
 def _whole(incidents: Iterable[PastIncident], findings: Findings, skip_bad: bool) -> Iterator[PastIncident]:
