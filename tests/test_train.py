@@ -187,6 +187,22 @@ def test_what_serves_and_cannot_be_read_any_more_stands_in_nobodys_way(history: 
     assert gate["against"] == "shop version 2"
 
 
+def test_features_of_incidents_since_training_are_compared_with_it(run: Run, model: Path, tmp_path: Path) -> None:
+    later, records = written(tmp_path, 6, seed=3), str(tmp_path / "records.db")
+    since = [
+        PastIncident(f"incident-{n}", "csv", str(n), started_at=NOON, root_components=("web",), telemetry=str(later))
+        for n in range(6)
+    ]
+    with closing(open_records(records)) as opened:
+        register(opened.models, "shop", read_model(model))
+        opened.history.save_incidents(since)
+    told = json.loads(run("models", "show", "shop", "--records", records, "--drift", "--json")[1])["drift"]
+    assert told["incidents"] == 6
+    assert {one["feature"] for one in told["features"]} == set(read_model(model).card.features)
+    assert all(one["stability"] >= 0 for one in told["features"])
+    assert told["reasons"] == []
+
+
 def test_what_does_not_serve_cannot_be_loaded(history: Path, tmp_path: Path) -> None:
     place = str(tmp_path / "records.db")
     with pytest.raises(InputError, match="there is no model shop"):

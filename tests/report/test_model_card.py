@@ -145,7 +145,7 @@ def test_matrices_of_any_size_are_told(count: int) -> None:
     types = tuple(f"a rather long name of type {number}" for number in range(count))
     matrix = Confusion(types, tuple(tuple(range(count)) for _ in types))
     page = render_model_card(ModelPage("shop", replace(CARD, confusion=matrix)))
-    assert ('class="confusion"' in page) == (count <= 14)
+    assert ('class="confusion"' in page) == (count <= 24)
     assert ('class="matrix"' in page) == (count <= 24)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hypocenter.model_card import Drift
-from hypocenter.report.confusion_svg import confusion_svg
+from hypocenter.report.confusion_svg import MOST_LARGE, confusion_svg
 from hypocenter.report.reliability_svg import reliability_svg
 from hypocenter.report.templates import filled
 from hypocenter.report.wording import listed, moment, percent, shorten
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 60
 MOST_TYPES = 24
-MOST_DRAWN = 14
 MOST_DRIFTED = 12
-FEW = 10
+FEW, MOST_NAMED = 10, 8
 MOVED, MOVED_FAR = 0.1, 0.25
 
 
@@ -78,7 +77,9 @@ def not_for(card: ModelCard) -> Iterator[str]:
         yield "Other installations: its figures are of the systems that it learned from."
     rare = [name for name, count in sorted(card.fault_types.items()) if count < FEW]
     if rare:
-        yield f"Telling apart faults that it saw fewer than {FEW} times: {listed([shorten(n, 30) for n in rare[:8]])}."
+        named = [shorten(name, 30) for name in rare[:MOST_NAMED]]
+        more = [f"{len(rare) - MOST_NAMED} others"] if len(rare) > MOST_NAMED else []
+        yield f"Telling apart faults that it saw fewer than {FEW} times: {listed([*named, *more])}."
 
 
 def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
@@ -118,8 +119,9 @@ def _confusion(card: ModelCard) -> dict[str, Any] | None:
         (shorten(name, LONGEST_NAME), [str(count) if count else "" for count in counts], place)
         for place, (name, counts) in enumerate(zip(matrix.fault_types, matrix.counts, strict=True))
     ]
-    drawn = confusion_svg(matrix) if len(matrix.fault_types) <= MOST_DRAWN else ""
-    return {"columns": [shorten(name, LONGEST_NAME) for name in matrix.fault_types], "rows": rows, "drawn": drawn}
+    columns = [shorten(name, LONGEST_NAME) for name in matrix.fault_types]
+    beside = len(columns) <= MOST_LARGE
+    return {"columns": columns, "rows": rows, "drawn": confusion_svg(matrix), "beside": beside}
 
 
 def _counted(counts: Mapping[str, int]) -> list[tuple[str, int]]:

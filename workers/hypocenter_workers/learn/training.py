@@ -122,7 +122,8 @@ def data_hash(incidents: Sequence[Past]) -> str:
 def _card(
     incidents: Sequence[Past], said: Sequence[Said], now: datetime, simulated: bool, gate: Gate, final: Fitted
 ) -> ModelCard:
-    times = [one.suspects.at for one in incidents if one.suspects.at]
+    # The time of a simulated incident says nothing.
+    times = [one.suspects.at for one in incidents if one.suspects.at and not simulated]
     kind = "simulated incidents" if simulated else "past incidents"
     return ModelCard(
         trained_on=f"{len(incidents):,} {kind}",
