@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -23,7 +24,7 @@ FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 scores = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
-def history(count, telling, *, dated=False, seed=3):
+def history(count, telling, *, dated=False, seed=3, systems=1):
     """Incidents and their roots; `telling` gives the alerts by which a root can be told."""
     rng = random.Random(seed)
     found, roots = [], []
@@ -34,7 +35,13 @@ def history(count, telling, *, dated=False, seed=3):
             Alert(rng.choice(SERVICES), rng.choice(["net_in", "fs_usage", "cpu"]), at, state="up") for _ in range(6)
         ]
         alerts = (*noise, *(Alert(c, name, at, state="down") for c, name in telling(root, number)))
-        case = Case(f"i{number}", "shop", alerts=alerts, components=tuple(map(Component, SERVICES)), started_at=at)
+        case = Case(
+            f"i{number}",
+            f"shop-{number % systems}",
+            alerts=alerts,
+            components=tuple(map(Component, SERVICES)),
+            started_at=at,
+        )
         found.append(suspects_of(example_of(case)))
         roots.append((root,))
     return found, roots
@@ -113,3 +120,18 @@ def test_what_held_once_and_no_longer_does_is_not_admitted():
     dated = admit(*history(80, changed, dated=True))
     assert dated.level == "prior"
     assert all(c.incidents == 48 for c in dated.comparisons), "the first two fifths are never asked about"
+
+
+def heap(root, _):
+    return [(root, "heap"), (root, "gc")]
+
+
+@pytest.mark.parametrize(("systems", "abroad"), [(1, False), (6, True)])
+def test_what_many_systems_have_in_common_may_serve_in_others(systems, abroad):
+    found, roots = history(90, heap, systems=systems)
+    ranker = SuspectRanker.fit_suspects(found, roots, "core")
+    elsewhere = replace(found[0], components=tuple(f"other-{c}" for c in found[0].components))
+    assert ranker.level == "core"
+    assert ranker.speaks_of(found[0])
+    assert ranker.speaks_of(elsewhere) is abroad
+    assert SuspectRanker.from_parts(ranker.to_parts()).speaks_of(elsewhere) is abroad

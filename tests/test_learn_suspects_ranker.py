@@ -96,6 +96,17 @@ def test_the_same_history_gives_the_same_model(history):
     assert one == other
 
 
+def test_incidents_of_another_system_are_left_as_they_are(ranker, history):
+    case, _ = incident(0, random.Random(1))
+    strange = tuple(
+        dataclasses.replace(alert, component=f"other-{alert.component}", peer=None) for alert in case.alerts
+    )
+    names = tuple(Component(f"other-{name}") for name in SERVICES)
+    example = example_of(dataclasses.replace(case, alerts=strange, components=names, dependencies=()))
+    assert ranker.rescore(example) is example.ranking
+    assert not ranker.speaks_of(suspects_of(example))
+
+
 def test_a_small_history_leaves_the_prior(history):
     examples, labels = history
     few = SuspectRanker.fit(examples[: FEWEST - 1], labels[: FEWEST - 1])

@@ -13,7 +13,7 @@ from hypocenter_workers.learn.incident_features import Counts
 from hypocenter_workers.learn.ranker import SuspectRanker
 from hypocenter_workers.learn.spread import core_of
 from hypocenter_workers.learn.stacking import cross_fitted
-from hypocenter_workers.learn.suspect_stages import CORE, LOCAL, PRIOR
+from hypocenter_workers.learn.suspect_stages import CORE, LOCAL
 from hypocenter_workers.learn.validation import folds
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def said_of(past: Past, fitted: Fitted) -> Said:
 
 def learned_chances(past: Past, ranker: SuspectRanker) -> Mapping[str, float]:
     """Return each suspect's probability of being the root: the learned one, or the unlearned where nothing was."""
-    if ranker.level == PRIOR or not past.suspects.components:
+    if not ranker.speaks_of(past.suspects):
         return past.prior
     return dict(zip(past.suspects.components, ranker.chances(past.suspects).tolist(), strict=True))
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 MOST_TRIED = 600
+# What held in fewer systems is not believed of another.
+FEWEST_SYSTEMS = 5
+ABROAD = "core in other systems"
 # The first guess is the trees alone, as sure as they are; the ridge says how many incidents' worth it weighs.
 _FIRST_GUESS = {CORE: (0.0, 1.0), LOCAL: (0.0, 1.0, 0.0)}
 _RIDGE = 1.0
@@ -34,11 +37,15 @@ _RIDGE = 1.0
 
 @dataclass(frozen=True)
 class Admission:
-    """The level that may serve, how what it says is joined, and the comparisons that decided."""
+    """The level that may serve, how what it says is joined, and the comparisons that decided.
+
+    `abroad` says whether it may serve in systems that it did not learn from.
+    """
 
     level: str
     weights: tuple[float, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    abroad: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,12 +72,22 @@ def admit(history: History, roots: Sequence[Roots], most: str = LOCAL) -> Admiss
         compared.append(comparison)
         if comparison.admitted and comparison.gain > gain:
             best, gain = Admission(level, _weights(tried, level)), comparison.gain
+    if best.level == CORE and len({suspects.system for suspects in history}) >= FEWEST_SYSTEMS:
+        compared.append(_compared_abroad(history, roots))
+        return Admission(CORE, best.weights, tuple(compared), compared[-1].admitted)
     return Admission(best.level, best.weights, tuple(compared))
+
+
+def _compared_abroad(history: History, roots: Sequence[Roots]) -> Comparison:
+    """Compare the core with the prior in systems that were left out whole."""
+    parts = folds([suspects.system for suspects in history], [None] * len(history), [""] * len(history), FOLDS)
+    tried = _try(history, roots, CORE, parts)
+    return compare((ABROAD, _reached(tried, CORE)), (PRIOR, _reached_by_prior(tried)))
 
 
 def ungated(history: History, roots: Sequence[Roots], most: str = LOCAL) -> Admission:
     """Let a level through without a comparison: to measure what the gate may keep from serving."""
-    return Admission(most, _weights(_try(history, roots, most, _folds(history)), most))
+    return Admission(most, _weights(_try(history, roots, most, _folds(history)), most), abroad=True)
 
 
 def _folds(history: History) -> list[Fold]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.suspect_stages import History
 
 FEWEST, MOST = 20, 3000
+# Names of pods change from day to day, and some names are everywhere.
+LEAST_KNOWN = 0.25
 STATE = "suspects.json"
 
 
@@ -41,7 +43,8 @@ class SuspectRanker:
     """Re-orders the suspects of an incident by what past incidents taught; at level "prior" it changes nothing.
 
     `weights` join what the parts of `stages` say; `elsewhere` is the probability that no suspect is the root;
-    `incidents` counts those it learned from, and `comparisons` are the gate's.
+    `incidents` counts those it learned from, `components` are all that were in them, and `comparisons` are the gate's.
+    Unless it may serve `abroad` it leaves incidents of systems that it does not know as they are.
     """
 
     level: str = PRIOR
@@ -50,6 +53,8 @@ class SuspectRanker:
     elsewhere: float = 0.0
     incidents: int = 0
     comparisons: tuple[Comparison, ...] = ()
+    abroad: bool = False
+    components: frozenset[str] = frozenset()
 
     @classmethod
     def fit(cls, examples: Sequence[Example], labels: Sequence[Label], most: str = LOCAL) -> SuspectRanker:
@@ -78,7 +83,15 @@ class SuspectRanker:
         let = gate(known, own, most)
         elsewhere = (len(history) - len(listed) + 1.0) / (len(history) + 2.0)
         stages = Stages.fit(known, own, let.level)
-        return cls(let.level, stages, let.weights, elsewhere, len(history), let.comparisons)
+        names = frozenset(name for suspects in known for name in suspects.components)
+        return cls(let.level, stages, let.weights, elsewhere, len(history), let.comparisons, let.abroad, names)
+
+    def speaks_of(self, suspects: Suspects) -> bool:
+        """Say whether an incident is of a system that it learned from, or it may serve in others too."""
+        if self.level == PRIOR or not suspects.components:
+            return False
+        known = sum(component in self.components for component in suspects.components)
+        return self.abroad or known >= LEAST_KNOWN * len(suspects.components)
 
     def chances(self, suspects: Suspects) -> Values:
         """Return the probability of each suspect to be the root, in their order; what is missing from 1 is none.
@@ -90,13 +103,15 @@ class SuspectRanker:
         return np.asarray(np.exp(log_chances(utility)) * (1.0 - self.elsewhere))
 
     def rescore(self, example: Example) -> Ranking:
-        """Return the ranking of the same components, their findings kept, in the learned order.
+        """Return the ranking of the same components, their findings kept, in the learned order where there is one.
 
         Each score is the one that `hypocenter_graph.calibration` reads as the learned probability.
         """
-        if self.level == PRIOR or not example.ranking.scored:
+        if self.level == PRIOR:
             return example.ranking
         suspects = suspects_of(example)
+        if not self.speaks_of(suspects):
+            return example.ranking
         scores = dict(zip(suspects.components, scores_of(example.ranking, self.chances(suspects)), strict=True))
         scored = (replace(one, score=scores[one.component]) for one in example.ranking.scored)
         # Sorting is stable: suspects that tie stay in the order of the unlearned ranking.
@@ -111,6 +126,8 @@ class SuspectRanker:
             "weights": list(self.weights),
             "elsewhere": self.elsewhere,
             "incidents": self.incidents,
+            "abroad": self.abroad,
+            "components": sorted(self.components),
             "gate": [asdict(comparison) for comparison in self.comparisons],
             "boosters": len(self.stages.boosters),
             "habits": local.habits.to_json() if local else None,
@@ -143,6 +160,8 @@ class SuspectRanker:
             float(state["elsewhere"]),
             int(state["incidents"]),
             tuple(Comparison(**stated) for stated in state["gate"]),
+            bool(state["abroad"]),
+            frozenset(map(str, state["components"])),
         )
 
 
