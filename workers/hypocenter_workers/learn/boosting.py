@@ -81,7 +81,7 @@ def grow(rows: Rows, number_of_classes: int, growth: Growth, *, seed: int, threa
         "seed": seed,
         "num_threads": threads,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "feature_pre_filter": False,
         "verbosity": -1,
     }

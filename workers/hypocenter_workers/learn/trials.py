@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.type_trees import Look, Settings, TypeTrees
 
 FOLDS = 5
-MOST_TRIED = 1000
+MOST_TRIED = 400
 FEWEST_TRIED = 20
 LEAST_CHANCE = 1e-4
 # One-sided 95 %: better by more than chance makes of it.
