@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_KEPT = 5000
 ROOT_WEIGHT = 3.0
+# A memory is written as text: what no comparison needs is not kept.
+DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,10 @@ def remember(looks: Sequence[Look], labels: Sequence[Label]) -> Memory:
     terms = [_terms(look) for look, _ in kept]
     columns = choose_columns(terms)
     share = np.asarray(columns.matrix(terms).astype(bool).sum(axis=0), np.float64).ravel() / max(1, len(terms))
-    rarity = np.log1p(1.0 / np.maximum(share, 1e-9))
-    return Memory(tuple(_past(*each) for each in kept), columns, rarity, _weighed(columns, rarity, terms))
+    rarity = np.round(np.log1p(1.0 / np.maximum(share, 1e-9)), DIGITS)
+    matrix = _weighed(columns, rarity, terms)
+    matrix.data = np.round(matrix.data, DIGITS)
+    return Memory(tuple(_past(*each) for each in kept), columns, rarity, matrix)
 
 
 def _past(look: Look, label: Label) -> PastIncident:
