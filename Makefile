@@ -15,7 +15,7 @@ BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-rank b
 	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual \
 	bench-calibration bench-history bench-learn
 
-.PHONY: help install demo test soak services check format bench gallery bench-docs peers rca-peers lock picture clean
+.PHONY: help install demo test soak services check format bench gallery bench-docs peers rca-peers cold-start lock picture clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ rca-peers: $(STAMP) ## Install the libraries that bench-rca-peers compares with,
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(VENV)/rca
 	@$(BIN)/uv pip sync --quiet --python $(VENV)/rca/bin/python --require-hashes locks/rca-peers.txt
 
+cold-start: $(STAMP) ## Train the model of simulated incidents that ships with the package; DATA names their folder (hours)
+	@$(BIN)/python benchmarks/cold_start.py $(DATA)
+
 lock: $(STAMP) ## Resolve the newest allowed dependencies into locks/
 	@$(COMPILE) pyproject.toml --output-file locks/runtime.txt
 	@$(COMPILE) pyproject.toml --group dev --constraint locks/runtime.txt --output-file locks/dev.txt
@@ -108,4 +111,4 @@ picture: demo ## Redraw the README's picture of the report (needs chromium)
 		--screenshot=docs/images/report.png "file://$(CURDIR)/report.html" 2>/dev/null
 
 clean: ## Remove everything that the other targets make
-	rm -rf $(VENV) .services demo-case gallery report.html .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .services .cold-start demo-case gallery report.html .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -14,7 +14,7 @@ from hypocenter.settings import read
 from hypocenter_workers.learn.boosting import can_load
 from hypocenter_workers.learn.fitting import Fitted
 from hypocenter_workers.learn.model_file import read_model
-from hypocenter_workers.learn.suspect_stages import PRIOR
+from hypocenter_workers.learn.suspect_features import suspects_of
 
 if TYPE_CHECKING:
     from hypocenter_graph.rank import Ranking
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.model_file import Model
 
 NONE = "none"
-COLD_START = Path(__file__).with_name("cold_start")
+COLD_START = Path(__file__).parent / "cold_start" / "simulated.model"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Served:
         """
         told = self._fitted.types.predict(example)
         similar = () if self.model.card.simulated else told.similar
-        re_ranked = self._fitted.ranker.level != PRIOR
+        re_ranked = self._fitted.ranker.speaks_of(suspects_of(example))
         if not told.chances:
             return LearnedOpinion(self.label, re_ranked)
         return LearnedOpinion(
@@ -87,7 +87,7 @@ def chosen(where: str | None = None) -> Served | None:
     if stated == NONE:
         return None
     if stated is None:
-        return load() if COLD_START.is_dir() and can_load() else None
+        return load() if can_load() else None
     path = Path(str(stated))
     return load(path) if path.exists() or path.name != str(stated) else load_served(str(stated))
 
