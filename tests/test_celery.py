@@ -18,6 +18,7 @@ from hypocenter_graph.claims import DependencyClaim, Discovered, Interval
 from hypocenter_graph.stores.neo4j import Connection, Neo4jStore
 from hypocenter_workers.app import create_app
 from hypocenter_workers.investigate import Options, investigate
+from hypocenter_workers.learn.serving import chosen
 from hypocenter_workers.messages import options_from_json
 
 if TYPE_CHECKING:
@@ -68,10 +69,12 @@ def test_a_worker_asks_the_graph_that_its_settings_name(
 @pytest.mark.redis
 def test_a_worker_gives_the_verdict_of_this_process(worker: Celery, demo: Path) -> None:
     sent = worker.send_task(TASK, [str(demo), {"precision": 0.4}])
-    here = investigate(next(read_cases(demo)), Options(precision=0.4))
+    here = investigate(next(read_cases(demo)), Options(precision=0.4), learned=chosen())
     there = investigation_from_json(sent.get(timeout=PATIENCE_S))
     assert there == here
     assert there.verdict.suspects
+    assert there.verdict.learned is not None
+    assert there.verdict.learned.model.endswith("simulated incidents")
 
 
 @pytest.mark.redis
