@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,11 +25,15 @@ class Columns:
 
     names: tuple[str, ...]
 
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {name: at for at, name in enumerate(self.names)}
+
     def matrix(self, rows: Sequence[Mapping[str, float]]) -> csr_matrix:
         """Return [row, column] in float32, sparse."""
         from scipy.sparse import csr_matrix
 
-        place = {name: at for at, name in enumerate(self.names)}
+        place = self._place
         values: list[float] = []
         where: list[int] = []
         ends = [0]

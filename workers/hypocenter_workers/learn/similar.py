@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.incident_features import Features
     from hypocenter_workers.learn.type_trees import Look
 
-MOST_KEPT = 5000
+MOST_KEPT = 2000
 ROOT_WEIGHT = 3.0
 # A memory is written as text: what no comparison needs is not kept.
 DIGITS = 4
@@ -63,13 +63,14 @@ class Memory:
     def likenesses(self, looks: Sequence[Look]) -> Floats:
         """Return [incident, past incident] similarities, 0 to 1."""
         asked = _weighed(self.columns, self.rarity, [_terms(look) for look in looks])
-        return np.asarray((asked @ self.matrix.T).toarray(), np.float64)
+        # This way round the many rows of the memory are not turned over for a few that ask.
+        return np.asarray((self.matrix @ asked.T.tocsr()).toarray().T, np.float64)
 
     def similar(self, incident_id: str, likenesses: Floats, most: int = 3) -> tuple[SimilarIncident, ...]:
-        """Return the past incidents that one resembles most by `likenesses`, itself left out, ties by id."""
-        found = zip(self.past, likenesses.tolist(), strict=True)
-        others = [SimilarIncident(p, s) for p, s in found if s > 0 and p.incident_id != incident_id]
-        return tuple(sorted(others, key=lambda o: (-o.similarity, o.past.incident_id))[:most])
+        """Return the past incidents that one resembles most by `likenesses`, but not itself."""
+        nearest = np.argsort(-likenesses, kind="stable")[: most + 1].tolist()
+        others = [at for at in nearest if likenesses[at] > 0 and self.past[at].incident_id != incident_id]
+        return tuple(SimilarIncident(self.past[at], float(likenesses[at])) for at in others[:most])
 
     def to_json(self) -> dict[str, Any]:
         """Return the memory as JSON holds it."""
@@ -104,7 +105,7 @@ def remember(looks: Sequence[Look], labels: Sequence[Label]) -> Memory:
     terms = [_terms(look) for look, _ in kept]
     columns = choose_columns(terms)
     share = np.asarray(columns.matrix(terms).astype(bool).sum(axis=0), np.float64).ravel() / max(1, len(terms))
-    rarity = np.round(np.log1p(1.0 / np.maximum(share, 1e-9)), DIGITS)
+    rarity = np.asarray(np.round(np.log1p(1.0 / np.maximum(share, 1e-9)), DIGITS), np.float64)
     matrix = _weighed(columns, rarity, terms)
     matrix.data = np.round(matrix.data, DIGITS)
     return Memory(tuple(_past(*each) for each in kept), columns, rarity, matrix)

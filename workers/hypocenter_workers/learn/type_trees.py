@@ -44,7 +44,7 @@ class Settings:
     """
 
     growth: Growth = field(default_factory=Growth)
-    balance: float = 0.25
+    balance: float = 0.5
     seed: int = 0
     threads: int = 1
 
