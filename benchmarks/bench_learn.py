@@ -52,7 +52,7 @@ NOTE = (
     "the order of the probability given to it. Unknown: all incidents of one type are left out of training. "
     "Calibration: of simulated incidents each shape of system is asked of a model of the others; of real ones each "
     "data set of a model of all others; the name-free core, and the gate left open. Curve: trained on the first so "
-    "many incidents of a random order, asked of the last two fifths; differences are paired, with their 95 % interval. "
+    "many incidents of three random orders, asked of the last two fifths of each; differences are paired. "
     "Transfer: the core learned from all other systems, the gate left open: where it is in place, what fewer than five "
     "systems taught serves in none but these, and incidents of others keep the unlearned order."
 )
@@ -122,17 +122,17 @@ def curve(arguments: argparse.Namespace) -> list[Row]:
     """How what was learned compares with the prior by how many incidents it was learned from."""
     found = []
     for name, known in _known_events(arguments).items():
-        for size in SIZES:
+        held = int(len(known) * HELD_SHARE)
+        for size in sorted({min(size, len(known) - held) for size in SIZES}):
             asked, told = [], []
             for repeat in range(REPEATS):
                 order = np.random.default_rng(repeat).permutation(len(known))
-                held = int(len(known) * HELD_SHARE)
                 learned = sorted(order[held:][:size].tolist())
                 ranker = SuspectRanker.fit_suspects(*split(known[at] for at in learned))
                 asked += [known[at] for at in order[:held]]
                 told += [_chances(ranker, known[at]) for at in order[:held]]
             rows = beside_prior("Learning curve", name, asked, told)
-            found += [replace_measure(line, f"{size} incidents, {line['measure']}") for line in rows[:2]]
+            found += [{**line, "measure": f"{size} incidents, {line['measure']}"} for line in rows[:2]]
     return found
 
 
@@ -197,11 +197,6 @@ PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "calibration": calibration,
     "time": duration,
 }
-
-
-def replace_measure(line: Row, measure: str) -> Row:
-    """Return a row under another measure."""
-    return {**line, "measure": measure}
 
 
 def _events(data: Path) -> list[tuple[str, list[Past]]]:

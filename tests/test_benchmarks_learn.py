@@ -83,7 +83,6 @@ def test_the_area_under_precision_and_recall(modules):
     assert tables.area(np.array([0.9, 0.8, 0.1]), np.array([0.0, 1.0, 0.0])) == 0.5
 
 
-@pytest.mark.skipif(not KEPT.exists(), reason="bench-learn was not run")
 def test_the_kept_curve_is_never_significantly_worse_than_the_prior():
     rows = json.loads(KEPT.read_text(encoding="utf-8"))["rows"]
     curve = [row for row in rows if row["part"] == "Learning curve"]
