@@ -34,7 +34,7 @@ def cross_fitted(
     """
     if ranker.level == PRIOR:
         return list(prior)
-    found: list[Mapping[str, float]] = [_chances(suspects, ranker) for suspects in history]
+    found: dict[int, Mapping[str, float]] = {}
     groups = [f"{suspects.system}/{suspects.incident_id}" for suspects in history]
     count = FOLDS if len(history) < MANY else 2
     for fold in folds(groups, [None] * len(history), ["/".join(own) for own in roots], count):
@@ -47,7 +47,7 @@ def cross_fitted(
         )
         for at in fold.held:
             found[at] = _chances(history[at], other) if other.level != PRIOR else prior[at]
-    return found
+    return [found[at] if at in found else _chances(own, ranker) for at, own in enumerate(history)]
 
 
 def _chances(suspects: Suspects, ranker: SuspectRanker) -> dict[str, float]:
