@@ -145,4 +145,3 @@ def _counts(marks: set[Mark]) -> Values:
     for mark in marks:
         counts[_group(mark)] += 1.0
     return counts
-
