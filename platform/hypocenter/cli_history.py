@@ -11,6 +11,7 @@ from hypocenter.arguments import PATH, about_the_records, in_json
 from hypocenter.cli_history_attach import attach
 from hypocenter.cli_history_evaluate import evaluate
 from hypocenter.cli_history_import import import_
+from hypocenter.cli_history_review import review
 from hypocenter.cli_history_store import kept_history, records_file
 from hypocenter.terminal import visible
 
@@ -29,6 +30,7 @@ def history() -> None:
 history.add_command(attach)
 history.add_command(import_)
 history.add_command(evaluate)
+history.add_command(review)
 
 
 @history.command("list")

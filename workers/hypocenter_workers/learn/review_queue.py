@@ -46,7 +46,7 @@ def review_queue(looks: Sequence[Look], chances: Sequence[Sequence[float]], most
     likeness = remember(looks, [Label()] * len(looks)).likenesses(looks)
     unsure = np.array([_unsureness(each) for each in chances])
     return tuple(
-        _to_review(looks[at].incident.incident_id, float(unsure[at]), int((likeness[at] >= ALIKE).sum()) - 1)
+        _to_review(looks[at].incident.incident_id, float(unsure[at]), int((np.delete(likeness[at], at) >= ALIKE).sum()))
         for at in _order(unsure * likeness.mean(axis=1), likeness, most)
     )
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from hypocenter.errors import InputError
 from hypocenter.model import FaultTypeChance, LearnedOpinion, SimilarIncident
 from hypocenter.settings import read
 from hypocenter_workers.learn.boosting import can_load
 from hypocenter_workers.learn.fitting import Fitted
+from hypocenter_workers.learn.incident_features import features_of
 from hypocenter_workers.learn.model_file import read_model
+from hypocenter_workers.learn.review_queue import ToReview, review_queue
 from hypocenter_workers.learn.suspect_features import suspects_of
+from hypocenter_workers.learn.type_trees import look_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hypocenter_graph.rank import Ranking
     from hypocenter_workers.learn.examples import Example
     from hypocenter_workers.learn.model_file import Model
@@ -63,6 +70,15 @@ class Served:
                 for one in similar
             ),
         )
+
+    def to_review(self, examples: Iterable[Example], most: int = 10) -> tuple[ToReview, ...]:
+        """Return which of these incidents would teach most if their label were known, first things first."""
+        seen = [features_of(replace(one, ranking=self.rescore(one))) for one in examples]
+        if not seen:
+            return ()
+        known, unknown = self._fitted.types.probabilities(seen)
+        chances = np.column_stack([known, unknown]).tolist()
+        return review_queue([look_at(one) for one in seen], chances, most)
 
     @cached_property
     def _fitted(self) -> Fitted:
