@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import beta
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,14 +69,3 @@ def bootstrap(
     found = np.array([measure(chances[pick], right[pick]) for pick in picks])
     low, high = np.quantile(found, [0.025, 0.975], axis=0)
     return list(zip(low.tolist(), high.tolist(), strict=True))
-
-
-def share_interval(right: int, of: int) -> tuple[float, float]:
-    """Return the exact 95 % interval of a share. Source: Clopper and Pearson, 1934.
-
-    >>> [round(end, 2) for end in share_interval(19, 20)]
-    [0.75, 1.0]
-    """
-    low = float(beta.ppf(0.025, right, of - right + 1)) if right else 0.0
-    high = float(beta.ppf(0.975, right + 1, of - right)) if right < of else 1.0
-    return low, high

@@ -16,11 +16,11 @@ from confidence_measures import (
     calibration_error,
     log_loss,
     recalibration,
-    share_interval,
 )
 
 from hypocenter_graph.calibration import least_for, shares
 from hypocenter_graph.candidates import limit_of, set_size
+from hypocenter_workers.scoring import share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

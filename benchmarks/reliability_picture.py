@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from confidence_measures import bins_of, share_interval
+from confidence_measures import bins_of
+
+from hypocenter_workers.scoring import share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -20,13 +20,13 @@ from hypocenter_workers.learn.drift import (
     bins_of,
     drift_of,
     feature_drift,
-    share_interval,
     since,
     stability,
 )
 from hypocenter_workers.learn.examples import Label
 from hypocenter_workers.learn.labels import latest, relabelled
 from hypocenter_workers.learn.spread import columns_of, spread_of
+from hypocenter_workers.scoring import share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -80,3 +80,18 @@ def bootstrap_interval(samples: Sequence[float], seed: int = 0, resamples: int =
     picks = np.random.default_rng(seed).integers(0, len(values), size=(resamples, len(values)))
     low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
+
+
+def share_interval(right: float, of: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a share; ties may have made `right` no whole number.
+
+    Source: Clopper and Pearson, The use of confidence or fiducial limits, 1934.
+
+    >>> [round(end, 2) for end in share_interval(19, 20)]
+    [0.75, 1.0]
+    """
+    from scipy.stats import beta
+
+    low = float(beta.ppf(0.025, right, of - right + 1)) if right else 0.0
+    high = float(beta.ppf(0.975, right + 1, of - right)) if right < of else 1.0
+    return low, high

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, chi2
+from scipy.stats import chi2
 
 from hypocenter.model_card import Accuracy, Drift, FeatureBins, FeatureDrift
 from hypocenter.stores.records import Says
 from hypocenter_workers.learn.labels import latest
+from hypocenter_workers.scoring import share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -68,17 +69,6 @@ def accuracy_by_month(opinions: Iterable[Opinion]) -> tuple[Accuracy, ...]:
             months[f"{opinion.at:%Y-%m}"].append(opinion.says is Says.RIGHT)
     counts = ((month, sum(right), len(right)) for month, right in sorted(months.items()))
     return tuple(Accuracy(month, right, judged, *share_interval(right, judged)) for month, right, judged in counts)
-
-
-def share_interval(right: int, of: int) -> tuple[float, float]:
-    """Return the exact 95 % interval of a share. Source: Clopper and Pearson, 1934.
-
-    >>> [round(end, 2) for end in share_interval(19, 20)]
-    [0.75, 1.0]
-    """
-    low = float(beta.ppf(0.025, right, of - right + 1)) if right else 0.0
-    high = float(beta.ppf(0.975, right + 1, of - right)) if right < of else 1.0
-    return low, high
 
 
 def drift_of(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hypocenter.model_card import Bin, Confusion, Figure
-from hypocenter_workers.scoring import bootstrap_interval, hits, ranking_of
+from hypocenter_workers.scoring import hits, ranking_of, share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -108,13 +108,13 @@ def _root_figures(said: Sequence[Said]) -> Iterator[Figure]:
     learned = np.array([hits(ranking_of(one.learned), one.roots) for one in said])
     prior = np.array([hits(ranking_of(one.prior), one.roots) for one in said])
     for name, place in CUTS.items():
-        low, high = bootstrap_interval(learned[:, place].tolist(), resamples=RESAMPLES)
+        low, high = share_interval(float(learned[:, place].sum()), len(said))
         yield Figure(
             name, float(learned[:, place].mean()), low, high, len(said), unlearned=float(prior[:, place].mean())
         )
     told = np.array([_first(one) for one in said if one.chances], dtype=float)
     if len(told):
-        yield _measured(f"calibration error, {ROOT}", len(told), _error_of(told))
+        yield _error_figure(f"calibration error, {ROOT}", told)
 
 
 def _type_figures(said: Sequence[Said]) -> Iterator[Figure]:
@@ -124,14 +124,23 @@ def _type_figures(said: Sequence[Said]) -> Iterator[Figure]:
     names = sorted({str(name) for pair in pairs for name in pair})
     true, told = _places(pairs, names)
     for place, name in enumerate(("fault type, weighted F1", "fault type, macro F1")):
-        yield _measured(name, len(said), partial(_f1, true, told, len(names), place))
+        yield _doubted(_measured(name, len(said), partial(_f1, true, told, len(names), place)), true == told)
     chances = np.array([_typed(one) for one in said if one.named in one.types], dtype=float)
     if len(chances):
-        yield _measured(f"calibration error, {FAULT_TYPE}", len(chances), _error_of(chances))
+        yield _error_figure(f"calibration error, {FAULT_TYPE}", chances)
 
 
 def _f1(true: Ints, told: Ints, size: int, which: int, at: Ints) -> float:
     return f1_scores(_counted(true[at], told[at], size))[which]
+
+
+def _error_figure(name: str, told: Floats) -> Figure:
+    """Return the calibration error; where all or nothing was right, its interval holds what the share may be."""
+    figure, right = _measured(name, len(told), _error_of(told)), told[:, 1]
+    if 0 < right.sum() < len(right):
+        return figure
+    furthest = max(abs(float(told[:, 0].mean()) - end) for end in share_interval(float(right.sum()), len(right)))
+    return replace(figure, high=max(figure.high, furthest))
 
 
 def _error_of(told: Floats) -> Measure:
@@ -144,6 +153,14 @@ def _measured(name: str, incidents: int, measure: Measure) -> Figure:
     found = [measure(draw.integers(0, incidents, incidents)) for _ in range(RESAMPLES)]
     low, high = np.quantile(found, [0.025, 0.975])
     return Figure(name, measure(np.arange(incidents)), float(low), float(high), incidents)
+
+
+def _doubted(figure: Figure, right: NDArray[np.bool_]) -> Figure:
+    """Widen the interval of a score where all incidents were told right, or none: resampling them shows no doubt."""
+    if right.any() and not right.all():
+        return figure
+    low, high = share_interval(float(right.sum()), len(right))
+    return replace(figure, low=min(figure.low, low), high=max(figure.high, high))
 
 
 def _first(said: Said) -> tuple[float, bool]:
