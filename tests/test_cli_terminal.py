@@ -44,7 +44,7 @@ def test_a_model_tells_the_type_of_fault_and_an_incident_that_looked_alike():
     chances = (FaultTypeChance("disk_stall", 0.8), FaultTypeChance("leak", 0.001))
     told = verdict_text(replace(NAMED, learned=LearnedOpinion("12 incidents", True, chances, 0.199, (), similar)))
     assert "past faults  disk stall 80%, unlike any 20% (learned from 12 incidents)" in told
-    assert "like INC-7, ended by: A new volume." in told
+    assert "like INC-7 (db, disk stall), ended by: A new volume." in told
     assert "INC-8" not in told
     assert "past faults" not in verdict_text(replace(NAMED, learned=LearnedOpinion("12 incidents")))
 

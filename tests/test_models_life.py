@@ -142,7 +142,9 @@ def test_the_commands_lead_a_model_through_its_life(run: Run, own: SqlRecords) -
     assert run("list") == (0, "no model is registered; train one with: hypocenter train HISTORY --register NAME\n", "")
     registered(own.models)
     registered(own.models, against(1))
-    assert run("promote", "shop", 1, "--by", "Ada") == (0, "shop version 1 is serving\n", "")
+    code, told, _ = run("promote", "shop", 1, "--by", "Ada")
+    assert (code, told.splitlines()[0]) == (0, "shop version 1 is serving")
+    assert "--model shop" in told
     assert run("promote", "shop", 2)[0] == 0
     assert run("rollback", "shop", "--reason", "it slowed") == (0, "shop version 1 is serving\n", "")
     first, second = run("list")[1].splitlines()

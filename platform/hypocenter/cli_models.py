@@ -61,6 +61,7 @@ def promote(name: str, version: int, by: str, force: bool, reason: str, records:
     with closing(open_records(records)) as opened:
         promoted(opened.models, event)
     _tell(event)
+    click.echo(visible(f"ask it with: hypocenter investigate CASE --model {name}, or HYPOCENTER_MODEL={name}"))
 
 
 @models.command()
@@ -80,6 +81,9 @@ def rollback(name: str, by: str, reason: str, records: str | None) -> None:
 
 def _tell(event: ModelEvent) -> None:
     click.echo(visible(f"{event.name} version {event.version} is serving"))
+    click.echo(
+        visible(f"ask it with: hypocenter investigate CASE --model {event.name}, or HYPOCENTER_MODEL={event.name}")
+    )
 
 
 def _record(model: ModelVersion) -> dict[str, object]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from hypocenter.model import LearnedOpinion, Suspect, Trial, Verdict
+    from hypocenter.model import LearnedOpinion, SimilarIncident, Suspect, Trial, Verdict
 
 EVIDENCE = 3
 OTHERS = 4
@@ -115,10 +115,14 @@ def _learned(told: LearnedOpinion | None) -> list[str]:
     likely = [one for one in told.fault_types[:OTHERS] if one.probability >= LEAST_TOLD]
     chances = [f"{one.fault_type.replace('_', ' ')} {one.probability:.0%}" for one in likely]
     chances += [f"unlike any {told.unknown:.0%}"] if told.unknown and told.unknown >= LEAST_TOLD else []
-    alike = [
-        f"like {one.incident_id}" + (f", ended by: {one.fixed_by}" if one.fixed_by else "") for one in told.similar[:1]
-    ]
+    alike = [_alike(one) for one in told.similar[:1]]
     return [f"{', '.join(chances)} (learned from {told.model})", *alike] if chances else alike
+
+
+def _alike(one: SimilarIncident) -> str:
+    known = ", ".join(filter(None, (*one.roots, one.fault_type)))
+    ended = f", ended by: {one.fixed_by}" if one.fixed_by else ""
+    return f"like {one.incident_id}{f' ({known})' if known else ''}{ended}"
 
 
 def _suspect(suspect: Suspect) -> str:

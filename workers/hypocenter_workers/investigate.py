@@ -113,14 +113,14 @@ def investigate(
     from past incidents may re-order the suspects, and says what type of fault it is. Raises InputError when the case
     holds nothing to look at, or when the target is unknown.
     """
-    found = _reordered(ranked(case, options, graph, resolved=resolved), case, options, learned)
+    found = _reordered(ranked(case, options, graph, resolved=resolved), case, learned)
     verdict = _verdict(case, found, options)
     verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *found.left_open))
     verdict = replace(verdict, suspects=_with_counterfactuals(verdict, found, _masked(case)))
     if learned is not None:
-        verdict = replace(verdict, learned=learned.opinion(_example(case, options, found.topology, found.ranking)))
+        verdict = replace(verdict, learned=learned.opinion(_example(case, found, found.topology, found.ranking)))
     if options.ladder:
-        verdict = replace(verdict, robustness=_robustness(found, verdict.suspects, _ranks(case, options, learned)))
+        verdict = replace(verdict, robustness=_robustness(found, verdict.suspects, _ranks(case, found, learned)))
     return Investigation(verdict, _charts(verdict, found, _masked(case)))
 
 
@@ -130,15 +130,16 @@ def _charts(verdict: Verdict, found: Ranked, neighbours: tuple[np.datetime64, ..
     return draw_charts(verdict, found.ranking, found.resolved, found.start, neighbours)
 
 
-def _reordered(found: Ranked, case: Case, options: Options, learned: Learned | None) -> Ranked:
+def _reordered(found: Ranked, case: Case, learned: Learned | None) -> Ranked:
     if learned is None:
         return found
-    ranking = learned.rescore(_example(case, options, found.topology, found.ranking))
+    ranking = learned.rescore(_example(case, found, found.topology, found.ranking))
     return replace(found, ranking=ranking, reordered=ranking is not found.ranking)
 
 
-def _example(case: Case, options: Options, topology: Topology, ranking: Ranking) -> Example:
-    return Example(case.case_id, case.system or case.dataset, options.at or case.started_at, case, topology, ranking)
+def _example(case: Case, found: Ranked, topology: Topology, ranking: Ranking) -> Example:
+    at = moment(found.start.at) if found.start else case.started_at
+    return Example(case.case_id, case.system or case.dataset, at, case, topology, ranking)
 
 
 def _with_counterfactuals(
@@ -179,14 +180,14 @@ def ranked(case: Case, options: Options, graph: KnownGraph | None = None, *, res
     return Ranked(resolved, start, moved, starts, topology, left_open, seen, context, ranking)
 
 
-def _ranks(case: Case, options: Options, learned: Learned | None) -> Callable[[Basis], Ranking]:
+def _ranks(case: Case, found: Ranked, learned: Learned | None) -> Callable[[Basis], Ranking]:
     """Return how a basis is ranked: as the verdict is, from no more than the basis holds."""
     if learned is None:
         return ranking_of
 
     def learned_order(basis: Basis) -> Ranking:
         seen = replace(case, alerts=basis.context.alerts)
-        return learned.rescore(_example(seen, options, basis.topology, ranking_of(basis)))
+        return learned.rescore(_example(seen, found, basis.topology, ranking_of(basis)))
 
     return learned_order
 

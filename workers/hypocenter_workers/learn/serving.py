@@ -29,19 +29,24 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.model_file import Model
 
 NONE = "none"
+KNOWN = ", this one among them"
 COLD_START = Path(__file__).parent / "cold_start" / "simulated.model"
 
 
 @dataclass(frozen=True)
 class Served:
-    """A model as `hypocenter_workers.learn.examples.Learned`; its parts are read when it is first asked."""
+    """A model as `hypocenter_workers.learn.examples.Learned`; its parts are read when it is first asked.
+
+    `name` is its file's, or what it is registered as, with the version.
+    """
 
     model: Model
+    name: str = ""
 
     @property
     def label(self) -> str:
-        """What it was learned from, as verdicts say it."""
-        return self.model.card.trained_on
+        """Which model it is and what it was learned from, as verdicts say it."""
+        return ": ".join(filter(None, (self.name, self.model.card.trained_on)))
 
     def rescore(self, example: Example) -> Ranking:
         """Return the ranking of an incident in the learned order; as it is where the model is not to order suspects."""
@@ -55,10 +60,11 @@ class Served:
         told = self._fitted.types.predict(example)
         similar = () if self.model.card.simulated else told.similar
         re_ranked = self._fitted.ranker.speaks_of(suspects_of(example))
+        label = self.label + (KNOWN if self._remembers(example) else "")
         if not told.chances:
-            return LearnedOpinion(self.label, re_ranked)
+            return LearnedOpinion(label, re_ranked)
         return LearnedOpinion(
-            model=self.label,
+            model=label,
             re_ranked=re_ranked,
             fault_types=tuple(FaultTypeChance(name, chance) for name, chance in told.chances),
             unknown=told.unknown,
@@ -70,6 +76,10 @@ class Served:
                 for one in similar
             ),
         )
+
+    def _remembers(self, example: Example) -> bool:
+        known = ((past.incident_id, past.system) for past in self._fitted.types.memory.past)
+        return not self.model.card.simulated and (example.incident_id, example.system) in known
 
     def to_review(self, examples: Iterable[Example], most: int = 10) -> tuple[ToReview, ...]:
         """Return which of these incidents would teach most if their label were known, first things first."""
@@ -90,7 +100,7 @@ def load(path: Path | None = None) -> Served:
 
     Raises InputError as `read_model` does.
     """
-    return Served(read_model(COLD_START if path is None else path))
+    return Served(read_model(COLD_START)) if path is None else Served(read_model(path), path.name)
 
 
 def chosen(where: str | None = None) -> Served | None:
@@ -118,4 +128,5 @@ def load_served(name: str, where: str | None = None) -> Served:
         if current is None:
             versions = registry.versions_of(records.models, name)
             raise InputError(f"no version of the model {name} serves; hypocenter models promote {name} {len(versions)}")
-        return Served(registry.load(records.models, name, current.version))
+        model = registry.load(records.models, name, current.version)
+    return Served(model, f"{name} version {current.version}")
