@@ -81,9 +81,6 @@ def rollback(name: str, by: str, reason: str, records: str | None) -> None:
 
 def _tell(event: ModelEvent) -> None:
     click.echo(visible(f"{event.name} version {event.version} is serving"))
-    click.echo(
-        visible(f"ask it with: hypocenter investigate CASE --model {event.name}, or HYPOCENTER_MODEL={event.name}")
-    )
 
 
 def _record(model: ModelVersion) -> dict[str, object]:
