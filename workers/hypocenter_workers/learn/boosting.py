@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypocenter.errors import InputError
+from hypocenter_workers.learn.part_checks import reading
+from hypocenter_workers.learn.tree_text import checked
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -114,11 +116,18 @@ def to_text(booster: lightgbm.Booster) -> str:
     return text
 
 
-def from_text(text: str, name: str) -> lightgbm.Booster:
-    """Read LightGBM's text format. Raises InputError naming the part when it is none."""
+def from_text(text: str, name: str, columns: int, outputs: int = 1) -> lightgbm.Booster:
+    """Read LightGBM's text format, of trees over so many columns that give so many outputs a row.
+
+    Raises InputError naming the part when it is none.
+    """
     module = load_lightgbm()
-    try:
-        booster: lightgbm.Booster = module.Booster(model_str=text)
-    except module.basic.LightGBMError as error:
-        raise InputError(f"{name}: is no model in LightGBM's text format: {error}") from error
+    with reading(name, "model in LightGBM's text format"):
+        sound = checked(text, columns, outputs)
+        try:
+            booster: lightgbm.Booster = module.Booster(model_str=sound)
+        except module.basic.LightGBMError as error:
+            raise ValueError(str(error)) from error
+        if (booster.num_feature(), booster.num_model_per_iteration()) != (columns, outputs):
+            raise ValueError("it is of other features or classes than it says")
     return booster

@@ -6,9 +6,11 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from hypocenter.stated import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +26,14 @@ class Columns:
     """The features that a model knows, in the order of its columns; what it does not know counts as absent."""
 
     names: tuple[str, ...]
+
+    @classmethod
+    def stated(cls, names: Any) -> Columns:
+        """Read the names of columns, each of which is there once. Raises ValueError."""
+        found = cls(texts(names))
+        if len(found._place) != len(found.names):
+            raise ValueError("a column is there twice")
+        return found
 
     @cached_property
     def _place(self) -> dict[str, int]:

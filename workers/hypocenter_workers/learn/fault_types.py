@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hypocenter.errors import InputError
+from hypocenter.stated import texts
 from hypocenter_workers.learn.contributions import reasons
 from hypocenter_workers.learn.incident_features import features_of
+from hypocenter_workers.learn.part_checks import reading
 from hypocenter_workers.learn.similar import Memory, memory_to_text, remember
 from hypocenter_workers.learn.trials import UNTRIED, Trials, try_out
 from hypocenter_workers.learn.type_trees import Settings, TypeTrees, grow_types, look_at
@@ -144,20 +146,25 @@ class FaultTypeModel:
     @classmethod
     def from_parts(cls, parts: Mapping[str, str]) -> FaultTypeModel:
         """Read what `to_parts` wrote. Raises InputError naming the part that is missing or damaged."""
-        try:
-            stated = json.loads(parts[MODEL])
-            if stated["version"] != VERSION:
-                raise InputError(
-                    f"{MODEL}: is of version {stated['version']}, this program reads {VERSION}; train anew"
-                )
+        with reading(MEMORY, "memory of past incidents"):
             memory = Memory.from_json(json.loads(parts[MEMORY]))
-            trials = Trials.from_json(stated["trials"])
-            classes = tuple(stated["classes"])
-            texts = {view: parts[f"fault_types_{view}.txt"] for view in stated["columns"]}
-            trees = TypeTrees.from_parts(classes, stated["columns"], texts) if texts else None
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{MODEL}: is no model of fault types: {error!r}; train it anew") from error
-        return cls(classes, memory, trees, trials)
+        with reading(MODEL, "model of fault types"):
+            return cls._read(json.loads(parts[MODEL]), memory, parts)
+
+    @classmethod
+    def _read(cls, stated: Mapping[str, Any], memory: Memory, parts: Mapping[str, str]) -> FaultTypeModel:
+        if stated["version"] != VERSION:
+            raise InputError(
+                f"{MODEL}: is of version {stated['version']!r:.20}, this program reads {VERSION}; train it again"
+            )
+        classes, columns = texts(stated["classes"]), stated["columns"]
+        if len(set(classes)) != len(classes) or bool(columns) != (len(classes) > 1):
+            raise ValueError("trees are there for two types or more, each of which is named once")
+        if columns and not memory.past:
+            raise ValueError("trees are there, and no past incident")
+        trials = Trials.from_json(stated["trials"])
+        views = {view: parts[f"fault_types_{view}.txt"] for view in columns}
+        return cls(classes, memory, TypeTrees.from_parts(classes, columns, views) if views else None, trials)
 
 
 __all__ = ["UNKNOWN", "Doubt", "FaultTypeModel", "FaultTypePrediction", "Settings"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hypocenter.stated import number, text, whole
 from hypocenter_workers.scoring import bootstrap_interval
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ class Comparison:
     gain: float
     low: float
     high: float
+
+    @classmethod
+    def from_json(cls, stated: dict[str, Any]) -> Comparison:
+        """Read what `dataclasses.asdict` made. Raises KeyError, TypeError or ValueError for anything else."""
+        gain, low, high = (number(stated[name]) for name in ("gain", "low", "high"))
+        names = text(stated["challenger"]), text(stated["champion"])
+        return cls(*names, whole(stated["incidents"]), gain, low, high)
 
     @property
     def admitted(self) -> bool:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hypocenter.stated import texts, whole, within
 from hypocenter_workers.learn.local_signs import ASKED, OWN_CALL, SERVED, UNFELT, Operations, marks_of
+from hypocenter_workers.learn.part_checks import MOST, finite
 from hypocenter_workers.learn.signs import LOG, METRIC, TRACE
 from hypocenter_workers.learn.suspect_features import places
 
@@ -120,14 +122,21 @@ class Habits:
 
     @classmethod
     def from_json(cls, stated: Mapping[str, Any]) -> Habits:
-        """Read what `to_json` wrote."""
-        return cls(
-            int(stated["incidents"]),
-            Operations(stated["server"]),
-            {c: {tuple(mark): int(n) for mark, n in by} for c, by in stated["borne"].items()},
-            {c: np.array(of) for c, of in stated["sums"].items()},
-            {c: np.array(of) for c, of in stated["squares"].items()},
+        """Read what `to_json` wrote. Raises KeyError, TypeError, ValueError or AttributeError for anything else."""
+        incidents = whole(stated["incidents"], 1)
+        sums, squares = (
+            {c: np.array(finite(of, len(GROUPS), 0.0, MOST**2)) for c, of in stated[name].items()}
+            for name in ("sums", "squares")
         )
+        borne = {c: dict(_times(mark, n, incidents) for mark, n in by) for c, by in stated["borne"].items()}
+        return cls(incidents, Operations.from_json(stated["server"]), borne, sums, squares)
+
+
+def _times(mark: Any, times: Any, incidents: int) -> tuple[Mark, int]:
+    """Read how often a mark was there: no more often than there were incidents."""
+    if not mark:
+        raise ValueError("a mark says nothing")
+    return texts(mark), int(within(whole(times), 0, incidents))
 
 
 def _missed(times: int, others: int) -> float:

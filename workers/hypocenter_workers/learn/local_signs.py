@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hypocenter.stated import text
 from hypocenter_workers.learn.signs import TRACE
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ class Operations:
     """Which component serves an operation, where all calls of it that name both ends say the same."""
 
     server: Mapping[str, str]
+
+    @classmethod
+    def from_json(cls, stated: dict[str, Any]) -> Operations:
+        """Read servers by operation. Raises AttributeError or ValueError for anything else."""
+        return cls({name: text(server) for name, server in stated.items()})
 
     @classmethod
     def learn(cls, incidents: Iterable[Sequence[Sign]]) -> Operations:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hypocenter.stated import texts, within
 from hypocenter_workers.learn.conditional_logit import fit_weights, log_chances
 from hypocenter_workers.learn.local_signs import Operations, marks_of
+from hypocenter_workers.learn.part_checks import MOST
 from hypocenter_workers.learn.signs import TRACE
 
 if TYPE_CHECKING:
@@ -46,8 +48,9 @@ class SignLogit:
 
     @classmethod
     def from_json(cls, stated: Mapping[str, Any]) -> SignLogit:
-        """Read what `to_json` wrote."""
-        return cls(Operations(stated["server"]), {tuple(key): float(weight) for key, weight in stated["weights"]})
+        """Read what `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        weights = {texts(key): within(weight, -MOST, MOST) for key, weight in stated["weights"]}
+        return cls(Operations.from_json(stated["server"]), weights)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hypocenter.stated import text, texts
 from hypocenter_workers.learn.columns import Columns, choose_columns
+from hypocenter_workers.learn.part_checks import finite, row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,9 @@ MOST_KEPT = 2000
 ROOT_WEIGHT = 3.0
 # A memory is written as text: what no comparison needs is not kept.
 DIGITS = 4
+_MOST_RARE = 100.0
+# Rows are of length 1 before their values are rounded.
+_LONGEST = 1.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +90,11 @@ class Memory:
 
     @classmethod
     def from_json(cls, stated: dict[str, Any]) -> Memory:
-        """Read what `to_json` wrote."""
-        from scipy.sparse import csr_matrix
-
-        columns = Columns(tuple(stated["columns"]))
-        parts = (
-            np.asarray(stated["values"], np.float64),
-            np.asarray(stated["places"], np.int32),
-            np.asarray(stated["ends"], np.int32),
-        )
-        past = tuple(PastIncident(**{**each, "roots": tuple(each["roots"])}) for each in stated["past"])
-        matrix = csr_matrix(parts, shape=(len(past), len(columns.names)))
-        return cls(past, columns, np.asarray(stated["rarity"], np.float64), matrix)
+        """Read what `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        columns = Columns.stated(stated["columns"])
+        past = tuple(_past_of(each) for each in stated["past"])
+        rarity = np.array(finite(stated["rarity"], len(columns.names), 0.0, _MOST_RARE))
+        return cls(past, columns, rarity, _matrix(stated, (len(past), len(columns.names))))
 
 
 def remember(looks: Sequence[Look], labels: Sequence[Label]) -> Memory:
@@ -116,6 +114,26 @@ def _past(look: Look, label: Label) -> PastIncident:
     began = incident.began.isoformat() if incident.began else ""
     fault_type = label.fault_type or ""
     return PastIncident(incident.incident_id, incident.system, began, fault_type, label.roots, label.fixed_by)
+
+
+def _past_of(stated: dict[str, Any]) -> PastIncident:
+    words = {name: text(value) for name, value in stated.items() if name != "roots"}
+    return PastIncident(**words, roots=texts(stated["roots"]))
+
+
+def _matrix(stated: dict[str, Any], shape: tuple[int, int]) -> csr_matrix:
+    """Return [incident, column]; scipy itself reads beyond its arrays where places or ends are wrong."""
+    from scipy.sparse import csr_matrix
+
+    values = row(stated["values"], "if").astype(np.float64)
+    if (np.abs(values) > _LONGEST).any():
+        raise ValueError("values of the memory are longer than 1")
+    parts = (values, row(stated["places"], "i"), row(stated["ends"], "i"))
+    matrix = csr_matrix(parts, shape=shape)
+    matrix.check_format(full_check=True)
+    if len(values) != matrix.indptr[-1] or (matrix.multiply(matrix).sum(axis=1) > _LONGEST).any():
+        raise ValueError("ends or values of the memory do not fit its incidents")
+    return csr_matrix((matrix.data, matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)), shape=shape)
 
 
 def _terms(look: Look) -> Features:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hypocenter_workers.learn.boosting import from_text, load_lightgbm, to_text
+from hypocenter_workers.learn.habits import NAMES as HABITS
 from hypocenter_workers.learn.habits import Habits
 from hypocenter_workers.learn.sign_logit import MarkedHistory, SignLogit, chosen
+from hypocenter_workers.learn.suspect_features import CORE as CORE_FEATURES
 from hypocenter_workers.learn.suspect_features import log_odds
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 PRIOR, CORE, LOCAL = "prior", "core", "local"
 LEVELS = (PRIOR, CORE, LOCAL)
+# How many parts of `Stages.utilities` a level joins by weights.
+WEIGHTS = {PRIOR: 0, CORE: 2, LOCAL: 3}
 BOOSTER = "suspects-{}.txt"
 ROUNDS = 150
 SEEDS = (1, 2, 3)
@@ -98,13 +102,19 @@ class Stages:
             parts.insert(1, self._boosted(known))
         return np.column_stack(parts)
 
+    def check(self) -> None:
+        """Read the trees. Raises InputError naming the part where they cannot be, or are of other features."""
+        for _ in self._loaded:
+            pass
+
     def _boosted(self, known: Values) -> Values:
         told = [booster.predict(known, raw_score=True, num_threads=1) for booster in self._loaded]
         return np.asarray(np.mean(told, axis=0))
 
     @cached_property
     def _loaded(self) -> tuple[Any, ...]:
-        return tuple(from_text(text, BOOSTER.format(number)) for number, text in enumerate(self.boosters))
+        columns = len(CORE_FEATURES) + (len(HABITS) + 1 if self.local else 0)
+        return tuple(from_text(text, BOOSTER.format(number), columns) for number, text in enumerate(self.boosters))
 
 
 def _dealt(incidents: int) -> list[NDArray[np.intp]]:

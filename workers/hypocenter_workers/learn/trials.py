@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hypocenter.stated import number, truth, whole, within
 from hypocenter_workers.learn.incident_features import is_local
 from hypocenter_workers.learn.similar import remember
 from hypocenter_workers.learn.type_trees import grow_types, look_at
@@ -31,6 +32,9 @@ FEWEST_TRIED = 20
 LEAST_CHANCE = 1e-4
 # One-sided 95 %: better by more than chance makes of it.
 SURELY = 1.64
+_MEASURED = ("gain", "gain_error", "accuracy", "log_loss", "brier", "error")
+# Beyond it the chances of many types come to 0.
+_SHARPEST = 20.0
 _TEMPERATURES = tuple(math.exp(k / 20) for k in range(-24, 25))
 
 
@@ -64,9 +68,11 @@ class Trials:
 
     @classmethod
     def from_json(cls, stated: dict[str, Any]) -> Trials:
-        """Read what `dataclasses.asdict` made."""
-        doubt = {**stated["doubt"], "weights": tuple(stated["doubt"]["weights"])}
-        return cls(**{**stated, "doubt": Doubt(**doubt)})
+        """Read what `dataclasses.asdict` made. Raises KeyError, TypeError or ValueError for anything else."""
+        sharpness = within(stated["sharpness"], 1 / _SHARPEST, _SHARPEST)
+        doubt = Doubt.from_json(stated["doubt"])
+        measured = (number(stated[name]) for name in _MEASURED)
+        return cls(sharpness, truth(stated["local"]), doubt, whole(stated["tried"]), *measured)
 
 
 UNTRIED = Trials()
@@ -207,12 +213,12 @@ def _try_hidden(
     ids = [look.incident.incident_id for look in labelled.looks]
     known: list[Floats] = []
     hidden: list[Floats] = []
-    for number, fold in enumerate(folds(ids, [None] * len(ids), labelled.types, count)):
-        learned = fold.learned[group[fold.learned] != number]
+    for at, fold in enumerate(folds(ids, [None] * len(ids), labelled.types, count)):
+        learned = fold.learned[group[fold.learned] != at]
         trees = labelled.grow(learned, settings, admitted)
         if trees is not None:
-            known.append(_signs(labelled, trees, learned, fold.held[group[fold.held] != number], sharpness))
-            hidden.append(_signs(labelled, trees, learned, np.flatnonzero(group == number), sharpness))
+            known.append(_signs(labelled, trees, learned, fold.held[group[fold.held] != at], sharpness))
+            hidden.append(_signs(labelled, trees, learned, np.flatnonzero(group == at), sharpness))
     return fit_doubt(np.vstack(known), np.vstack(hidden)) if known else UNMEASURED
 
 

@@ -111,9 +111,10 @@ class TypeTrees:
     def from_parts(
         cls, classes: Sequence[str], columns: Mapping[str, Sequence[str]], texts: Mapping[str, str]
     ) -> TypeTrees:
-        """Read what `to_parts` wrote. Raises InputError when a text is no model."""
+        """Read what `to_parts` wrote. Raises InputError when a text is no model of these."""
         expected, rooted = (
-            View(Columns(tuple(columns[view])), from_text(texts[view], view)) for view in (EXPECTED, ROOTED)
+            View(known, from_text(texts[view], f"fault_types_{view}.txt", len(known.names), len(classes)))
+            for view, known in ((view, Columns.stated(columns[view])) for view in (EXPECTED, ROOTED))
         )
         return cls(tuple(classes), expected, rooted)
 

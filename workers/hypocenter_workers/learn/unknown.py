@@ -7,9 +7,12 @@ groups as there are folds, and each fold's trees meet neither its incidents nor 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from hypocenter.stated import number, within
+from hypocenter_workers.learn.part_checks import finite
 
 if TYPE_CHECKING:
     from hypocenter_workers.learn.boosting import Floats
@@ -20,6 +23,7 @@ FALSE_ALARMS = 0.05
 FEWEST = 10
 _RIDGE = 1.0
 _STEPS = 25
+_SIGNS = 3
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,13 @@ class Doubt:
         weights = np.asarray(self.weights)
         exponents = np.clip(signs @ weights[1:] + weights[0], -50, 50)
         return np.asarray(1.0 / (1.0 + np.exp(-exponents)), np.float64)
+
+    @classmethod
+    def from_json(cls, stated: dict[str, Any]) -> Doubt:
+        """Read what `dataclasses.asdict` made. Raises KeyError, TypeError or ValueError for anything else."""
+        weights = finite(stated["weights"], 1 + _SIGNS)
+        measured = {name: number(value) for name, value in stated.items() if name not in ("weights", "limit")}
+        return cls(weights, within(stated["limit"], 0.0, 1.0), **measured)
 
 
 UNMEASURED = Doubt((-2.2, -0.5, 0.3, -1.0), 0.5)
