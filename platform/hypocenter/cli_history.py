@@ -12,6 +12,7 @@ from hypocenter.cli_history_attach import attach
 from hypocenter.cli_history_evaluate import evaluate
 from hypocenter.cli_history_import import import_
 from hypocenter.cli_history_review import review
+from hypocenter.cli_history_show import show
 from hypocenter.cli_history_store import kept_history, records_file
 from hypocenter.terminal import visible
 
@@ -31,6 +32,7 @@ history.add_command(attach)
 history.add_command(import_)
 history.add_command(evaluate)
 history.add_command(review)
+history.add_command(show)
 
 
 @history.command("list")
@@ -45,6 +47,8 @@ def list_(records: str | None, as_json: bool, most: int, component: str | None) 
     with kept_history(records) as kept:
         found = (each for each in kept.incidents() if component is None or component in _components(each))
         latest = deque(found, maxlen=most)
+    if not latest and not as_json:
+        click.echo(visible(_hint(component)))
     for incident in reversed(latest):
         click.echo(_json(incident) if as_json else visible(_line(incident)))
 
@@ -81,6 +85,12 @@ def _json(incident: PastIncident) -> str:
 
 def _components(incident: PastIncident) -> Iterable[str]:
     return (*incident.root_components, incident.symptom_component)
+
+
+def _hint(component: str | None) -> str:
+    if component is not None:
+        return f"no incident that is kept has {component} as its root or symptom"
+    return "no incident is kept; fill the history with: hypocenter history import FILE --from TOOL"
 
 
 def _line(incident: PastIncident) -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from hypocenter.history.layout import OURS
 from hypocenter.history.past_incident import PastIncident
 from hypocenter.history.row import BadRow, canonical
 from hypocenter.history.times import read_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from hypocenter.history.findings import Findings
     from hypocenter.history.layout import Layout
     from hypocenter.history.reading import Reading
     from hypocenter.history.row import Row
+
+    # An incident, and those of its fields (and names of labels, as `labels:NAME`) that its row does not speak of.
+    Told = tuple[PastIncident, frozenset[str]]
 
 LONGEST_ID = 200
 LONGEST_NAME = 500
@@ -44,23 +48,30 @@ class Builder:
         self._fields = self._layout.canonical_fields()
         self._labels = [(name, canonical(theirs)) for name, theirs in layout.labels]
         self._used = {name for names in self._fields.values() for name in names} | {name for _, name in self._labels}
+        self._said_by = _said_by(self._fields, self._labels)
         self._reading, self._mapping, self._findings = reading, reading.mapping, findings
 
-    def incidents(self, rows: Iterable[Row | BadRow]) -> Iterator[PastIncident]:
-        """Yield the incidents of the rows that make one; the others are counted in the findings."""
+    def incidents(self, rows: Iterable[Row | BadRow]) -> Iterator[Told]:
+        """Yield the incidents of the rows that make one, each with what its row does not speak of.
+
+        The others are counted in the findings.
+        """
         for row in rows:
             self._findings.rows += 1
             if isinstance(row, BadRow):
                 self._findings.problem(row.line, "row", row.reason, row.value, fatal=True)
                 continue
-            self._findings.unused.update(name for name in row.fields if name not in self._used)
+            self._findings.unused.update(name for name, texts in row.fields.items() if texts and name not in self._used)
             try:
                 incident = self._incident(row)
             except NoIncidentError as error:
                 self._findings.problem(row.line, error.place, error.reason, error.text, fatal=True)
                 continue
             self._count(incident, row.line)
-            yield incident
+            yield (
+                incident,
+                frozenset(ours for ours, theirs in self._said_by.items() if not any(map(row.speaks_of, theirs))),
+            )
 
     def _incident(self, row: Row) -> PastIncident:
         incident_id = self._one(row, "incident_id") or self._one(row, "key")
@@ -198,7 +209,17 @@ class Builder:
 _NO_TIME = "not a time that is understood"
 # What ServiceNow (sys_id), Opsgenie and others call a component by where its name was not exported.
 _OPAQUE = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FIELD_OF = {"root_component": "root_components"}
 _COUNTED = tuple(PastIncident.__dataclass_fields__)
+
+
+def _said_by(fields: Mapping[str, Sequence[str]], labels: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the fields of the tool that fill each field of an incident, and each name of a label, "" for bare ones."""
+    found = {_FIELD_OF.get(ours, ours): list(fields.get(ours, ())) for ours in OURS if ours not in _IDS}
+    found["labels:"] = found.pop("labels")
+    for name, theirs in labels:
+        found.setdefault(f"labels:{name}", []).append(theirs)
+    return found
 
 
 def _is_unicode(text: str) -> bool:

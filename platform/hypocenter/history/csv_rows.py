@@ -64,6 +64,7 @@ def _row(line: int, columns: Sequence[str], cells: list[str]) -> Row | BadRow:
         return BadRow(line, f"more or fewer cells than the {len(columns)} of the header", str(len(cells)))
     fields: dict[str, list[str]] = {}
     for name, cell in zip(columns, cells, strict=False):
+        texts = fields.setdefault(name, [])
         if cell and (cell := cell.strip()):
-            fields.setdefault(name, []).append(cell)
+            texts.append(cell)
     return Row(line, fields)

@@ -39,14 +39,15 @@ class Findings:
     """Counts of one import, filled while rows pass; sizes are bounded whatever the file holds.
 
     `unit` is what is counted from the beginning of the export, to say where something is: a `line` or a `record`.
-    `filled` counts incidents by our field, `unused` rows by their field, `fault_types` and `components` incidents by
-    value.
+    `filled` counts incidents by our field, `kept` those in which a field stays as it was known, `unused` rows by their
+    field, `fault_types` and `components` incidents by value.
     """
 
     unit: str = "line"
     rows: int = 0
     understood: int = 0
     filled: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
     unused: Counter[str] = field(default_factory=Counter)
     fault_types: Counter[str] = field(default_factory=Counter)
     components: Counter[str] = field(default_factory=Counter)

@@ -26,18 +26,23 @@ def prepare(record: dict[str, Any], where: str) -> dict[str, Any]:
     """Return an incident of a labelled file, which holds its alerts too, as one of an export; an export's as it is."""
     if "events" not in record and "case_id" not in record:
         return record
-    known = {name: record.get(name) for name in ("system", "fault_type")}
     labels = [f"{name}:{record[name]}" for name in _LABELS if record.get(name)]
-    return {
-        **known,
-        "incident_id": record.get("case_id"),
-        "key": _key(record),
-        "started_at": record.get("inject_time"),
-        "resolved_at": record.get("end_time"),
-        "root_component": record.get("root_entity"),
-        "labels": labels,
-        "telemetry": str(Path(where).resolve()) if "events" in record else None,
-    }
+    return _stated(
+        incident_id=record.get("case_id"),
+        key=_key(record),
+        system=record.get("system"),
+        started_at=record.get("inject_time"),
+        resolved_at=record.get("end_time"),
+        root_component=record.get("root_entity"),
+        fault_type=record.get("fault_type"),
+        labels=labels,
+        telemetry=str(Path(where).resolve()) if "events" in record else None,
+    )
+
+
+def _stated(**known: Any) -> dict[str, Any]:
+    """Return what is known: a case does not speak of the rest."""
+    return {name: value for name, value in known.items() if value}
 
 
 def _key(record: dict[str, Any]) -> str:
@@ -60,17 +65,18 @@ def folder_rows(folder: Path, names: Names, limits: Limits) -> Iterator[Row | Ba
 
 def _incident(case: Path, limits: Limits) -> dict[str, Any]:
     stated, truth = (_object(case / name, limits) for name in ("case.json", "truth.json"))
-    return {
-        "incident_id": stated.get("case_id"),
-        "key": _key(stated),
-        "system": stated.get("system"),
-        "started_at": stated.get("started_at"),
-        "root_component": [truth.get("root_component"), truth.get("root_components")],
-        "fault_type": truth.get("fault_type"),
-        "change": truth.get("root_change"),
-        "labels": [f"root_metric:{truth['root_metric']}"] if truth.get("root_metric") else [],
-        "telemetry": str(case.resolve()),
-    }
+    roots = (truth.get("root_component"), truth.get("root_components"))
+    return _stated(
+        incident_id=stated.get("case_id"),
+        key=_key(stated),
+        system=stated.get("system"),
+        started_at=stated.get("started_at"),
+        root_component=list(filter(None, roots)),
+        fault_type=truth.get("fault_type"),
+        change=truth.get("root_change"),
+        labels=[f"root_metric:{truth['root_metric']}"] if truth.get("root_metric") else [],
+        telemetry=str(case.resolve()),
+    )
 
 
 def _object(path: Path, limits: Limits) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
@@ -10,6 +9,7 @@ from hypocenter.history.building import Builder
 from hypocenter.history.csv_rows import csv_rows
 from hypocenter.history.hypocenter import folder_rows
 from hypocenter.history.json_rows import json_rows
+from hypocenter.history.keeping import with_what_is_kept
 from hypocenter.history.sources import layout_of
 from hypocenter.history.text_files import opened_text
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from hypocenter.history.building import Told
     from hypocenter.history.findings import Findings
     from hypocenter.history.layout import Layout
     from hypocenter.history.past_incident import Counts, HistoryStore, PastIncident
@@ -47,7 +48,8 @@ def import_history(
     Raises InputError, and saves nothing, when the file breaks off or is of another kind; LeftOutError when rows are no
     incidents, unless `skip_bad`.
     """
-    found = _as_attached(read_history(path, reading, findings), store)
+    label_names = frozenset(name for name, _ in layout_of(reading.source).labels)
+    found = with_what_is_kept(_read(path, reading, findings), store, label_names, findings)
     counts = store.save_incidents(_counted(_whole(found, findings, skip_bad), progress), dry_run=dry_run)
     if unused := reading.attachments.unused:
         findings.note(f"{len(unused):,} case folders belong to no incident of these, such as {unused[0]}")
@@ -56,6 +58,10 @@ def import_history(
 
 def read_history(path: Path, reading: Reading, findings: Findings) -> Iterator[PastIncident]:
     """Yield the incidents of one file as they are read; raises InputError as `import_history` does."""
+    return (incident for incident, _ in _read(path, reading, findings))
+
+
+def _read(path: Path, reading: Reading, findings: Findings) -> Iterator[Told]:
     before = findings.rows
     layout = layout_of(reading.source)
     yield from Builder(layout, reading, findings).incidents(_rows_in(path, reading, layout, findings))
@@ -83,14 +89,6 @@ def _rows(text: TextFile, layout: Layout, findings: Findings) -> Iterator[Row | 
     if start.startswith(("{", "[")):
         return json_rows(text, findings.names, layout.lists, layout.prepare, findings.count_records)
     return csv_rows(text, findings.names, findings.note)
-
-
-def _as_attached(incidents: Iterable[PastIncident], store: HistoryStore) -> Iterator[PastIncident]:
-    """Keep what telemetry was attached to an incident before, where an export, as most, knows nothing of any."""
-    attached = {(each.source, each.key): each.telemetry for each in store.incidents() if each.telemetry}
-    for incident in incidents:
-        before = "" if incident.telemetry else attached.get((incident.source, incident.key), "")
-        yield replace(incident, telemetry=before) if before else incident
 
 
 def _counted(incidents: Iterable[PastIncident], progress: Callable[[str], None]) -> Iterator[PastIncident]:

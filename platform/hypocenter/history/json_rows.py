@@ -108,13 +108,14 @@ def _line_value(text: TextFile, number: int, line: str) -> Any:
 
 
 def flat(record: Record, names: Names) -> dict[str, list[str]]:
-    """Return the texts in a record by the dotted path to them; lists add theirs up, what is empty is left out.
+    """Return the texts in a record by the dotted path to them; lists add theirs up, what is empty has none.
 
-    What lies deeper than `DEEPEST` objects is not looked at. Raises ValueError for more than `MOST_TEXTS` texts.
+    An object without fields is not there at all. What lies deeper than `DEEPEST` objects is not looked at. Raises
+    ValueError for more than `MOST_TEXTS` texts.
 
     >>> from hypocenter.history.row import Names
-    >>> flat({"service": {"summary": "Shop"}, "tags": ["a", 2, None]}, Names())
-    {'service.summary': ['Shop'], 'tags': ['a', '2']}
+    >>> flat({"service": {"summary": "Shop"}, "tags": ["a", 2, None], "notes": None}, Names())
+    {'service.summary': ['Shop'], 'tags': ['a', '2'], 'notes': []}
     """
     found: dict[str, list[str]] = {}
     waiting: list[tuple[str, Any, int]] = [("", record, 0)]
@@ -124,17 +125,18 @@ def flat(record: Record, names: Names) -> dict[str, list[str]]:
         if isinstance(value, dict) and depth < DEEPEST:
             inner = [(f"{path}.{key}" if path else str(key), each, depth + 1) for key, each in value.items()]
             waiting += reversed(inner)
-        elif isinstance(value, list) and depth < DEEPEST:
+        elif value and isinstance(value, list) and depth < DEEPEST:
             waiting += [(path, each, depth + 1) for each in reversed(value)]
-        elif text := _text(value):
-            found.setdefault(names(path), []).append(text)
+        else:
+            found.setdefault(names(path), []).extend(_texts(value))
             left -= 1
             if not left:
                 raise ValueError(f"more than {MOST_TEXTS:,} texts in one incident")
     return found
 
 
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value).strip() if isinstance(value, (str, int, float)) else ""
+def _texts(value: object) -> list[str]:
+    if not isinstance(value, (str, int, float)):
+        return []
+    text = str(value).lower() if isinstance(value, bool) else str(value).strip()
+    return [text] if text else []

@@ -23,7 +23,8 @@ def prepare(record: dict[str, Any], _where: str) -> dict[str, Any]:
         custom = {
             str(each["name"]): each.get("value") for each in custom if isinstance(each, dict) and each.get("name")
         }
-    return {**record, "resolved_at": ended, "custom_fields": custom}
+    known = {"resolved_at": ended, "custom_fields": custom}
+    return {**record, **{name: value for name, value in known.items() if value is not None}}
 
 
 LAYOUT = Layout(

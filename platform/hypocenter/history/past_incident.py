@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
 
@@ -61,6 +61,9 @@ class HistoryStore(Protocol):
 
     def incidents(self) -> Iterator[PastIncident]:
         """Yield the current version of every incident, by `started_at` (None first), then `source` and `key`."""
+
+    def current(self, names: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], PastIncident]:
+        """Return the current version of those of a few hundred incidents that are kept, by `source` and `key`."""
 
     def older_versions(self, source: str, key: str) -> Sequence[PastIncident]:
         """Return what was current before, oldest first; () for an incident that never changed or is not kept."""

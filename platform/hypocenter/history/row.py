@@ -15,13 +15,28 @@ MOST_NAMES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is written of one incident: texts by the canonical name of their field, empty ones left out.
+    """What is written of one incident: texts by the canonical name of their field, none for one that is empty.
 
     `line` counts from 1: lines of a table or of JSON lines, records of a JSON document.
     """
 
     line: int
     fields: Mapping[str, Sequence[str]]
+
+    def speaks_of(self, name: str) -> bool:
+        """Whether a field is there, filled or empty, or is inside one that is empty.
+
+        >>> row = Row(1, {"service": [], "urgency": ["high"]})
+        >>> row.speaks_of("service.summary"), row.speaks_of("urgency"), row.speaks_of("resolve_note")
+        (True, True, False)
+        """
+        while name not in self.fields:
+            name, dot, _ = name.rpartition(".")
+            if not dot:
+                return False
+            if self.fields.get(name):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

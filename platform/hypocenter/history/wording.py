@@ -21,6 +21,7 @@ def findings_rows(findings: Findings) -> Iterator[tuple[str, str]]:
     yield "known", _filled(findings)
     yield from _under("left out", [_problem(each, findings.unit) for each in findings.problems if each.fatal])
     yield from _under("unclear", [_problem(each, findings.unit) for each in findings.problems if not each.fatal])
+    yield from _under("kept", _kept(findings))
     yield from _under("fault types", _most(findings.fault_types))
     yield from _under("not used", _most_unused(findings))
     yield from _under("note", findings.notes)
@@ -34,6 +35,7 @@ def findings_to_json(findings: Findings) -> dict[str, Any]:
         "incidents": findings.understood,
         "left_out": findings.left_out,
         "filled": dict(findings.filled),
+        "kept": dict(sorted(findings.kept.items())),
         "problems": [asdict(each) for each in findings.problems],
         "fault_types": dict(findings.fault_types.most_common()),
         "components": dict(findings.components.most_common()),
@@ -66,6 +68,11 @@ def _most_unused(findings: Findings) -> list[str]:
 def _filled(findings: Findings) -> str:
     counts = {name: findings.filled["root_components" if name == "root_component" else name] for name in _LABELLED}
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _kept(findings: Findings) -> list[str]:
+    counts = ", ".join(f"{name} {count:,}" for name, count in sorted(findings.kept.items()))
+    return [f"{counts} (as known before: this export does not speak of them)"] if counts else []
 
 
 def _under(heading: str, lines: list[str]) -> Iterator[tuple[str, str]]:

@@ -52,6 +52,12 @@ class SqlHistory:
             for text in connection.execution_options(yield_per=CHUNK).execute(ordered).scalars():
                 yield from_text(PastIncident, text)
 
+    def current(self, names: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], PastIncident]:
+        """Return the current version of those of a few hundred incidents that are kept, by `source` and `key`."""
+        with self._database.reading() as connection:
+            found = self._current(connection, [_identity(source, key) for source, key in names])
+        return {(incident.source, incident.key): incident for _, incident in found.values()}
+
     def older_versions(self, source: str, key: str) -> Sequence[PastIncident]:
         """Return what was current before, oldest first; () for an incident that never changed or is not kept."""
         mine = and_(T.c.tenant == self._tenant, T.c.identity == _identity(source, key), ~T.c.is_current)
