@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from hypocenter.errors import InputError
+from hypocenter.stated import number, text, texts, truth, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -151,57 +152,83 @@ def _field(name: str, reader: Callable[[Any], Any], record: Mapping[str, Any]) -
 
 
 def _time(value: Any) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
+    return None if value is None else _zoned(value)
+
+
+def _zoned(value: Any) -> datetime:
+    time = datetime.fromisoformat(text(value))
+    if time.tzinfo is None:
+        raise ValueError(f"{value!r:.40} does not say its time zone")
+    return time
 
 
 def _numbers(value: Any) -> tuple[float, ...]:
-    return tuple(map(float, value))
+    return tuple(map(number, value))
 
 
 def _counts(value: Any) -> dict[str, int]:
-    return {str(name): int(count) for name, count in value.items()}
+    return {name: whole(count) for name, count in value.items()}
 
 
-def _figures(value: Any) -> tuple[Figure, ...]:
-    return tuple(Figure(**figure) for figure in value)
+def _figure(value: Any) -> Figure:
+    middle, low, high = (number(value[name]) for name in ("value", "low", "high"))
+    unlearned = value.get("unlearned")
+    return Figure(
+        text(value["name"]),
+        middle,
+        low,
+        high,
+        whole(value["incidents"]),
+        None if unlearned is None else number(unlearned),
+    )
+
+
+def _bin(value: Any) -> Bin:
+    return Bin(number(value["said"]), number(value["right"]), whole(value["incidents"]))
 
 
 def _bins(value: Any) -> dict[str, tuple[Bin, ...]]:
-    return {str(name): tuple(Bin(**one) for one in bins) for name, bins in value.items()}
+    return {name: tuple(map(_bin, bins)) for name, bins in value.items()}
+
+
+def _gate(value: Any) -> Gate | None:
+    if value is None:
+        return None
+    return Gate(truth(value["admitted"]), text(value["reason"]), text(value.get("against", "")))
 
 
 def _confusion(value: Any) -> Confusion | None:
     if value is None:
         return None
-    counts = tuple(tuple(map(int, row)) for row in value["counts"])
-    fault_types = tuple(map(str, value["fault_types"]))
+    counts = tuple(tuple(map(whole, row)) for row in value["counts"])
+    fault_types = texts(value["fault_types"])
     if any(len(row) != len(fault_types) for row in (*counts, counts)):
         raise ValueError("it must have a row and a column for each fault type")
     return Confusion(fault_types, counts)
 
 
 def _features(value: Any) -> dict[str, FeatureBins]:
-    return {str(name): FeatureBins(_numbers(one["edges"]), _numbers(one["shares"])) for name, one in value.items()}
+    return {name: FeatureBins(_numbers(one["edges"]), _numbers(one["shares"])) for name, one in value.items()}
 
 
 _TIMES = ("created_at", "first_at", "last_at")
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "trained_on": str,
-    "simulated": bool,
-    "created_at": datetime.fromisoformat,
-    "data_hash": str,
-    "incidents": int,
-    "held_back": int,
-    "systems": int,
+    "trained_on": text,
+    "simulated": truth,
+    "created_at": _zoned,
+    "data_hash": text,
+    "incidents": whole,
+    "held_back": whole,
+    "systems": whole,
     "first_at": _time,
     "last_at": _time,
     "labelled_by": _counts,
     "fault_types": _counts,
     "parameters": dict,
-    "figures": _figures,
+    "figures": lambda value: tuple(map(_figure, value)),
     "bins": _bins,
     "confusion": _confusion,
     "features": _features,
-    "gate": lambda value: None if value is None else Gate(**value),
-    "notes": lambda value: tuple(map(str, value)),
+    "gate": _gate,
+    "notes": texts,
 }

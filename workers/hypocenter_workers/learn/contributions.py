@@ -21,6 +21,7 @@ _WHERE = {
     "share": "on {root} as a share of all such signs",
     "moved": "on {root}, how far it moved",
     "finding": "on {root}, as the ranking weighs it",
+    "standing": "of {root} among the suspects",
     "callers": "on callers of {root}",
     "callees": "on what {root} calls",
     "hosts": "on what {root} runs on",
@@ -34,7 +35,7 @@ def reasons(trees: TypeTrees, look: Look, fault_type: str, most: int = MOST_REAS
     pushes = _pushes(trees, look, root, trees.classes.index(fault_type))
     values = look.rooted[root] if root else look.expected
     kept = [(-push, name) for name, push in pushes.items() if push > LEAST_PUSH and values.get(name)]
-    return tuple(_sentence(name, values[name], -push, root, fault_type) for push, name in sorted(kept)[:most])
+    return tuple(sentence(name, values[name], -push, root, fault_type) for push, name in sorted(kept)[:most])
 
 
 def _pushes(trees: TypeTrees, look: Look, root: str, place: int) -> dict[str, float]:
@@ -49,7 +50,8 @@ def _pushes(trees: TypeTrees, look: Look, root: str, place: int) -> dict[str, fl
     return dict(found)
 
 
-def _sentence(feature: str, value: float, push: float, root: str, fault_type: str) -> str:
+def sentence(feature: str, value: float, push: float, root: str, fault_type: str) -> str:
+    """Say that a feature, seen from a root, pushes towards a type of fault, in log-odds."""
     role, _, what = feature.partition("|")
     where = _WHERE.get(role, role).format(root=root)
     name = what.removeprefix(LOCAL[1]).strip()

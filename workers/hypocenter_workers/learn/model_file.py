@@ -72,6 +72,17 @@ def read_model(path: Path) -> Model:
         raise InputError(f"{path}: is no model: {error}; `hypocenter train --out` writes one") from error
 
 
+def is_model(path: Path) -> bool:
+    """Say whether a file or folder means to be a model, sound or not: a zip archive or folder with a manifest."""
+    try:
+        if path.is_dir():
+            return (path / MANIFEST).is_file()
+        with zipfile.ZipFile(path) as archive:
+            return MANIFEST in archive.namelist()
+    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, ValueError):
+        return False
+
+
 def model_of(texts: Mapping[str, str]) -> Model:
     """Return the model that texts by name are. Raises InputError when one is missing, damaged or unknown."""
     stated = _manifest(texts)

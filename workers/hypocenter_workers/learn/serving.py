@@ -16,7 +16,7 @@ from hypocenter.settings import read
 from hypocenter_workers.learn.boosting import can_load
 from hypocenter_workers.learn.fitting import Fitted
 from hypocenter_workers.learn.incident_features import features_of
-from hypocenter_workers.learn.model_file import read_model
+from hypocenter_workers.learn.model_file import is_model, read_model
 from hypocenter_workers.learn.review_queue import ToReview, review_queue
 from hypocenter_workers.learn.suspect_features import suspects_of
 from hypocenter_workers.learn.type_trees import look_at
@@ -106,6 +106,7 @@ def load(path: Path | None = None) -> Served:
 def chosen(where: str | None = None) -> Served | None:
     """Return the model to ask: a file or folder, or the served version of a registered name; None for `none`.
 
+    A name without a folder means a file or folder only where that holds a model: others may be called like it.
     Without `where` the setting `model` says; where it says nothing either, it is the model of the package, or None
     where LightGBM cannot be loaded, since nobody asked for it. Raises InputError when a named one cannot be read.
     """
@@ -115,7 +116,14 @@ def chosen(where: str | None = None) -> Served | None:
     if stated is None:
         return load() if can_load() else None
     path = Path(str(stated))
-    return load(path) if path.exists() or path.name != str(stated) else load_served(str(stated))
+    if path.name != str(stated) or is_model(path):
+        return load(path)
+    try:
+        return load_served(str(stated))
+    except InputError as error:
+        if not path.exists():
+            raise
+        raise InputError(f"{error}; and {path}, which lies in this folder, is no model") from error
 
 
 def load_served(name: str, where: str | None = None) -> Served:
