@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import ssl
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import numpy as np
 import pytest
@@ -208,6 +209,8 @@ def test_a_busy_server_is_asked_again_later_and_later(server: Server, status: in
         ({"Retry_After": "Mon, 21 Sep 2026 12:00:09 GMT", "Date": "Mon, 21 Sep 2026 12:00:00 GMT"}, 9.5),
         ({"Retry_After": "Mon, 21 Sep 2026 12:00:09 GMT"}, 0.75),
         ({"Retry_After": "soon"}, 0.75),
+        ({"Retry_After": "000000000000007"}, 7.5),
+        ({"Retry_After": "Mon, 21 Sep 2026 12:00:09 +" + "9" * 20, "Date": "Mon, 21 Sep 2026 12:00:00 GMT"}, 0.75),
     ],
 )
 def test_a_busy_server_says_how_long_to_wait(server: Server, headers: dict[str, str], wait: float) -> None:
@@ -227,6 +230,8 @@ def test_a_server_that_stays_busy_is_given_up(server: Server) -> None:
     assert "turned the question down 5 times (503: TSDB not ready)" in refused(server.url)
     server.script = always(failure(503, Retry_After="3600"))
     assert "asks to wait 3600 s" in refused(server.url)
+    server.script = always(failure(503, Retry_After="9" * 400))
+    assert "a number of 400 digits" in refused(server.url)
 
 
 def test_a_question_too_large_is_asked_in_halves(server: Server) -> None:
@@ -348,6 +353,27 @@ def test_a_secret_that_the_server_repeats_is_not_passed_on(server: Server) -> No
     server.script = always(failure(400, f"bad token {SECRET}"))
     assert "bad token ***" in refused(server.url, replace(OPTIONS, bearer_token=SECRET))
     assert SECRET not in repr(replace(OPTIONS, bearer_token=SECRET, password=SECRET))
+
+
+@pytest.mark.parametrize("in_url", [True, False])
+@pytest.mark.parametrize("spelled", [str, lambda text: quote(text, safe=""), lambda text: text.rstrip("=")])
+def test_the_pair_of_user_and_password_does_not_show(
+    server: Server, in_url: bool, spelled: Callable[[str], str]
+) -> None:
+    pair = base64.b64encode(f"ann:{SECRET}".encode()).decode()
+    server.script = always(failure(400, f"bad header {spelled(pair)} or {quote(SECRET[:-1] + '%79')}"))
+    options = OPTIONS if in_url else replace(OPTIONS, username="ann", password=SECRET)
+    told = refused(server.url.replace("//", f"//ann:{SECRET}@") if in_url else server.url, options)
+    assert server.authorizations == {f"Basic {pair}"}
+    assert "bad header ***" in told
+    assert pair[:8] not in told
+    assert SECRET[:7] not in told
+
+
+def test_a_password_of_other_letters_does_not_show(server: Server) -> None:
+    server.script = always(failure(400, "bad: p%C3%A4ss%20w%2Frd, p\u00e4ss+w/rd, p\u00e4ss w&#x2f;rd"))
+    told = refused(server.url, replace(OPTIONS, username="ann", password="p\u00e4ss w/rd"))
+    assert told.endswith("bad: ***, ***, ***)")
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -14,6 +12,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from hypocenter.errors import InputError, LimitError, SourceError
+from hypocenter.redaction import basic_credentials, credentials_to_hide, one_line
+from hypocenter.retry_after import retry_after
 
 if TYPE_CHECKING:
     import ssl
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 _BUSY = frozenset({429, 500, 502, 503, 504})
+_KEPT = ("retry-after", "date", "x-total-count")
+# A longer number counts no incidents.
+_COUNT_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Client:
         except httpx.InvalidURL as error:
             raise InputError(f"the URL cannot be read ({error}); write https://host") from error
         self._access, self._sleep = access, sleep
+        self._secrets = credentials_to_hide(access.username, access.token)
         self._http = httpx.Client(
             headers={"Accept": "application/json", **_authorization(scheme, access)},
             verify=_trust(access) if parts.scheme == "https" else False,
@@ -85,13 +89,14 @@ class Client:
 
     def get(self, params: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
         """Return the page that `params` ask for."""
-        return self._ask(self._http.build_request("GET", self.place, params=dict(params), headers=headers))
+        return self._ask("GET", params=dict(params), headers=headers)
 
     def post(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
         """Return the page that a JSON `body` asks for."""
-        return self._ask(self._http.build_request("POST", self.place, json=dict(body), headers=headers))
+        return self._ask("POST", json=dict(body), headers=headers)
 
-    def _ask(self, request: httpx.Request) -> Answer:
+    def _ask(self, method: str, **question: Any) -> Answer:
+        request = self._request(method, question)
         for attempt in range(self._access.attempts):
             response = self._sent(request)
             if response.status_code not in _BUSY:
@@ -99,6 +104,12 @@ class Client:
             if attempt + 1 < self._access.attempts:
                 self._pause(attempt, response.headers)
         raise SourceError(f"{self.place}: no answer in {self._access.attempts} tries ({response.status_code})")
+
+    def _request(self, method: str, question: Mapping[str, Any]) -> httpx.Request:
+        try:
+            return self._http.build_request(method, self.place, **question)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise SourceError(f"{self.place}: the next page cannot be asked for ({self._tidy(str(error))})") from error
 
     def _sent(self, request: httpx.Request) -> httpx.Response:
         try:
@@ -139,10 +150,10 @@ class Client:
                 f"{self.place}: answers with something that is no JSON; give the URL of its API"
             ) from error
         total = response.headers.get("x-total-count", "")
-        return Answer(value, int(total) if total.isdecimal() else None)
+        return Answer(value, int(total) if total.isdecimal() and len(total) <= _COUNT_DIGITS else None)
 
     def _pause(self, attempt: int, headers: httpx.Headers) -> None:
-        asked_for = _retry_after(headers)
+        asked_for = retry_after(headers, self.place)
         if asked_for is not None and asked_for > self._access.longest_wait_s:
             raise SourceError(f"{self.place}: the server asks to wait {asked_for:.0f} s; try again then")
         self._sleep(min(2.0**attempt, self._access.longest_wait_s) if asked_for is None else asked_for)
@@ -154,13 +165,7 @@ class Client:
         )
 
     def _tidy(self, text: str) -> str:
-        """Return one short line of `text` in which no token shows."""
-        if self._access.token:
-            text = text.replace(self._access.token, "***")
-        return " ".join(text.split())[:200]
-
-
-_KEPT = ("retry-after", "date", "x-total-count")
+        return one_line(text, self._secrets)
 
 
 def checked_url(url: str, has_token: bool) -> SplitResult:
@@ -195,8 +200,7 @@ def _authorization(scheme: str, access: Access) -> dict[str, str]:
     if not token or not all("!" <= character <= "~" for character in token):
         raise InputError("the token must be printable ASCII without spaces or line breaks")
     if access.username:
-        pair = base64.b64encode(f"{access.username}:{token}".encode()).decode()
-        return {"Authorization": f"Basic {pair}"}
+        return {"Authorization": f"Basic {basic_credentials(access.username, token)}"}
     return {"Authorization": f"{scheme}{token}"}
 
 
@@ -207,15 +211,3 @@ def _trust(access: Access) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(access.ca_file) if access.ca_file else None)
     except OSError as error:
         raise InputError(f"--ca-file {access.ca_file}: cannot be used ({error.strerror or error})") from error
-
-
-def _retry_after(headers: httpx.Headers) -> float | None:
-    """Return the seconds a `Retry-After` asks for; a date counts from the server's own `Date`."""
-    text = headers.get("retry-after", "")
-    if text.isdecimal():
-        return float(text)
-    try:
-        until, now = parsedate_to_datetime(text), parsedate_to_datetime(headers.get("date", ""))
-        return max((until - now).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypocenter.errors import SourceError
 from hypocenter.history.asking import Api, records_of
+from hypocenter.history.paging import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,7 @@ FIELDS = [
 def pages(client: Client, asked: Asked) -> Iterator[list[Any]]:
     """Yield the pages of a search; which of the two ways to the next page is the server's, its answer says."""
     place: dict[str, Any] = {} if client.place.endswith("/jql") else {"startAt": 0}
+    progress = Progress(client.place)
     while True:
         value = client.get({**_question(asked), **place}).value
         records = records_of(value, ("issues",), client.place)
@@ -40,8 +41,7 @@ def pages(client: Client, asked: Asked) -> Iterator[list[Any]]:
         following = _next(value, len(records))
         if following is None:
             return
-        if following == place:
-            raise SourceError(f"{client.place}: gives the same page again and again; try again later")
+        progress.check(following, len(records))
         place = following
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypocenter.errors import InputError, SourceError
 from hypocenter.history.asking import Api, records_of
+from hypocenter.history.paging import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,14 +72,15 @@ def _analytics(client: Client, asked: Asked) -> Iterator[list[Any]]:
         "order": "asc",
         "order_by": "created_at",
     }
+    progress = Progress(client.place)
     while True:
         value = client.post(body, _VERSION).value
-        yield records_of(value, ("data",), client.place)
+        records = records_of(value, ("data",), client.place)
+        yield records
         last = value.get("last")
         if not value.get("more") or not last:
             return
-        if last == body.get("starting_after"):
-            raise SourceError(f"{client.place}: gives the same page again and again; try again later")
+        progress.check(last, len(records))
         body["starting_after"] = last
 
 

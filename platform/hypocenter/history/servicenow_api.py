@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from hypocenter.history.asking import Api, records_of
+from hypocenter.history.paging import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def pages(client: Client, asked: Asked) -> Iterator[list[Any]]:
     """Yield the pages of the incident table, in an order that stays while it is read.
 
     A page may be shorter than asked for, as where access rules hide some of its rows: the end is where the count of
-    the server says, or an empty page.
+    the server says, or an empty page where it does not say one.
     """
     fixed = {
         "sysparm_query": "^".join([*_conditions(asked), "ORDERBYsys_created_on", "ORDERBYsys_id"]),
@@ -55,14 +56,15 @@ def pages(client: Client, asked: Asked) -> Iterator[list[Any]]:
         "sysparm_fields": ",".join(dict.fromkeys((*FIELDS, *asked.fields))),
         "sysparm_limit": str(PAGE),
     }
-    offset, total = 0, None
-    while total is None or offset < total:
+    offset, more, progress = 0, True, Progress(client.place)
+    while more:
         answer = client.get({**fixed, "sysparm_offset": str(offset)})
         records = records_of(answer.value, ("result",), client.place)
         yield records
-        offset, total = offset + PAGE, answer.total
-        if total is None and not records:
-            return
+        offset += PAGE
+        more = bool(records) if answer.total is None else offset < answer.total
+        if more:
+            progress.check(offset, len(records))
 
 
 def _conditions(asked: Asked) -> Iterator[str]:

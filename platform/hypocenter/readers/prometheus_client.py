@@ -6,13 +6,14 @@ import json
 import ssl
 import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from hypocenter.errors import InputError, LimitError, SourceError
+from hypocenter.redaction import credentials_to_hide, one_line
+from hypocenter.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +55,7 @@ class PrometheusClient:
         self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
         self._options, self._sleep, self._jitter = options, sleep, jitter
         user, password = _basic(parts, options)
-        self._secrets = tuple(filter(None, (password, options.bearer_token)))
+        self._secrets = credentials_to_hide(user, password) + credentials_to_hide(None, options.bearer_token)
         self._http = httpx.Client(
             auth=(user, password or "") if user else None,
             headers=_headers(options),
@@ -103,7 +104,7 @@ class PrometheusClient:
             if response.status_code not in _BUSY:
                 return self._answer(response)
             if attempt + 1 < self._options.attempts:
-                self.pause(attempt, _retry_after(response.headers))
+                self.pause(attempt, retry_after(response.headers, self.place))
         tries = max(self._options.attempts, 1)
         raise SourceError(f"{self.place}: turned the question down {tries} times ({self._reason(response)})")
 
@@ -176,10 +177,7 @@ class PrometheusClient:
         )
 
     def _tidy(self, text: str) -> str:
-        """Return one short line of `text` in which no secret shows."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return " ".join(text.split())[:200]
+        return one_line(text, self._secrets)
 
 
 def _checked_url(url: str) -> SplitResult:
@@ -225,18 +223,6 @@ def _tls(options: PrometheusOptions) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _retry_after(headers: httpx.Headers) -> float | None:
-    """Return the seconds a `Retry-After` asks for; a date counts from the server's own `Date`."""
-    text = headers.get("retry-after", "")
-    if text.isdecimal():
-        return float(text)
-    try:
-        until, now = parsedate_to_datetime(text), parsedate_to_datetime(headers.get("date", ""))
-        return max((until - now).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
 
 
 def _json_object(content: bytes) -> Mapping[str, Any]:
