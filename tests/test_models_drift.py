@@ -143,8 +143,8 @@ def test_the_spread_is_of_the_commonest_features() -> None:
 class Incident:
     """As much of an example as relabelling looks at."""
 
-    def __init__(self, incident_id: str) -> None:
-        self.incident_id = incident_id
+    def __init__(self, incident_id: str, system: str = "") -> None:
+        self.incident_id, self.system = incident_id, system
 
 
 def labels(label: Label, *opinions: Opinion) -> list[Label]:
@@ -164,7 +164,9 @@ KNOWN = Label(("db",), "cpu", "history", "restarted")
         (said("a", Says.RIGHT, component="payment"), [Label(("payment",), None, "feedback", "restarted")]),
         (said("a", Says.RIGHT), [KNOWN]),
         (said("a", Says.RIGHT, fault_type="disk"), [replace(KNOWN, fault_type="disk")]),
-        (said("a", Says.WRONG, component="db"), [KNOWN]),
+        (said("a", Says.WRONG), [KNOWN]),
+        (said("a", Says.WRONG, component="web"), [KNOWN]),
+        (said("a", Says.WRONG, component="db"), [replace(KNOWN, roots=(), fault_type=None)]),
         (said("a", Says.NOT_AN_INCIDENT), []),
         (said("b", Says.NOT_AN_INCIDENT), [KNOWN]),
     ],
@@ -175,7 +177,7 @@ def test_what_people_say_goes_before_other_labels(opinion: Opinion, known: list[
 
 def test_the_latest_opinion_counts_whatever_the_order() -> None:
     early, late = said("a", Says.NOT_AN_INCIDENT, 1), said("a", Says.CAUSE, 2, "payment")
-    assert latest([early, late]) == latest([late, early]) == {"a": late}
+    assert latest([early, late]) == latest([late, early]) == {("a", ""): late}
     assert labels(KNOWN, late, early)[0].roots == ("payment",)
     again = replace(late, component="web")
-    assert latest([late, again])["a"] == again
+    assert latest([late, again])["a", ""] == again

@@ -6,7 +6,7 @@ import json
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -99,6 +99,47 @@ def test_what_was_compared_with_another_than_what_serves_is_not_promoted(records
     current = serving(records.models, "shop")
     assert current is not None
     assert current.version == third
+
+
+class Overtaken:
+    """Records of models in which somebody else is served just before what is asked to be."""
+
+    def __init__(self, store: ModelStore, first: Callable[[], object]) -> None:
+        self._store, self._first = store, first
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def serve(self, event: ModelEvent, *given: Any, **named: Any) -> None:
+        self._first()
+        self._store.serve(event, *given, **named)
+
+
+def test_of_two_that_beat_what_serves_only_one_takes_its_place(records: SqlRecords) -> None:
+    first = registered(records.models)
+    second, third = registered(records.models, against(first)), registered(records.models, against(first))
+    promote(records.models, promoted(first))
+    overtaken: Any = Overtaken(records.models, lambda: promote(records.models, promoted(second)))
+    with pytest.raises(InputError, match="another version of shop serves by now"):
+        promote(overtaken, promoted(third))
+    assert [event.version for event in records.models.model_events("shop")] == [first, second]
+    current = serving(records.models, "shop")
+    assert current is not None
+    assert current.version == second
+
+
+def test_of_two_that_roll_back_at_once_only_one_goes_back(records: SqlRecords) -> None:
+    registered(records.models)
+    for version in (1, 2):
+        registered(records.models, against(version))
+    for version in (1, 2, 3):
+        promote(records.models, promoted(version))
+    overtaken: Any = Overtaken(records.models, lambda: roll_back(records.models, "shop", NOON))
+    with pytest.raises(InputError, match="another version of shop serves by now"):
+        roll_back(overtaken, "shop", NOON)
+    current = serving(records.models, "shop")
+    assert current is not None
+    assert current.version == 2
 
 
 def test_rolling_back_leads_through_what_served(records: SqlRecords) -> None:

@@ -173,7 +173,9 @@ def test_opinions_are_added_and_all_kept(records: SqlRecords) -> None:
     said = [
         Opinion("INC-7", Says.WRONG, "Ada", NOON, component="db"),
         Opinion("INC-8", Says.NOT_AN_INCIDENT, "Ben", NOON),
-        Opinion("INC-7", Says.CAUSE, "Ada", NOON + timedelta(days=1), "payment", "cpu", "the deploy, \0 after all"),
+        Opinion(
+            "INC-7", Says.CAUSE, "Ada", NOON + timedelta(days=1), "payment", "cpu", "the deploy, after all", "shop"
+        ),
     ]
     for opinion in said:
         records.feedback.add_opinion(opinion)
@@ -200,8 +202,9 @@ def test_one_version_serves_and_its_events_are_kept(records: SqlRecords) -> None
     other = replace(MODEL, name="other")
     records.models.add_model(other)
     events = [ModelEvent("shop", 1, "promoted", NOON, "Ada"), ModelEvent("shop", 3, "promoted", NOON, "Ada", "x", True)]
-    for event in (*events, ModelEvent("other", 1, "promoted", NOON)):
-        records.models.serve(event)
+    for event, instead_of in zip(events, (None, 1), strict=True):
+        records.models.serve(event, instead_of)
+    records.models.serve(ModelEvent("other", 1, "promoted", NOON), None)
     statuses = {(model.name, model.version): model.status for model in records.models.models()}
     assert statuses == {
         ("other", 1): "serving",
@@ -218,7 +221,7 @@ def test_a_version_that_is_not_there_is_refused(records: SqlRecords, name: str, 
     with pytest.raises(InputError, match=f"no model {name} version {version}"):
         records.models.model_parts(name, version)
     with pytest.raises(InputError, match=f"no model {name} version {version}"):
-        records.models.serve(ModelEvent(name, version, "promoted", NOON))
+        records.models.serve(ModelEvent(name, version, "promoted", NOON), None)
     assert [model.status for model in records.models.models()] == [Status.CANDIDATE]
     assert records.models.model_events(name) == ()
 
@@ -229,6 +232,20 @@ def test_a_model_without_a_name_is_refused(records: SqlRecords, name: str) -> No
         records.models.add_model(replace(MODEL, name=name))
 
 
-def test_an_opinion_on_no_text_is_refused(records: SqlRecords) -> None:
-    with pytest.raises(InputError, match="cannot be kept"):
-        records.feedback.add_opinion(Opinion("a\0b", Says.RIGHT, "Ada", NOON))
+@pytest.mark.parametrize("field", ["incident_id", "by", "component", "fault_type", "note", "system"])
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800"], ids=["zero", "half"])
+def test_an_opinion_of_what_is_no_text_is_refused(records: SqlRecords, field: str, text: str) -> None:
+    with pytest.raises(InputError, match=f"{field} .* cannot be kept"):
+        records.feedback.add_opinion(replace(Opinion("INC-7", Says.RIGHT, "Ada", NOON), **{field: text}))
+    assert records.feedback.opinions() == ()
+
+
+@pytest.mark.parametrize("instead_of", [None, 2])
+def test_what_serves_now_is_compared_where_it_is_replaced(records: SqlRecords, instead_of: int | None) -> None:
+    for _ in range(3):
+        records.models.add_model(MODEL)
+    records.models.serve(ModelEvent("shop", 1, "promoted", NOON), None)
+    with pytest.raises(InputError, match="another version of shop serves by now"):
+        records.models.serve(ModelEvent("shop", 3, "promoted", NOON), instead_of)
+    assert [model.status for model in records.models.models()] == ["serving", "candidate", "candidate"]
+    assert len(records.models.model_events("shop")) == 1

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from hypocenter.arguments import about_the_records, in_json
+from hypocenter.errors import InputError
+from hypocenter.stores.documents import is_storable
 from hypocenter.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hypocenter.history.past_incident import HistoryStore
     from hypocenter.stores.records import Opinion
 
 # The values of `stores.records.Says`, which is too heavy for `--help`; a test holds the two together.
@@ -29,6 +32,7 @@ CAUSE, NO_INCIDENT = "cause", "not-an-incident"
 @click.option("--by", default="", metavar="NAME", help="Who says so.")
 @click.option("--fault-type", default="", help="What kind of fault it was.")
 @click.option("--note", default="", help="Anything else.")
+@click.option("--system", default="", help="Which incident, where several systems have one of that name.")
 @about_the_records
 @in_json
 def feedback(incident: str, says: str | None, component: str, records: str | None, as_json: bool, **words: str) -> None:
@@ -38,12 +42,17 @@ def feedback(incident: str, says: str | None, component: str, records: str | Non
     alone, what was said of it is shown.
     """
     _check(says, component, words, click.get_current_context())
+    _check_texts({"INCIDENT": incident, "COMPONENT": component} | words)
     from hypocenter.stores.opening import open_records
 
     with closing(open_records(records)) as opened:
-        if says is not None:
-            opened.feedback.add_opinion(_opinion(incident, says, component, words))
+        said = _opinion(incident, says, component, words) if says is not None else None
+        if said is not None:
+            _check_system(said, opened.history)
+            opened.feedback.add_opinion(said)
         _show(opened.feedback.opinions(incident), incident, as_json)
+    if said is not None and not as_json:
+        click.echo(f"teaches      {visible(_taught(said))}")
 
 
 def _check(says: str | None, component: str, words: dict[str, str], context: click.Context) -> None:
@@ -55,6 +64,30 @@ def _check(says: str | None, component: str, words: dict[str, str], context: cli
         raise click.UsageError("name the COMPONENT that was the cause", context)
     if says == NO_INCIDENT and (component or words["fault_type"]):
         raise click.UsageError("what was no incident has no COMPONENT and no fault type", context)
+
+
+def _check_texts(texts: dict[str, str]) -> None:
+    for name, text in texts.items():
+        if not is_storable(text):
+            shown = name if name.isupper() else "--" + name.replace("_", "-")
+            raise InputError(f"{shown} {text!r:.60} holds characters that cannot be kept; write it in UTF-8")
+
+
+def _check_system(opinion: Opinion, history: HistoryStore) -> None:
+    """Raise InputError for an opinion that does not say of which of several incidents in the history it is."""
+    from hypocenter_workers.learn.labels import ambiguous
+
+    if opinion.system:
+        return
+    systems = {one.system for one in history.incidents() if one.incident_id == opinion.incident_id}
+    if len(systems) > 1:
+        raise InputError(ambiguous(opinion.incident_id, systems))
+
+
+def _taught(opinion: Opinion) -> str:
+    from hypocenter_workers.learn.labels import taught
+
+    return taught(opinion) or "nothing but how often verdicts are right: a COMPONENT says where the incident began"
 
 
 def _opinion(incident: str, says: str, component: str, words: dict[str, str]) -> Opinion:
@@ -76,9 +109,10 @@ def _show(opinions: Sequence[Opinion], incident: str, as_json: bool) -> None:
 def _record(opinion: Opinion) -> dict[str, str]:
     from dataclasses import asdict
 
-    return asdict(opinion) | {"at": opinion.at.isoformat()}
+    return asdict(opinion) | {"at": opinion.at.isoformat(), "teaches": _taught(opinion)}
 
 
 def _line(opinion: Opinion) -> str:
     about = " ".join(filter(None, (str(opinion.says), opinion.component, opinion.fault_type)))
-    return "  ".join(filter(None, (f"{opinion.at:%Y-%m-%d %H:%M} UTC", opinion.by, about, opinion.note)))
+    of = opinion.system and f"in {opinion.system}"
+    return "  ".join(filter(None, (f"{opinion.at:%Y-%m-%d %H:%M} UTC", opinion.by, about, of, opinion.note)))

@@ -8,10 +8,13 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hypocenter.errors import InputError
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T")
+PLAIN = {"str": str, "int": int, "bool": bool}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -20,13 +23,23 @@ def to_text(value: DataclassInstance) -> str:
     return json.dumps({field.name: _plain(getattr(value, field.name)) for field in fields(value)}, sort_keys=True)
 
 
-def from_text(kind: type[T], text: str) -> T:
-    """Return the dataclass that `to_text` wrote; fields that it did not know take their defaults."""
+def from_text(kind: type[T], text: str, name: str = "") -> T:
+    """Return the dataclass that `to_text` wrote; fields that it did not know take their defaults.
+
+    Raises InputError naming the record, as `name` or by its kind, when it is damaged.
+    """
     assert is_dataclass(kind)
-    record = json.loads(text)
-    return kind(
-        **{field.name: _typed(record[field.name], str(field.type)) for field in fields(kind) if field.name in record}
-    )
+    try:
+        record = json.loads(text)
+        known = [field for field in fields(kind) if field.name in record]
+        return kind(**{field.name: _typed(record[field.name], str(field.type)) for field in known})
+    except (TypeError, ValueError) as error:
+        raise damaged(name or kind.__name__, text, error) from error
+
+
+def damaged(name: str, text: str, reason: object) -> InputError:
+    """Return the error that says which record of the database cannot be read, and why."""
+    return InputError(f"the record of {name} is damaged, restore it from a backup: {reason}; it says {text!r:.200}")
 
 
 def microseconds(time: datetime) -> int:
@@ -59,6 +72,18 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(value: Any, type_name: str) -> Any:
-    if value is not None and type_name.startswith("datetime"):
-        return datetime.fromisoformat(value)
-    return tuple(value) if type_name.startswith("tuple") else value
+    if value is None and type_name.endswith("None"):
+        return None
+    if type_name.startswith("datetime"):
+        return _aware(value)
+    expected = list if type_name.startswith("tuple") else PLAIN.get(type_name, type(value))
+    if type(value) is not expected:
+        raise TypeError(f"{value!r:.40} is no {expected.__name__}")
+    return tuple(value) if type(value) is list else value
+
+
+def _aware(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"{text} is a time without its zone")
+    return time

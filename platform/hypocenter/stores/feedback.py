@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
 from hypocenter.errors import InputError
-from hypocenter.stores.documents import from_text, is_storable, to_text
+from hypocenter.stores.documents import damaged, from_text, is_storable, to_text
 from hypocenter.stores.records import Opinion, Says
 from hypocenter.stores.tables import OPINIONS as T
 
@@ -25,9 +25,11 @@ class SqlFeedback:
         self._database, self._tenant = database, tenant
 
     def add_opinion(self, opinion: Opinion) -> None:
-        """Keep one more opinion; raises InputError for the name of an incident that no database can hold."""
-        if not is_storable(opinion.incident_id):
-            raise InputError(f"incident {opinion.incident_id!r:.60} holds characters that cannot be kept")
+        """Keep one more opinion; raises InputError naming the field for text that no database can hold."""
+        for field in fields(opinion):
+            value = getattr(opinion, field.name)
+            if isinstance(value, str) and not is_storable(value):
+                raise InputError(f"opinion: {field.name} {value!r:.60} holds characters that cannot be kept")
         row = {"tenant": self._tenant, "incident_id": opinion.incident_id, "record": to_text(opinion)}
         with self._database.writing(self._tenant) as connection:
             connection.execute(insert(T), row)
@@ -35,12 +37,17 @@ class SqlFeedback:
     def opinions(self, incident_id: str | None = None) -> Sequence[Opinion]:
         """Return the opinions on one incident or on all, in the order in which they were added."""
         mine = T.c.tenant == self._tenant
-        asked = select(T.c.record).where(mine if incident_id is None else mine & (T.c.incident_id == incident_id))
+        asked = select(T.c.number, T.c.record).where(
+            mine if incident_id is None else mine & (T.c.incident_id == incident_id)
+        )
         with self._database.reading() as connection:
-            texts = connection.execute(asked.order_by(T.c.number)).scalars().all()
-        return tuple(map(_opinion, texts))
+            rows = connection.execute(asked.order_by(T.c.number)).all()
+        return tuple(_opinion(row.record, f"opinion {row.number}") for row in rows)
 
 
-def _opinion(text: str) -> Opinion:
-    kept = from_text(Opinion, text)
-    return replace(kept, says=Says(kept.says))
+def _opinion(text: str, name: str) -> Opinion:
+    kept = from_text(Opinion, text, name)
+    try:
+        return replace(kept, says=Says(kept.says))
+    except ValueError as error:
+        raise damaged(name, text, error) from error

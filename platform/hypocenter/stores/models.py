@@ -53,12 +53,17 @@ class SqlModels:
             self._check(connection, name, version)
             return {row.part: row.content for row in connection.execute(asked)}
 
-    def serve(self, event: ModelEvent) -> None:
-        """Put the event's version to serve, retire the one that served, and keep the event; all of it or nothing."""
+    def serve(self, event: ModelEvent, instead_of: int | None) -> None:
+        """Put the event's version to serve, retire `instead_of`, and keep the event; all of it or nothing.
+
+        Raises InputError when another than `instead_of` serves by now, or there is no such version.
+        """
         serving = and_(self._is(MODELS, event.name), MODELS.c.status == Status.SERVING)
         chosen = self._is(MODELS, event.name, event.version)
         with self._database.writing(self._tenant) as connection:
             self._check(connection, event.name, event.version)
+            if connection.execute(select(MODELS.c.version).where(serving)).scalar() != instead_of:
+                raise InputError(f"another version of {event.name} serves by now; look at it and try again")
             connection.execute(update(MODELS).where(serving).values(status=str(Status.RETIRED)))
             connection.execute(update(MODELS).where(chosen).values(status=str(Status.SERVING)))
             row = {"tenant": self._tenant, "name": event.name, "record": to_text(event)}
@@ -68,7 +73,8 @@ class SqlModels:
         """Return what happened to versions of a name, oldest first."""
         asked = select(MODEL_EVENTS.c.record).where(self._is(MODEL_EVENTS, name)).order_by(MODEL_EVENTS.c.number)
         with self._database.reading() as connection:
-            return tuple(from_text(ModelEvent, text) for text in connection.execute(asked).scalars())
+            texts = connection.execute(asked).scalars().all()
+        return tuple(from_text(ModelEvent, text, f"an event of model {name}") for text in texts)
 
     def _is(self, table: Table, name: str, version: int | None = None) -> ColumnElement[bool]:
         named = and_(table.c.tenant == self._tenant, table.c.name == name)

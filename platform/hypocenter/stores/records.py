@@ -27,6 +27,7 @@ class Opinion:
     """What somebody said of an incident's verdict, and when; `at` is in UTC.
 
     `component` is the real cause where `says` is CAUSE, else the one that the verdict named, "" where nobody told.
+    `system` says which incident is meant where several systems have one of that id.
     """
 
     incident_id: str
@@ -36,6 +37,7 @@ class Opinion:
     component: str = ""
     fault_type: str = ""
     note: str = ""
+    system: str = ""
 
 
 class FeedbackStore(Protocol):
@@ -112,10 +114,11 @@ class ModelStore(Protocol):
     def model_parts(self, name: str, version: int) -> Mapping[str, str]:
         """Return the texts of a version; raises InputError when there is no such version."""
 
-    def serve(self, event: ModelEvent) -> None:
+    def serve(self, event: ModelEvent, instead_of: int | None) -> None:
         """Put the event's version to serve, retire the one that served, and keep the event; all of it or nothing.
 
-        Raises InputError when there is no such version.
+        `instead_of` is the version that was seen to serve when this was decided, None for none. Raises InputError when
+        another serves by now, or there is no such version.
         """
 
     def model_events(self, name: str) -> Sequence[ModelEvent]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     Tell = Callable[[str], None]
 
 
+IN_A_MESSAGE = ("paths", "kept", "register", "jobs")
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to train: labelled cases at `paths`, and with `kept` the history in the records; what to do with it.
@@ -62,7 +65,7 @@ def fulfil(order: Order, now: datetime, progress: Tell = lambda _: None, note: T
         records = _records(order, opened)
         said = records.feedback.opinions() if records else ()
         kept = _of_records(order, records, {opinion.incident_id for opinion in said}, progress, note)
-        known = relabelled(chain(_of_paths(order, progress), kept), said)
+        known = relabelled(chain(_of_paths(order, progress), kept), said, note)
         model = train(known, now, opponent=_opponent(order, records), progress=progress)
         if order.out:
             write_model(Path(order.out), model)
@@ -71,12 +74,15 @@ def fulfil(order: Order, now: datetime, progress: Tell = lambda _: None, note: T
 
 
 def order_from_json(message: Mapping[str, Any]) -> Order:
-    """Return the order in a message, by the names of the fields of Order. Raises InputError for anything else.
+    """Return the order in a message, by the names of the fields of Order that it may set: IN_A_MESSAGE.
+
+    Whoever can send a message is not to write files of the worker, nor to lead its password to another server.
+    Raises InputError for anything else.
 
     >>> order_from_json({"paths": ["/cases"], "register": "shop"}).register
     'shop'
     """
-    known = {field.name: field.default for field in fields(Order)}
+    known = {field.name: field.default for field in fields(Order) if field.name in IN_A_MESSAGE}
     unknown = sorted(set(message) - set(known))
     if unknown:
         raise InputError(f"unknown option {', '.join(unknown)}; choose from {', '.join(known)}")
@@ -96,7 +102,7 @@ def _fits(name: str, value: Any, default: object) -> bool:
         return isinstance(value, list) and all(isinstance(path, str) for path in value)
     if name == "jobs":
         return type(value) is int and value > 0
-    return (value is None and default is None) or type(value) is (str if default is None else type(default))
+    return type(value) is type(default)
 
 
 def _check(order: Order) -> None:

@@ -53,10 +53,11 @@ def promote(store: ModelStore, event: ModelEvent) -> None:
     The gate compared it, on incidents held back from training, with what served then: where something else serves
     now, its answer does not count. Raises InputError saying why not.
     """
-    chosen = next((one for one in versions_of(store, event.name) if one.version == event.version), None)
+    versions = versions_of(store, event.name)
+    chosen = next((one for one in versions if one.version == event.version), None)
     if chosen is None:
         raise InputError(f"there is no model {event.name} version {event.version}; see: hypocenter models list")
-    current = serving(store, event.name)
+    current = next((one for one in versions if one.status is Status.SERVING), None)
     if current is not None and current.version == event.version:
         raise InputError(f"{event.name} version {event.version} is serving already")
     if event.forced and not event.reason:
@@ -64,7 +65,7 @@ def promote(store: ModelStore, event: ModelEvent) -> None:
     doubt = "" if event.forced else _doubt(chosen, current)
     if doubt:
         raise InputError(f"{event.name} version {event.version} is not promoted: {doubt}; or: --force --reason TEXT")
-    store.serve(event)
+    store.serve(event, instead_of=current.version if current else None)
 
 
 def roll_back(store: ModelStore, name: str, at: datetime, by: str = "", reason: str = "") -> ModelEvent:
@@ -77,7 +78,7 @@ def roll_back(store: ModelStore, name: str, at: datetime, by: str = "", reason: 
     if len(stack) < 2:
         raise InputError(f"no version of {name} served before; `hypocenter models promote` puts one to serve")
     event = ModelEvent(name, stack[-2], ROLLED_BACK, at, by, reason)
-    store.serve(event)
+    store.serve(event, instead_of=stack[-1])
     return event
 
 
