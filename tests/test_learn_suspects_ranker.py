@@ -145,9 +145,8 @@ def test_a_model_of_other_features_is_refused(history):
 def test_broken_trees_are_refused(history):
     examples, labels = history
     parts = SuspectRanker.fit(examples[:30], labels[:30], "core").to_parts()
-    broken = SuspectRanker.from_parts(parts | {"suspects-1.txt": "tree\nnothing more"})
     with pytest.raises(InputError, match=r"suspects-1\.txt"):
-        broken.rescore(examples[40])
+        SuspectRanker.from_parts(parts | {"suspects-1.txt": "tree\nnothing more"})
     with pytest.raises(InputError, match=r"suspects\.json"):
         SuspectRanker.from_parts({name: text for name, text in parts.items() if name != "suspects-1.txt"})
 

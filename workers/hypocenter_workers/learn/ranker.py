@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hypocenter.errors import InputError
+from hypocenter.stated import texts, truth, whole, within
 from hypocenter_workers.learn.chances import scores_of
 from hypocenter_workers.learn.conditional_logit import log_chances
 from hypocenter_workers.learn.gate import Comparison
 from hypocenter_workers.learn.habits import Habits
 from hypocenter_workers.learn.levels import Admission, admit
+from hypocenter_workers.learn.part_checks import finite, reading
 from hypocenter_workers.learn.sign_logit import SignLogit
 from hypocenter_workers.learn.suspect_features import CORE, suspects_of
-from hypocenter_workers.learn.suspect_stages import BOOSTER, LEVELS, LOCAL, PRIOR, Local, Stages
+from hypocenter_workers.learn.suspect_stages import BOOSTER, LEVELS, LOCAL, PRIOR, WEIGHTS, Local, Stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +38,8 @@ FEWEST, MOST = 20, 3000
 # Names of pods change from day to day, and some names are everywhere.
 LEAST_KNOWN = 0.25
 STATE = "suspects.json"
+# A model that is sure that no suspect is the root says nothing of their order.
+_MOST_ELSEWHERE = 1.0 - 1e-6
 
 
 @dataclass(frozen=True)
@@ -139,10 +143,8 @@ class SuspectRanker:
     @classmethod
     def from_parts(cls, parts: Mapping[str, str]) -> SuspectRanker:
         """Read what `to_parts` wrote. Raises InputError for a part that is missing, broken or of other features."""
-        try:
+        with reading(STATE, "ranker of suspects"):
             return cls._read(json.loads(parts[STATE]), parts)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"{STATE}: not a ranker of suspects ({error!r}); train it again") from error
 
     @classmethod
     def _read(cls, state: Mapping[str, Any], parts: Mapping[str, str]) -> SuspectRanker:
@@ -150,18 +152,21 @@ class SuspectRanker:
             raise InputError(f"{STATE}: level {state['level']!r} is none of {', '.join(LEVELS)}")
         if state["level"] != PRIOR and tuple(state["features"]) != CORE:
             raise InputError(f"{STATE}: made for other features than this version computes; train it again")
-        boosters = tuple(parts[BOOSTER.format(number)] for number in range(state["boosters"]))
+        count = whole(state["boosters"], int(state["level"] != PRIOR))
+        boosters = tuple(parts[BOOSTER.format(number)] for number in range(count))
         habits, marks = state["habits"], state["marks"]
         local = Local(Habits.from_json(habits), SignLogit.from_json(marks)) if state["level"] == LOCAL else None
+        stages = Stages(boosters, local)
+        stages.check()
         return cls(
             state["level"],
-            Stages(boosters, local),
-            tuple(map(float, state["weights"])),
-            float(state["elsewhere"]),
-            int(state["incidents"]),
-            tuple(Comparison(**stated) for stated in state["gate"]),
-            bool(state["abroad"]),
-            frozenset(map(str, state["components"])),
+            stages,
+            finite(state["weights"], WEIGHTS[state["level"]]),
+            within(state["elsewhere"], 0.0, _MOST_ELSEWHERE),
+            whole(state["incidents"]),
+            tuple(Comparison.from_json(stated) for stated in state["gate"]),
+            truth(state["abroad"]),
+            frozenset(texts(state["components"])),
         )
 
 
