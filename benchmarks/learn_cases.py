@@ -59,17 +59,19 @@ def known_of(sources: Sequence[truth.Source], kept: Path) -> list[Known]:
 
 def _line(example: Example, label: Label, group: str) -> str:
     suspects = suspects_of(example)
-    stated = asdict(suspects) | {"core": suspects.core.tolist(), "at": None, "features": CORE}
+    lists = {"core": suspects.core.tolist(), "modalities": sorted(suspects.modalities)}
+    stated = asdict(suspects) | lists | {"at": None, "features": CORE}
     return json.dumps([stated, label.roots, label.fault_type or "", group])
 
 
 def _read(line: list[Any]) -> Known:
     stated, roots, fault, group = line
-    if tuple(stated.pop("features")) != CORE:
+    if tuple(stated.pop("features")) != CORE or "modalities" not in stated:
         raise SystemExit("what an earlier run kept is of other features: remove it")
     signs = tuple(Sign(**{**sign, "kind": MetricKind(sign["kind"])}) for sign in stated["signs"])
     read = {"core": np.array(stated["core"]), "signs": signs, "components": tuple(stated["components"])}
-    return Known(Suspects(**{**stated, **read, "prior": tuple(stated["prior"])}), tuple(roots), fault, group)
+    read |= {"modalities": frozenset(stated["modalities"]), "prior": tuple(stated["prior"])}
+    return Known(Suspects(**{**stated, **read}), tuple(roots), fault, group)
 
 
 def split(known: Iterable[Known]) -> tuple[list[Suspects], list[Roots]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 
 import pytest
 
 from hypocenter.cli import main
 from hypocenter.errors import InputError
-from hypocenter_workers.learn.history_evaluation import evaluate_history
+from hypocenter_workers.learn.figures import Said
+from hypocenter_workers.learn.history_evaluation import all_figures, evaluate_history
 
 SERVICES = ("cart", "db", "mail", "pay", "web")
 TYPES = {"memory": "heap_usage", "cpu": "cpu_usage"}
@@ -67,6 +69,8 @@ def test_the_table_says_what_may_serve_and_is_the_same_again(files, capsys):
     assert first == second
     assert "Learned from 40 incidents; the order of suspects: learned" in first
     assert "root cause first" in first
+    assert "\n\ntest.jsonl: 20 incidents\n" in first
+    assert "\\n" not in first
 
 
 def test_an_incident_to_learn_from_is_not_asked_about(files, capsys):
@@ -110,3 +114,21 @@ def test_too_little_history_leaves_the_unlearned_order(files, tmp_path):
 def test_what_cannot_be_read_is_refused(files, tmp_path):
     with pytest.raises(InputError, match="no labelled cases"):
         evaluate_history([tmp_path], [files[1]])
+
+
+@pytest.mark.parametrize(
+    ("roots", "brier", "log_loss"),
+    [
+        (("cart",), 0.5**2 + 0.3**2 + 0.2**2, 0.5),
+        (("cart", "db"), 0.2**2 + 0.2**2, 0.8),
+        (("cart", "db", "db"), 0.2**2 + 0.2**2, 0.8),
+        (("cart", "db", "pay"), 0.0, 1.0),
+        (("cart", "elsewhere"), 0.5**2 + 0.3**2 + 0.2**2, 0.5),
+        (("elsewhere",), 1.0 + 0.5**2 + 0.3**2 + 0.2**2, 1e-6),
+    ],
+)
+def test_several_right_roots_are_one_outcome(roots, brier, log_loss):
+    chances = {"cart": 0.5, "db": 0.3, "pay": 0.2}
+    figures = {f.name: f.value for f in all_figures([Said(roots, chances, chances, chances)])}
+    assert figures["Brier score, root cause"] == pytest.approx(brier)
+    assert figures["log-loss, root cause"] == pytest.approx(-math.log(log_loss))

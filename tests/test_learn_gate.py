@@ -135,3 +135,15 @@ def test_what_many_systems_have_in_common_may_serve_in_others(systems, abroad):
     assert ranker.speaks_of(found[0])
     assert ranker.speaks_of(elsewhere) is abroad
     assert SuspectRanker.from_parts(ranker.to_parts()).speaks_of(elsewhere) is abroad
+
+
+def test_what_came_later_changes_no_judgement_of_what_came_before():
+    """In the last seven everybody is a root, so that they are right and gain nothing, whatever they show."""
+    found, roots = history(60, lambda root, n: [(root if n % 3 else "web", "heap")], dated=True)
+    everybody = [*roots[:53], *[SERVICES] * 7]
+    sure, doubtful = (0.01, 0.2, 0.5, 0.8, 0.99), (0.5, 0.51, 0.52, 0.53, 0.54)
+    one, other = (
+        admit([*found[:53], *(replace(last, prior=prior) for last in found[53:])], everybody, "core")
+        for prior in (sure, doubtful)
+    )
+    assert one.comparisons == other.comparisons

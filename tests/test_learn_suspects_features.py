@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypocenter.model import Alert, Component, Dependency, DependencyType
+from hypocenter.model import Alert, ChangeEvent, Component, Dependency, DependencyType
 from hypocenter.simulator import generate_scenario, simulate, write_case
 from hypocenter.telemetry import Case
 from hypocenter_workers.learn.from_history import example_of, examples
@@ -139,3 +139,28 @@ def test_an_operation_that_several_serve_belongs_to_nobody():
 def test_odd_alerts_are_counted_all_the_same(alerts):
     found = core_of(case(alerts))
     assert np.nansum(found[alerts[0].component]) > 0
+
+
+@given(alerts=many_alerts, later=many_alerts)
+@settings(max_examples=15)
+def test_what_comes_after_the_decision_changes_neither_suspects_nor_ranking(alerts, later):
+    due = AT + timedelta(minutes=5)
+    early = tuple(dataclasses.replace(alert, at=AT) for alert in alerts)
+    late = tuple(dataclasses.replace(alert, at=due + timedelta(seconds=1)) for alert in later)
+    then = dataclasses.replace(case(early), started_at=AT)
+    now = dataclasses.replace(then, alerts=(*early, *late), changes=(ChangeEvent("db", due + timedelta(seconds=1)),))
+    known, told = example_of(then), example_of(now, decided_at=due)
+    assert told.ranking.scored == known.ranking.scored
+    given_whole = dataclasses.replace(known, case=now, decided_at=due)
+    for example in (told, given_whole):
+        one, other = suspects_of(example), suspects_of(known)
+        assert (one.components, one.prior, one.signs) == (other.components, other.prior, other.signs)
+        np.testing.assert_array_equal(one.core, other.core)
+
+
+def test_modalities_are_of_what_was_seen(tmp_path):
+    alerted = example_of(case([Alert("cart", "cpu_usage", state="up")]))
+    assert suspects_of(alerted).modalities == {"alert"}
+    simulation = simulate(generate_scenario("mesh", services=6, seed=4, fault="cpu_hog"), seed=4)
+    [(watched, _)] = examples([write_case(simulation, tmp_path / "case")])
+    assert suspects_of(dataclasses.replace(watched, case=case([]))).modalities == {"metric", "trace", "log"}

@@ -11,10 +11,13 @@ import pytest
 
 from hypocenter.errors import InputError
 from hypocenter.model import Alert, Component, Dependency
+from hypocenter.simulator import generate_scenario, simulate, write_case
 from hypocenter.telemetry import Case
 from hypocenter_graph.calibration import probabilities
 from hypocenter_workers.learn.examples import Label
 from hypocenter_workers.learn.from_history import example_of
+from hypocenter_workers.learn.from_history import examples as examples_of
+from hypocenter_workers.learn.modalities import KnownModalities
 from hypocenter_workers.learn.ranker import FEWEST, SuspectRanker
 from hypocenter_workers.learn.suspect_features import suspects_of
 
@@ -155,3 +158,71 @@ def test_an_incident_without_components_stays_as_it_is(ranker, history):
     example = history[0][0]
     empty = dataclasses.replace(example, ranking=dataclasses.replace(example.ranking, scored=()))
     assert ranker.rescore(empty).scored == ()
+
+
+@pytest.fixture(scope="module")
+def with_metrics(tmp_path_factory):
+    """An incident of a system that the alerts of the history are about, seen by its series."""
+    simulation = simulate(generate_scenario("chain", services=len(SERVICES), seed=1, fault="cpu_hog"), seed=1)
+    [(example, _)] = examples_of([write_case(simulation, tmp_path_factory.mktemp("chain") / "case")])
+    return example
+
+
+def alerts_on(names, count=40):
+    """Incidents of alerts alone, on components of these names."""
+    rng, renamed = random.Random(5), dict(zip(SERVICES, names, strict=True))
+    found, roots = [], []
+    for number in range(count):
+        case, root = incident(number, rng)
+        alerts = tuple(
+            dataclasses.replace(a, component=renamed[a.component], peer=a.peer and renamed[a.peer]) for a in case.alerts
+        )
+        calls = tuple(Dependency(renamed[call.caller], renamed[call.callee]) for call in CALLS)
+        components = tuple(Component(renamed[name]) for name in SERVICES)
+        case = dataclasses.replace(case, alerts=alerts, dependencies=calls, components=components)
+        found.append(suspects_of(example_of(case)))
+        roots.append((renamed[root],))
+    return found, roots
+
+
+def test_what_alerts_alone_taught_leaves_an_incident_with_metrics_as_it_is(with_metrics):
+    names = suspects_of(with_metrics).components[: len(SERVICES)]
+    ranker = SuspectRanker.fit_suspects(*alerts_on(names))
+    suspects = suspects_of(with_metrics)
+    assert ranker.level != "prior"
+    assert len(names) >= 0.25 * len(suspects.components)
+    assert suspects.modalities >= {"metric", "trace"}
+    assert not ranker.speaks_of(suspects)
+    assert ranker.rescore(with_metrics) is with_metrics.ranking
+
+
+@pytest.mark.parametrize(("with_series", "speaks"), [(0, False), (3, False), (4, True), (37, False), (36, True)])
+def test_a_modality_must_have_been_there_and_not_there_in_a_fair_share(with_series, speaks):
+    """A tenth of forty is four: so many had to have what an incident has, and to lack what it lacks."""
+    alone, roots = alerts_on(SERVICES)
+    both = frozenset({"alert", "metric"})
+    mixed = [dataclasses.replace(one, modalities=both) if at < with_series else one for at, one in enumerate(alone)]
+    ranker = SuspectRanker.fit_suspects(mixed, roots, "core")
+    again = SuspectRanker.from_parts(ranker.to_parts())
+    asked = dataclasses.replace(alone[0], modalities=both if with_series < 20 else frozenset({"alert"}))
+    assert ranker.level == "core"
+    assert ranker.speaks_of(asked) is speaks
+    assert again.speaks_of(asked) is speaks
+
+
+def test_twenty_incidents_are_a_fair_share_of_any_history():
+    bare = [frozenset({"alert"})] * 980
+    for count, covered in ((19, False), (20, True)):
+        known = KnownModalities.of([*bare, *[frozenset({"alert", "log"})] * count])
+        assert known.covers(frozenset({"alert", "log"})) is covered
+
+
+def test_a_model_that_does_not_say_what_it_learned_from_is_refused(history):
+    examples, labels = history
+    parts = SuspectRanker.fit(examples[:30], labels[:30], "core").to_parts()
+    older = {name: value for name, value in json.loads(parts["suspects.json"]).items() if name != "modalities"}
+    with pytest.raises(InputError, match="which modalities it learned from; train it again"):
+        SuspectRanker.from_parts(parts | {"suspects.json": json.dumps(older)})
+    nothing = json.loads(SuspectRanker().to_parts()["suspects.json"])
+    del nothing["modalities"]
+    assert SuspectRanker.from_parts({"suspects.json": json.dumps(nothing)}).level == "prior"

@@ -39,7 +39,8 @@ def evaluate(train: tuple[Path, ...], test: tuple[Path, ...], jobs: int, as_json
 def _lines(evaluation: HistoryEvaluation) -> Iterator[str]:
     yield f"Learned from {evaluation.incidents} incidents; the order of suspects: {_LEVELS[evaluation.level]}."
     for tested in evaluation.tested:
-        yield f"\n{tested.name}: {tested.incidents} incidents"
+        yield ""
+        yield f"{tested.name}: {tested.incidents} incidents"
         yield f"  {'':<32}{'learned':>9}  {'95 % interval':<17}{'unlearned':>9}"
         yield from map(_line, tested.figures)
 

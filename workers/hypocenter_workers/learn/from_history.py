@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from hypocenter_workers import truth
 from hypocenter_workers.investigate import Options, ranked
 from hypocenter_workers.learn.examples import Example, Label
+from hypocenter_workers.learn.incident_features import decided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from hypocenter.telemetry import Case
@@ -31,14 +33,16 @@ def examples(
         progress(f"{number}/{len(found)} {source.dataset} {source.path.name}")
 
 
-def example_of(case: Case, system: str = "") -> Example:
+def example_of(case: Case, system: str = "", decided_at: datetime | None = None) -> Example:
     """Return a case as ranking sees it when it is told the start that the case states; `system` where it states none.
 
-    Raises InputError as `investigate` does.
+    Alerts and changes after `decided_at`, when the verdict was due, are seen by nobody. Raises InputError as
+    `investigate` does.
     """
-    found = ranked(case, Options(at=case.started_at, ladder=False))
-    named = case.system or case.dataset or system
-    return Example(case.case_id, named, case.started_at, case, found.topology, found.ranking)
+    seen = decided(case, decided_at)
+    found = ranked(seen, Options(at=seen.started_at, ladder=False))
+    named = seen.system or seen.dataset or system
+    return Example(seen.case_id, named, seen.started_at, seen, found.topology, found.ranking, decided_at)
 
 
 def source_examples(source: truth.Source) -> Iterator[tuple[Example, Label]]:

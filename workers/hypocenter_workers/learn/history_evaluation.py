@@ -100,7 +100,10 @@ def _likeliest(said: Said) -> Said:
 
 
 def _losses(said: Sequence[Said]) -> Iterator[Figure]:
-    """Yield the mean log-loss, and the Brier score over all alternatives (Brier, 1950), of roots and of types."""
+    """Yield the mean log-loss, and the Brier score over all alternatives (Brier, 1950), of roots and of types.
+
+    Where several are right they are one outcome: any of them.
+    """
     rooted = [(one.chances, one.roots) for one in said if one.roots and one.chances]
     typed = [(one.types, (one.fault_type,)) for one in said if one.fault_type and one.types]
     for name, told in ((ROOT, rooted), (FAULT_TYPE, typed)):
@@ -110,12 +113,16 @@ def _losses(said: Sequence[Said]) -> Iterator[Figure]:
 
 
 def _log_loss(chances: Any, right: Any) -> float:
-    return -math.log(max(_LEAST_CHANCE, math.fsum(chances.get(name, 0.0) for name in right)))
+    return -math.log(max(_LEAST_CHANCE, _chance_of_any(chances, right)))
 
 
 def _brier(chances: Any, right: Any) -> float:
-    missed = 1.0 if not any(name in chances for name in right) else 0.0
-    return missed + math.fsum((chance - (name in right)) ** 2 for name, chance in chances.items())
+    wrong = math.fsum(chance**2 for name, chance in chances.items() if name not in right)
+    return (1.0 - _chance_of_any(chances, right)) ** 2 + wrong
+
+
+def _chance_of_any(chances: Any, right: Any) -> float:
+    return math.fsum(chances.get(name, 0.0) for name in sorted(set(right)))
 
 
 def _mean(name: str, values: Sequence[float]) -> Figure:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from hypocenter.telemetry import Case
     from hypocenter_graph.topology import Topology
     from hypocenter_workers.learn.examples import Example
     from hypocenter_workers.learn.signs import Sign
@@ -77,12 +78,16 @@ def features_of(example: Example, suspects: Mapping[str, float] | None = None) -
 
 def as_decided(example: Example) -> Example:
     """Return an incident without the alerts and changes that came after its verdict was due."""
-    due = example.decided_at
+    return example if example.decided_at is None else replace(example, case=decided(example.case, example.decided_at))
+
+
+def decided(case: Case, due: datetime | None) -> Case:
+    """Return a case without the alerts and changes that came after `due`; as it is where no time is given."""
     if due is None:
-        return example
-    alerts = tuple(a for a in example.case.alerts if a.at is None or a.at <= due)
-    changes = tuple(c for c in example.case.changes if c.at <= due)
-    return replace(example, case=replace(example.case, alerts=alerts, changes=changes))
+        return case
+    alerts = tuple(a for a in case.alerts if a.at is None or a.at <= due)
+    changes = tuple(c for c in case.changes if c.at <= due)
+    return replace(case, alerts=alerts, changes=changes)
 
 
 def _likeliest(suspects: Mapping[str, float]) -> dict[str, float]:

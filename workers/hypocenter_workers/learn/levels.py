@@ -17,7 +17,7 @@ from hypocenter_workers.learn.suspect_stages import CORE, LEVELS, LOCAL, PRIOR, 
 from hypocenter_workers.learn.validation import folds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from hypocenter.telemetry import Values
     from hypocenter_workers.learn.sign_logit import Roots
@@ -50,12 +50,17 @@ class Admission:
 
 @dataclass(frozen=True)
 class _Tried:
-    """One level on incidents held back: `said[i]` is [component, part], and `fold[i]` says in which round."""
+    """One level on incidents held back: `said[i]` is [component, part], and `fold[i]` says in which round.
+
+    `known[round]` are the rounds whose incidents that round learned from: all others, or where times are known all
+    earlier ones.
+    """
 
     incidents: tuple[Suspects, ...]
     roots: tuple[Roots, ...]
     said: tuple[Values, ...]
     fold: tuple[int, ...]
+    known: tuple[frozenset[int], ...]
 
 
 def admit(history: History, roots: Sequence[Roots], most: str = LOCAL) -> Admission:
@@ -105,12 +110,18 @@ def _try(history: History, roots: Sequence[Roots], level: str, parts: Sequence[F
         stages = Stages.fit([history[at] for at in fold.learned], [roots[at] for at in fold.learned], level, SEEDS[:1])
         said += [stages.utilities(history[at]) for at in fold.held]
     rounds = [number for number, fold in enumerate(parts) for _ in fold.held]
-    return _Tried(tuple(history[at] for at in held), tuple(roots[at] for at in held), tuple(said), tuple(rounds))
+    known = tuple(_known(fold, parts) for fold in parts)
+    return _Tried(tuple(history[at] for at in held), tuple(roots[at] for at in held), tuple(said), tuple(rounds), known)
 
 
-def _weights(tried: _Tried, level: str, without: int | None = None) -> tuple[float, ...]:
-    """Weigh what the parts say by how well they say it of incidents that they were not fitted on."""
-    kept = [at for at, number in enumerate(tried.fold) if number != without]
+def _known(fold: Fold, parts: Sequence[Fold]) -> frozenset[int]:
+    learned = set(fold.learned.tolist())
+    return frozenset(number for number, other in enumerate(parts) if learned.issuperset(other.held.tolist()))
+
+
+def _weights(tried: _Tried, level: str, rounds: Collection[int] | None = None) -> tuple[float, ...]:
+    """Weigh what the parts say by how well they say it, in some rounds, of incidents that they were not fitted on."""
+    kept = [at for at, number in enumerate(tried.fold) if rounds is None or number in rounds]
     first_guess = np.array(_FIRST_GUESS[level])
     if not kept:
         return tuple(first_guess)
@@ -121,8 +132,8 @@ def _weights(tried: _Tried, level: str, without: int | None = None) -> tuple[flo
 
 
 def _reached(tried: _Tried, level: str) -> list[float]:
-    """Return the reciprocal rank of the root in each incident, by weights fitted on the other rounds."""
-    weights = {number: np.array(_weights(tried, level, number)) for number in sorted(set(tried.fold))}
+    """Return the reciprocal rank of the root in each incident, by weights fitted on rounds that could be known."""
+    weights = [np.array(_weights(tried, level, rounds)) for rounds in tried.known]
     told = [said @ weights[number] for said, number in zip(tried.said, tried.fold, strict=True)]
     return _places(tried, told)
 

@@ -18,6 +18,7 @@ from hypocenter_workers.learn.conditional_logit import log_chances
 from hypocenter_workers.learn.gate import Comparison
 from hypocenter_workers.learn.habits import Habits
 from hypocenter_workers.learn.levels import Admission, admit
+from hypocenter_workers.learn.modalities import KnownModalities
 from hypocenter_workers.learn.part_checks import finite, reading
 from hypocenter_workers.learn.sign_logit import SignLogit
 from hypocenter_workers.learn.suspect_features import CORE, suspects_of
@@ -48,7 +49,8 @@ class SuspectRanker:
 
     `weights` join what the parts of `stages` say; `elsewhere` is the probability that no suspect is the root;
     `incidents` counts those it learned from, `components` are all that were in them, and `comparisons` are the gate's.
-    Unless it may serve `abroad` it leaves incidents of systems that it does not know as they are.
+    Unless it may serve `abroad` it leaves incidents of systems that it does not know as they are, and always those
+    of other `modalities` than it learned from: what alerts alone teach says nothing of metrics.
     """
 
     level: str = PRIOR
@@ -59,6 +61,7 @@ class SuspectRanker:
     comparisons: tuple[Comparison, ...] = ()
     abroad: bool = False
     components: frozenset[str] = frozenset()
+    modalities: KnownModalities = field(default_factory=KnownModalities)
 
     @classmethod
     def fit(cls, examples: Sequence[Example], labels: Sequence[Label], most: str = LOCAL) -> SuspectRanker:
@@ -88,11 +91,16 @@ class SuspectRanker:
         elsewhere = (len(history) - len(listed) + 1.0) / (len(history) + 2.0)
         stages = Stages.fit(known, own, let.level)
         names = frozenset(name for suspects in known for name in suspects.components)
-        return cls(let.level, stages, let.weights, elsewhere, len(history), let.comparisons, let.abroad, names)
+        had = KnownModalities.of([suspects.modalities for suspects in known])
+        return cls(let.level, stages, let.weights, elsewhere, len(history), let.comparisons, let.abroad, names, had)
 
     def speaks_of(self, suspects: Suspects) -> bool:
-        """Say whether an incident is of a system that it learned from, or it may serve in others too."""
-        if self.level == PRIOR or not suspects.components:
+        """Say whether the learned order is to be asked about an incident: one like those that it learned from.
+
+        Each modality that the incident has, a fair share of those had, and each that it lacks, a fair share lacked:
+        20 of them, or a tenth. At least a quarter of its components were in them, or it may serve in other systems too.
+        """
+        if self.level == PRIOR or not suspects.components or not self.modalities.covers(suspects.modalities):
             return False
         known = sum(component in self.components for component in suspects.components)
         return self.abroad or known >= LEAST_KNOWN * len(suspects.components)
@@ -132,6 +140,7 @@ class SuspectRanker:
             "incidents": self.incidents,
             "abroad": self.abroad,
             "components": sorted(self.components),
+            "modalities": self.modalities.to_json(),
             "gate": [asdict(comparison) for comparison in self.comparisons],
             "boosters": len(self.stages.boosters),
             "habits": local.habits.to_json() if local else None,
@@ -152,6 +161,8 @@ class SuspectRanker:
             raise InputError(f"{STATE}: level {state['level']!r} is none of {', '.join(LEVELS)}")
         if state["level"] != PRIOR and tuple(state["features"]) != CORE:
             raise InputError(f"{STATE}: made for other features than this version computes; train it again")
+        if state["level"] != PRIOR and "modalities" not in state:
+            raise InputError(f"{STATE}: does not say which modalities it learned from; train it again")
         count = whole(state["boosters"], int(state["level"] != PRIOR))
         boosters = tuple(parts[BOOSTER.format(number)] for number in range(count))
         habits, marks = state["habits"], state["marks"]
@@ -167,6 +178,7 @@ class SuspectRanker:
             tuple(Comparison.from_json(stated) for stated in state["gate"]),
             truth(state["abroad"]),
             frozenset(texts(state["components"])),
+            KnownModalities.from_json(state["modalities"]) if state["level"] != PRIOR else KnownModalities(),
         )
 
 

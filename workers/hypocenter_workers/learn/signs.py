@@ -50,9 +50,23 @@ class Sign:
 
 def signs_of(example: Example) -> tuple[Sign, ...]:
     """Return the signs of an incident, each once, in an order that is not that of its alerts or columns."""
-    alerts = (alert for alert in example.case.alerts if _near(alert.at, example.at))
-    found = {*(_alerted(alert) for alert in alerts), *_moved(example)}
+    found = {*map(_alerted, alerts_near(example)), *_moved(example)}
     return tuple(sorted(found, key=lambda s: (s.component, s.modality, s.name, s.state, s.peer or "")))
+
+
+def alerts_near(example: Example) -> Iterator[Alert]:
+    """Yield the alerts around the start of an incident; those without a time are all of them."""
+    return (alert for alert in example.case.alerts if _near(alert.at, example.at))
+
+
+def observed(example: Example) -> Iterator[str]:
+    """Yield the modality of every series that was seen, whether it moved or not."""
+    seen = example.ranking.seen
+    for component, deviations in seen.own.items():
+        if not is_pseudo(component):
+            yield from (_modality(deviation, None) for deviation in deviations)
+    for (caller, _), deviations in seen.edges.items():
+        yield from (_modality(deviation, caller) for deviation in deviations)
 
 
 def _near(at: datetime | None, onset: datetime | None) -> bool:
@@ -78,10 +92,14 @@ def _moved(example: Example) -> Iterator[Sign]:
 
 
 def _sign(d: Deviation, component: str, peer: str | None) -> Sign:
-    modality = TRACE if peer else LOG if d.series.kind in _LINES else METRIC
+    modality = _modality(d, peer)
     name = f"{d.series.side} {d.series.metric}" if peer and d.series.side else d.series.metric
     failed = modality == TRACE and d.series.kind in (MetricKind.ERRORS, MetricKind.AVAILABILITY)
     return Sign(component, modality, name, UP if d.z > 0 else DOWN, peer, d.series.kind, failed)
 
 
-__all__ = ["DOWN", "LOG", "METRIC", "TRACE", "UP", "Sign", "signs_of"]
+def _modality(d: Deviation, peer: str | None) -> str:
+    return TRACE if peer else LOG if d.series.kind in _LINES else METRIC
+
+
+__all__ = ["DOWN", "LOG", "METRIC", "TRACE", "UP", "Sign", "alerts_near", "observed", "signs_of"]

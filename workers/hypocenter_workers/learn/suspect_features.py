@@ -14,6 +14,8 @@ import numpy as np
 
 from hypocenter.model import MetricKind
 from hypocenter_graph.rank import WEIGHTS
+from hypocenter_workers.learn.incident_features import as_decided
+from hypocenter_workers.learn.modalities import modalities_of
 from hypocenter_workers.learn.signs import LOG, METRIC, TRACE, Sign, signs_of
 
 if TYPE_CHECKING:
@@ -37,7 +39,10 @@ _DIGITS = 9
 
 @dataclass(frozen=True)
 class Suspects:
-    """One incident as the ranker of suspects sees it: `core` is [component, feature], named by `CORE`."""
+    """One incident as the ranker of suspects sees it: `core` is [component, feature], named by `CORE`.
+
+    `modalities` are those of the telemetry that it had, of `hypocenter_workers.learn.modalities`.
+    """
 
     incident_id: str
     system: str
@@ -46,17 +51,19 @@ class Suspects:
     prior: tuple[float, ...]
     core: Values
     signs: tuple[Sign, ...]
+    modalities: frozenset[str]
 
 
 def suspects_of(example: Example) -> Suspects:
-    """Return the suspects of an incident, by name, with what is known of each."""
-    scores = {scored.component: scored.score for scored in example.ranking.scored}
+    """Return the suspects of an incident, by name, with what is known of each; what came after `decided_at` is not."""
+    seen = as_decided(example)
+    scores = {scored.component: scored.score for scored in seen.ranking.scored}
     components = tuple(sorted(scores))
     prior = tuple(scores[component] for component in components)
-    signs = signs_of(example)
-    columns = _core(example, components, prior, signs)
+    signs = signs_of(seen)
+    columns = _core(seen, components, prior, signs)
     core = np.column_stack([columns[name] for name in CORE]) if components else np.zeros((0, len(CORE)))
-    return Suspects(example.incident_id, example.system, example.at, components, prior, core, signs)
+    return Suspects(seen.incident_id, seen.system, seen.at, components, prior, core, signs, modalities_of(seen))
 
 
 def log_odds(scores: Sequence[float]) -> Values:
