@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from hypocenter.arguments import PATH, TIME, about_a_server, about_the_graph, in
 from hypocenter.cli_graph_store import graph_place
 from hypocenter.cli_graph_write import Wanted, write
 from hypocenter.cli_server import server_options
+from hypocenter.stopping import telling_when_stopped
 from hypocenter.terminal import progress, visible
 from hypocenter_graph.discover.files import KINDS
 
@@ -49,10 +49,10 @@ def import_(files: tuple[Path, ...], kind: str | None, names: Path | None, as_js
     """
     _check(files, given)
     at = given["at"] or datetime.now(UTC)
-    with _telling_when_stopped("nothing was written"):
+    with telling_when_stopped("nothing was written"):
         overrides = _overrides(names)
         sources, counts = _read_all(files, kind, at, given)
-    with _telling_when_stopped("the graph may hold a part of this; importing the same again completes it"):
+    with telling_when_stopped("the graph may hold a part of this; importing the same again completes it"):
         wanted = Wanted(at if given["replaces"] else None, given["yes"], given["dry_run"])
         done = write(given["where"], sources, overrides, wanted)
     if as_json:
@@ -61,15 +61,6 @@ def import_(files: tuple[Path, ...], kind: str | None, names: Path | None, as_js
     for note in done.notes:
         click.echo(f"hypocenter: note: {visible(note)}", err=True)
     click.echo("\n".join(_to_text(done, counts, graph_place(given["where"]))))
-
-
-@contextmanager
-def _telling_when_stopped(what: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo(f"hypocenter: stopped: {what}", err=True)
-        raise click.Abort from None
 
 
 def _check(files: Sequence[Path], given: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +12,12 @@ from hypocenter.arguments import PATH, TIME, about_the_graph, about_the_records,
 from hypocenter.cli_history_source import opened_export
 from hypocenter.cli_history_store import opened_history
 from hypocenter.history.sources import SOURCES
+from hypocenter.stopping import telling_when_stopped
 from hypocenter.terminal import progress, visible
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from hypocenter.history.findings import Findings
@@ -46,21 +47,30 @@ if TYPE_CHECKING:
 def import_(export: str, source: str, records: str | None, where: str | None, as_json: bool, **given: Any) -> None:
     """Add the incidents in a FILE, or of the tool at a URL, to the history: all of them, or none."""
     from hypocenter.history.findings import Findings
-    from hypocenter.history.importing import LeftOutError, import_history
+    from hypocenter.history.importing import LeftOutError
     from hypocenter.stores.opening import records_place
 
-    findings, how = Findings(), {name: given[name] for name in ("skip_bad", "dry_run")}
-    with ExitStack() as stack:
-        path, reading = stack.enter_context(opened_export(export, source, given))
-        graph = stack.enter_context(_graph(where))
-        history = stack.enter_context(opened_history(records, dry_run=given["dry_run"]))
+    findings = Findings()
+    with _graph(where) as graph:
         try:
-            counts = import_history(path, reading, history, findings, **how, progress=progress)
+            with telling_when_stopped("nothing was imported"):
+                counts = _imported(export, source, records, given, findings)
         except LeftOutError:
             _tell(_told(findings, graph, None, ""), as_json)
             raise
         place = "" if given["dry_run"] else records_place(records)
         _tell(_told(findings, graph, counts, place), as_json)
+
+
+def _imported(export: str, source: str, records: str | None, given: Mapping[str, Any], findings: Findings) -> Counts:
+    from hypocenter.history.importing import import_history
+
+    how = {name: given[name] for name in ("skip_bad", "dry_run")}
+    with (
+        opened_export(export, source, given) as (path, reading),
+        opened_history(records, dry_run=given["dry_run"]) as history,
+    ):
+        return import_history(path, reading, history, findings, **how, progress=progress)
 
 
 def _graph(where: str | None) -> AbstractContextManager[GraphStore | None]:
