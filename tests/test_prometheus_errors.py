@@ -8,15 +8,14 @@ import socket
 import ssl
 import subprocess
 import threading
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import numpy as np
 import pytest
+from scripted_prometheus import Reply, Server, always, failure, healthy, running, success
 
 from hypocenter.errors import HypocenterError, InputError, LimitError
 from hypocenter.readers.prometheus import PrometheusOptions, read_prometheus
@@ -30,83 +29,7 @@ if TYPE_CHECKING:
 AT = datetime(2026, 9, 21, 12, tzinfo=UTC)
 SECRET = "correct-horse-battery"
 OPTIONS = PrometheusOptions(timeout_s=5.0, lookahead=timedelta(0))
-LABELS = {"__name__": "up", "job": "a"}
 SELF_SIGNED = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-Reply = tuple[int, dict[str, str], bytes]
-
-
-def success(data: object, **more: object) -> Reply:
-    return 200, {}, json.dumps({"status": "success", "data": data, **more}).encode()
-
-
-def failure(status: int, text: str = "no", **headers: str) -> Reply:
-    return status, headers, json.dumps({"status": "error", "errorType": "x", "error": text}).encode()
-
-
-def samples(end: float, seconds: int, step: int = 15) -> list[list[Any]]:
-    moments = range(-int(-(end - seconds) // step) * step, int(end) + 1, step)
-    return [[at, str(at % 100)] for at in moments]
-
-
-def always(reply: Reply) -> Callable[[str, dict[str, str]], Reply]:
-    return lambda *_: reply
-
-
-def healthy(endpoint: str, params: dict[str, str]) -> Reply:
-    """What a server with one series says."""
-    if endpoint == "series":
-        return success([LABELS])
-    if params["query"].startswith("count("):
-        return success({"resultType": "vector", "result": [{"metric": {}, "value": [0, "1"]}]})
-    end, seconds = float(params["time"]), int(params["query"].rpartition("[")[2].removesuffix("s]"))
-    return success({"resultType": "matrix", "result": [{"metric": LABELS, "values": samples(end, seconds)}]})
-
-
-@dataclass
-class Server:
-    """A small server that answers as its script says, and remembers what it was asked."""
-
-    script: Callable[[str, dict[str, str]], Reply] = healthy
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    authorizations: set[str | None] = field(default_factory=set)
-    url: str = ""
-    in_flight: int = 0
-    most_in_flight: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def answer(self, endpoint: str, params: dict[str, str], authorization: str | None) -> Reply:
-        with self.lock:
-            self.in_flight += 1
-            self.most_in_flight = max(self.most_in_flight, self.in_flight)
-            self.asked.append((endpoint, params))
-            self.authorizations.add(authorization)
-        try:
-            return self.script(endpoint, params)
-        finally:
-            with self.lock:
-                self.in_flight -= 1
-
-
-def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.reply(urlsplit(self.path).query)
-
-        def do_POST(self) -> None:
-            self.reply(self.rfile.read(int(self.headers["Content-Length"])).decode())
-
-        def reply(self, query: str) -> None:
-            params = {name: values[0] for name, values in parse_qs(query).items()}
-            endpoint = urlsplit(self.path).path.rpartition("/")[2]
-            status, headers, body = server.answer(endpoint, params, self.headers["Authorization"])
-            self.send_response_only(status)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    return Handler
 
 
 @pytest.fixture(scope="module")
@@ -122,20 +45,6 @@ def server(shared: Server) -> Server:
     shared.authorizations.clear()
     shared.most_in_flight = 0
     return shared
-
-
-@contextmanager
-def running(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
-    server = Server()
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(server)) as listening:
-        if tls:
-            listening.socket = tls.wrap_socket(listening.socket, server_side=True)
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listening.server_address[1]}"
-        yield server
-        listening.shutdown()
-        thread.join()
 
 
 def read(url: str, options: PrometheusOptions = OPTIONS, waits: list[float] | None = None, hours: float = 2) -> Case:
