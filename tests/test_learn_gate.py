@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 
 from hypocenter.model import Alert, Component
 from hypocenter.telemetry import Case
+from hypocenter_workers.learn.examples import Label
 from hypocenter_workers.learn.from_history import example_of
 from hypocenter_workers.learn.gate import compare, reciprocal_rank
 from hypocenter_workers.learn.levels import admit
 from hypocenter_workers.learn.ranker import SuspectRanker
 from hypocenter_workers.learn.suspect_features import suspects_of
+from hypocenter_workers.learn.training import train
 
+NAMED = {"cpu": "cpu_usage", "memory": "heap_used"}
 SERVICES = ("cart", "db", "mail", "pay", "web")
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 scores = st.lists(st.floats(0, 1), min_size=1, max_size=30)
@@ -147,3 +151,24 @@ def test_what_came_later_changes_no_judgement_of_what_came_before():
         for prior in (sure, doubtful)
     )
     assert one.comparisons == other.comparisons
+
+
+@pytest.mark.parametrize(("telling", "admitted"), [(True, True), (False, False)])
+def test_types_that_are_told_no_better_than_by_the_commonest_pass_no_gate(telling, admitted):
+    """Without an opponent: the incidents held back are told by a model, and by the commonest type of the others."""
+    draw = np.random.default_rng(1)
+    model = train(map(partial(typed, draw, telling), range(60)), FIRST)
+    gate = model.card.gate
+    assert gate is not None
+    assert gate.admitted is admitted
+    assert "beside always saying cpu on 12 incidents" in gate.reason
+    assert gate.reason.endswith("tells 2 fault types")
+
+
+def typed(draw, telling, number):
+    """An incident whose type alone is known, the commonest being cpu; its alerts tell the type or are anybody's."""
+    fault = "memory" if number % 5 in (1, 3) else "cpu"
+    shown = NAMED[fault] if telling else NAMED[draw.choice(sorted(NAMED))]
+    at = FIRST + timedelta(days=number)
+    case = Case(f"i{number}", "shop", alerts=(Alert("web", shown, at, state="up"),), started_at=at)
+    return example_of(case), Label((), fault, "said")

@@ -60,7 +60,8 @@ def train(
     judged = held_back(incidents, fitted)
     progress(f"fitting on {len(incidents)} incidents")
     final = fitted(incidents)
-    gate = _gate_of(final) if opponent is None else _gate_against(opponent, judged, final)
+    alone = _gate_of(final, _types_beside_commonest(incidents, judged))
+    gate = alone if opponent is None else _gate_against(opponent, judged, alone)
     return Model(_card(incidents, [one for _, one in judged], now, simulated, gate, final), final.to_parts())
 
 
@@ -72,19 +73,31 @@ def _fit_simulated(incidents: Sequence[Past]) -> Fitted:
     return replace(fit(incidents, named=False), ranker=SuspectRanker(incidents=len(incidents)))
 
 
-def _gate_of(final: Fitted) -> Gate:
-    """Judge a model where nothing serves: the ranker has passed its own gate, or leaves the unlearned order alone."""
-    types = f"tells {len(final.types.classes)} fault types" if final.types.trees else "tells no fault types"
-    told = "; ".join([*map(told_of, _by_order(final)), types])
-    return Gate(final.ranker.level != PRIOR or final.types.trees is not None, told)
+def _gate_of(final: Fitted, types: Comparison) -> Gate:
+    """Judge a model where nothing serves: it must order suspects, or tell types better than their commonest would.
+
+    The ranker has passed its own gate, or leaves the unlearned order alone.
+    """
+    tells = f"tells {len(final.types.classes)} fault types" if final.types.trees else "tells no fault types"
+    tried = [*_by_order(final), *([types] if types.incidents else [])]
+    better = final.ranker.level != PRIOR or types.admitted
+    return Gate(better and types.high >= 0.0, "; ".join([*map(told_of, tried), tells]))
 
 
-def _gate_against(opponent: Opponent, judged: Sequence[tuple[Past, Said]], final: Fitted) -> Gate:
+def _types_beside_commonest(incidents: Sequence[Past], judged: Sequence[tuple[Past, Said]]) -> Comparison:
+    """Compare fault types, told of incidents held back, with saying always the commonest of the others."""
+    held = {id(past) for past, _ in judged}
+    learned = [one.label.fault_type for one in incidents if one.label.fault_type and id(one) not in held]
+    commonest = Counter(sorted(learned)).most_common(1)[0][0] if learned else ""
+    said = [one for _, one in judged]
+    return compare_types(said, [replace(one, named=commonest) for one in said], f"always saying {commonest}")
+
+
+def _gate_against(opponent: Opponent, judged: Sequence[tuple[Past, Said]], alone: Gate) -> Gate:
     """Judge a model beside what serves; one that this version cannot read any more is no opponent."""
     try:
         theirs = Fitted.from_parts(model_of(opponent.texts).parts)
     except InputError as error:
-        alone = _gate_of(final)
         return Gate(alone.admitted, f"{opponent.name} cannot be read ({error}); {alone.reason}", opponent.name)
     ours, others = [one for _, one in judged], [said_of(past, theirs) for past, _ in judged]
     orders = compare_orders(ours, [one.learned for one in others], opponent.name)
