@@ -155,6 +155,26 @@ def test_json_may_come_as_a_list_a_page_or_pages_on_lines(tmp_path: Path) -> Non
     assert len({tuple(each) for each in found[:3]}) == 1
 
 
+@pytest.mark.parametrize(
+    ("source", "records", "more"),
+    [
+        ("pagerduty", {"incidents": [{"id": "A"}]}, {"more": True}),
+        ("opsgenie", {"data": [{"id": "A"}]}, {"paging": {"next": "https://api.opsgenie.com/v2/alerts?offset=1"}}),
+        ("jira", {"issues": [{"key": "A-1"}], "startAt": 50}, {"total": 52}),
+        ("jira", {"issues": [{"key": "A-1"}]}, {"nextPageToken": "x", "isLast": False}),
+    ],
+)
+def test_a_page_that_is_not_the_last_is_told(
+    tmp_path: Path, source: str, records: dict[str, Any], more: dict[str, Any]
+) -> None:
+    first, last, both = Findings(), Findings(), Findings()
+    read(written(tmp_path, json.dumps(records | more).encode()), source, first)
+    read(written(tmp_path, json.dumps(records).encode()), source, last)
+    read(written(tmp_path, f"{json.dumps(records | more)}\n{json.dumps(records)}\n".encode()), source, both)
+    assert any("the answer says that there is more" in note for note in first.notes)
+    assert not any("there is more;" in note for note in (*last.notes, *both.notes))
+
+
 def test_a_text_that_no_store_holds_is_replaced_and_told(tmp_path: Path) -> None:
     findings = Findings()
     (found,) = read(written(tmp_path, b'{"incident_id": "A", "title": "a\\u0000b\\ud800"}'), "jsonl", findings)

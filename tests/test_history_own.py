@@ -81,8 +81,8 @@ def test_a_dry_run_counts_and_keeps_nothing(history_command: Command, tmp_path: 
     ("row", "told"),
     [
         (",2026-01-31T12:00:00Z,,,,,,,", "1 x incident_id: no incident_id (line 4)"),
-        ("INC-3,soon,,,,,,,", "1 x started_at: not a time that is understood (line 4 'soon')"),
-        ("INC-3,2026-01-31", "1 x row: more or fewer cells than the 9 of the header (line 4 '2')"),
+        ("INC-3,soon,,,,,,,", "1 x started_at: not a time that is understood; --time-format says how"),
+        ("INC-3,2026-01-31", "1 x row: more or fewer cells than the 9 of the header (line 4 '2 cells')"),
         (f"{'x' * 201},,,,,,,,", "1 x incident_id: longer than 200 characters (line 4"),
     ],
 )
@@ -119,12 +119,28 @@ def test_what_is_not_understood_is_told_and_the_rest_is_kept(history_command: Co
         ("resolved_at", 1, 2),
         ("notes", 1, 2),
         ("resolved_at", 1, 3),
-        ("key", 1, 4),
+        ("incident_id", 1, 4),
     }
     assert report["not_used"] == {"Weekday": 2}
     assert report["counts"] == {"new": 2, "changed": 0, "same": 0}
-    assert (report["rows"], report["incidents"], report["left_out"]) == (3, 3, 0)
+    assert (report["rows"], report["incidents"], report["repeated"], report["left_out"]) == (3, 2, 1, 0)
     assert report["saved"] is True
+
+
+def test_an_incident_that_is_there_twice_is_counted_once(history_command: Command, tmp_path: Path) -> None:
+    path = table(tmp_path / "own.csv", FIRST, SECOND, FIRST.replace("memory,", "disk,"))
+    _, told, _ = history_command("import", path, "--from", "csv")
+    assert "3 read, 2 incidents, 1 of an incident that is there already, 0 left out" in told
+    assert "incident ID is there more than once; the last one counts (line 5 'INC-1')" in told
+    assert "2 new, 0 changed" in told
+
+
+def test_a_time_that_does_not_fit_the_form_that_is_named_names_the_form(
+    history_command: Command, tmp_path: Path
+) -> None:
+    path = table(tmp_path / "own.csv", FIRST)
+    _, told, _ = history_command("import", path, "--from", "csv", "--time-format", "%d/%m/%Y")
+    assert "not a time as --time-format '%d/%m/%Y' says" in told
 
 
 def test_components_that_the_graph_does_not_know_are_told_and_kept(

@@ -142,12 +142,16 @@ class Builder:
             time, naive = read_time(text, self._reading.zone, self._reading.time_format)
         except (ValueError, OverflowError) as error:
             if ours == "started_at":
-                raise NoIncidentError(ours, _NO_TIME, text) from error
-            self._findings.problem(row.line, ours, _NO_TIME, text)
+                raise NoIncidentError(ours, self._no_time(), text) from error
+            self._findings.problem(row.line, ours, self._no_time(), text)
             return None
         if naive:
             self._findings.note(f"times without a zone were read as {self._reading.zone}; --timezone names another")
         return time
+
+    def _no_time(self) -> str:
+        form = self._reading.time_format
+        return f"not a time as --time-format {form!r} says" if form else _NO_TIME
 
     def _telemetry(self, row: Row) -> str:
         attachments, stated = self._reading.attachments, self._one(row, "telemetry")
@@ -192,7 +196,8 @@ class Builder:
         findings.understood += 1
         findings.filled.update(ours for ours in _COUNTED if getattr(incident, ours))
         if not findings.is_new(incident.source, incident.key):
-            findings.problem(line, "key", "is there more than once; the last one counts", incident.key)
+            findings.repeated += 1
+            findings.problem(line, "incident_id", _AGAIN, incident.incident_id)
         if incident.fault_type:
             findings.value(findings.fault_types, incident.fault_type)
         for name in filter(None, dict.fromkeys((incident.symptom_component, *incident.root_components))):
@@ -206,7 +211,8 @@ class Builder:
             self._findings.problem(line, "component", "an identifier, no name; export names or map it", name)
 
 
-_NO_TIME = "not a time that is understood"
+_NO_TIME = "not a time that is understood; --time-format says how times are written, as '%d/%m/%Y %H:%M'"
+_AGAIN = "incident ID is there more than once; the last one counts"
 # What ServiceNow (sys_id), Opsgenie and others call a component by where its name was not exported.
 _OPAQUE = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FIELD_OF = {"root_component": "root_components"}

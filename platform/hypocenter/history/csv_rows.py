@@ -61,7 +61,7 @@ def _separator(header: str) -> str:
 
 def _row(line: int, columns: Sequence[str], cells: list[str]) -> Row | BadRow:
     if len(cells) < len(columns) or any(cells[len(columns) :]):
-        return BadRow(line, f"more or fewer cells than the {len(columns)} of the header", str(len(cells)))
+        return BadRow(line, f"more or fewer cells than the {len(columns)} of the header", f"{len(cells)} cells")
     fields: dict[str, list[str]] = {}
     for name, cell in zip(columns, cells, strict=False):
         texts = fields.setdefault(name, [])

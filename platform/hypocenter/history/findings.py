@@ -39,13 +39,15 @@ class Findings:
     """Counts of one import, filled while rows pass; sizes are bounded whatever the file holds.
 
     `unit` is what is counted from the beginning of the export, to say where something is: a `line` or a `record`.
-    `filled` counts incidents by our field, `kept` those in which a field stays as it was known, `unused` rows by their
-    field, `fault_types` and `components` incidents by value.
+    `understood` rows make an incident, `repeated` are those among them whose incident was met before. `filled` counts
+    incidents by our field, `kept` those in which a field stays as it was known, `unused` rows by their field,
+    `fault_types` and `components` incidents by value.
     """
 
     unit: str = "line"
     rows: int = 0
     understood: int = 0
+    repeated: int = 0
     filled: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
     unused: Counter[str] = field(default_factory=Counter)
@@ -60,6 +62,11 @@ class Findings:
     def left_out(self) -> int:
         """How many rows are no incidents."""
         return self.rows - self.understood
+
+    @property
+    def incidents(self) -> int:
+        """How many incidents the rows are of: one for all rows of the same."""
+        return self.understood - self.repeated
 
     @property
     def problems(self) -> list[Problem]:

@@ -87,7 +87,7 @@ def _rows(text: TextFile, layout: Layout, findings: Findings) -> Iterator[Row | 
     start = text.stream.read(4096).lstrip()
     text.stream.seek(0)
     if start.startswith(("{", "[")):
-        return json_rows(text, findings.names, layout.lists, layout.prepare, findings.count_records)
+        return json_rows(text, findings.names, layout.lists, layout.prepare, findings.count_records, findings.note)
     return csv_rows(text, findings.names, findings.note)
 
 

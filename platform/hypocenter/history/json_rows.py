@@ -25,16 +25,24 @@ LONGEST_DOCUMENT = 200_000_000
 
 
 def json_rows(
-    text: TextFile, names: Names, lists: Sequence[str], prepare: Prepare, count_records: Callable[[], None]
+    text: TextFile,
+    names: Names,
+    lists: Sequence[str],
+    prepare: Prepare,
+    count_records: Callable[[], None],
+    note: Callable[[str], None],
 ) -> Iterator[Row | BadRow]:
     """Yield the incidents of a JSON document or of JSON lines.
 
     `lists` are the fields under which servers put their lists; `prepare` turns a record's odd shapes into plain ones;
-    `count_records` is called when the text is one document, and so has records and no lines to count.
+    `count_records` is called when the text is one document, and so has records and no lines to count; `note` is told
+    when the last answer in it says that it is not the whole.
     What is no object is a BadRow. Raises InputError when the text is no JSON or breaks off, LimitError for a document
     that is too large to be read as one.
     """
+    more = False
     for line, value in _values(text):
+        more = isinstance(value, dict) and has_more(value)
         if not line:
             count_records()
         if isinstance(value, BadRow):
@@ -42,6 +50,24 @@ def json_rows(
             continue
         for number, record in enumerate(records_in(value, lists), start=1):
             yield _row(line or number, record, names, lambda record: prepare(record, text.where))
+    if more:
+        note(f"{text.where}: the answer says that there is more; save its other pages too, or import from the URL")
+
+
+def has_more(page: Record) -> bool:
+    """Whether an answer says that it is a page of several, in the words of PagerDuty, Opsgenie or Jira.
+
+    >>> has_more({"incidents": [], "more": True}), has_more({"issues": [{}], "startAt": 0, "total": 2})
+    (True, True)
+    >>> has_more({"data": [], "paging": {"first": "https://api.opsgenie.com"}})
+    False
+    """
+    paging, issues, total = page.get("paging"), page.get("issues"), page.get("total")
+    if isinstance(issues, list):
+        start = page.get("startAt") or 0
+        counted = isinstance(total, int) and isinstance(start, int) and start + len(issues) < total
+        return counted or page.get("isLast") is False or bool(page.get("nextPageToken"))
+    return page.get("more") is True or (isinstance(paging, dict) and bool(paging.get("next")))
 
 
 def records_in(value: object, lists: Sequence[str]) -> list[Any]:

@@ -17,7 +17,7 @@ _LABELLED = ("started_at", "resolved_at", "symptom_component", "root_component",
 
 def findings_rows(findings: Findings) -> Iterator[tuple[str, str]]:
     """Yield a heading and a line of text for each thing worth telling; a heading is "" where it is the one before."""
-    yield "rows", f"{findings.rows:,} read, {findings.understood:,} incidents, {findings.left_out:,} left out"
+    yield "rows", _rows(findings)
     yield "known", _filled(findings)
     yield from _under("left out", [_problem(each, findings.unit) for each in findings.problems if each.fatal])
     yield from _under("unclear", [_problem(each, findings.unit) for each in findings.problems if not each.fatal])
@@ -32,7 +32,8 @@ def findings_to_json(findings: Findings) -> dict[str, Any]:
     return {
         "unit": findings.unit,
         "rows": findings.rows,
-        "incidents": findings.understood,
+        "incidents": findings.incidents,
+        "repeated": findings.repeated,
         "left_out": findings.left_out,
         "filled": dict(findings.filled),
         "kept": dict(sorted(findings.kept.items())),
@@ -68,6 +69,11 @@ def _most_unused(findings: Findings) -> list[str]:
 def _filled(findings: Findings) -> str:
     counts = {name: findings.filled["root_components" if name == "root_component" else name] for name in _LABELLED}
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _rows(findings: Findings) -> str:
+    repeated = f"{findings.repeated:,} of an incident that is there already, " if findings.repeated else ""
+    return f"{findings.rows:,} read, {findings.incidents:,} incidents, {repeated}{findings.left_out:,} left out"
 
 
 def _kept(findings: Findings) -> list[str]:
