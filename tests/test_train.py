@@ -170,7 +170,7 @@ def test_a_registered_model_is_compared_with_what_serves(run: Run, history: Path
     assert second.card["gate"]["against"] == "shop version 1"
     assert not second.card["gate"]["admitted"]
     assert "may be chance" in second.card["gate"]["reason"]
-    assert load_served("shop", str(records)).label == "12 past incidents"
+    assert load_served("shop", str(records)).label == "shop version 1: 12 past incidents"
 
 
 def test_what_serves_and_cannot_be_read_any_more_stands_in_nobodys_way(history: Path, tmp_path: Path) -> None:
