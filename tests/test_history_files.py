@@ -144,6 +144,7 @@ def test_a_table_of_something_else_says_which_field_is_missing(history_command: 
     assert "2 x incident_id: no incident_id (line 2, line 3)" in told
     assert "not used     city (2), people (2)" in told
     assert "2 of 2 rows are no incidents" in error
+    assert "say with --mapping which field holds it, as `fields: {incident_id: NAME}`" in error
 
 
 def test_json_may_come_as_a_list_a_page_or_pages_on_lines(tmp_path: Path) -> None:

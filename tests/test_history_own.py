@@ -127,6 +127,15 @@ def test_what_is_not_understood_is_told_and_the_rest_is_kept(history_command: Co
     assert report["saved"] is True
 
 
+def test_a_time_that_could_be_two_days_leads_to_the_option(history_command: Command, tmp_path: Path) -> None:
+    path = table(tmp_path / "own.csv", "INC-1,12/01/2026 09:41,,,,,,,")
+    code, told, error = history_command("import", path, "--from", "csv")
+    assert code == 2
+    assert "--time-format says how times are written" in told
+    assert "say with --time-format how times are written" in error
+    assert history_command("import", path, "--from", "csv", "--time-format", "%d/%m/%Y %H:%M")[0] == 0
+
+
 def test_an_incident_that_is_there_twice_is_counted_once(history_command: Command, tmp_path: Path) -> None:
     path = table(tmp_path / "own.csv", FIRST, SECOND, FIRST.replace("memory,", "disk,"))
     _, told, _ = history_command("import", path, "--from", "csv")

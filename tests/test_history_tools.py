@@ -301,6 +301,26 @@ def test_a_mapping_says_what_texts_stand_for_and_which_say_nothing(tmp_path: Pat
     assert (second.root_components, second.fault_type) == (("web", "db"), "")
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("jira.csv", "servicenow", "jira"),
+        ("jira.json", "servicenow", "jira"),
+        ("servicenow.json", "jira", "servicenow"),
+        ("pagerduty_analytics.csv", "servicenow", "pagerduty"),
+        ("opsgenie.csv", "servicenow", "opsgenie"),
+        ("own.csv", "jira", "csv or jsonl or hypocenter"),
+    ],
+)
+def test_an_export_of_another_tool_is_told_by_its_fields(
+    history_command: Command, name: str, wrong: str, right: str
+) -> None:
+    code, _, error = history_command("import", FIXTURES / name, "--from", wrong)
+    assert code == 2
+    assert f"none has an ID as {wrong} writes it; is it written by {right}? Then say so with --from" in error
+    assert "--skip-bad" not in error
+
+
 def test_only_our_own_folders_are_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="only --from hypocenter reads"):
         list(read_history(tmp_path, Reading("jira"), Findings()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hypocenter.history.layout import OURS
+from hypocenter.history.layout import NO_ID, OURS
 from hypocenter.history.past_incident import PastIncident
 from hypocenter.history.row import BadRow, canonical
 from hypocenter.history.times import read_time
@@ -76,7 +76,7 @@ class Builder:
     def _incident(self, row: Row) -> PastIncident:
         incident_id = self._one(row, "incident_id") or self._one(row, "key")
         if not incident_id:
-            raise NoIncidentError("incident_id", "no incident_id")
+            raise NoIncidentError("incident_id", NO_ID)
         return PastIncident(
             incident_id=incident_id,
             source=self._one(row, "source") or self._layout.source,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
+from hypocenter.history.advice import advice
 from hypocenter.history.building import Builder
 from hypocenter.history.csv_rows import csv_rows
 from hypocenter.history.hypocenter import folder_rows
@@ -50,7 +51,9 @@ def import_history(
     """
     label_names = frozenset(name for name, _ in layout_of(reading.source).labels)
     found = with_what_is_kept(_read(path, reading, findings), store, label_names, findings)
-    counts = store.save_incidents(_counted(_whole(found, findings, skip_bad), progress), dry_run=dry_run)
+    counts = store.save_incidents(
+        _counted(found if skip_bad else _whole(found, findings, reading.source), progress), dry_run=dry_run
+    )
     if unused := reading.attachments.unused:
         findings.note(f"{len(unused):,} case folders belong to no incident of these, such as {unused[0]}")
     return counts
@@ -98,10 +101,8 @@ def _counted(incidents: Iterable[PastIncident], progress: Callable[[str], None])
         yield incident
 
 
-def _whole(incidents: Iterable[PastIncident], findings: Findings, skip_bad: bool) -> Iterator[PastIncident]:
+def _whole(incidents: Iterable[PastIncident], findings: Findings, source: str) -> Iterator[PastIncident]:
     yield from incidents
-    if findings.left_out and not skip_bad:
-        raise LeftOutError(
-            f"{findings.left_out:,} of {findings.rows:,} rows are no incidents, so nothing was imported; mend them, "
-            "say with --mapping which fields to read, or leave them out with --skip-bad"
-        )
+    if findings.left_out:
+        left_out = f"{findings.left_out:,} of {findings.rows:,} rows are no incidents, so nothing was imported"
+        raise LeftOutError(f"{left_out}; {advice(findings, source)}")

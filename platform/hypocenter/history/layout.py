@@ -32,6 +32,8 @@ OURS = (
     "telemetry",
 )
 
+NO_ID = "no incident_id"
+
 
 def _as_it_is(record: dict[str, Any], _where: str) -> dict[str, Any]:
     return record

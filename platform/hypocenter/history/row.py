@@ -73,6 +73,10 @@ class Names:
             self._written.setdefault(found, written)
         return found
 
+    def __contains__(self, name: str) -> bool:
+        """Whether a canonical name was met."""
+        return name in self._written
+
     def written(self, name: str) -> str:
         """Return how a canonical name was written."""
         return self._written.get(name, name)
