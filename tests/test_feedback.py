@@ -59,6 +59,19 @@ def test_what_is_said_is_kept_with_who_and_when_and_nothing_is_overwritten(
     assert said[0].at <= said[1].at
 
 
+def test_a_name_that_the_history_does_not_hold_is_kept_and_told(
+    feedback: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    with closing(open_records(str(tmp_path / "records.db"))) as records:
+        records.history.save_incidents([PastIncident("INC-7", "csv", "INC-7", system="shop")])
+    assert feedback("INC-7", "right", "--by", "Ada")[2] == ""
+    assert feedback("INC-7", "right", "--by", "Ada", "--system", "shop")[2] == ""
+    for words in (("INC-70", "right", "--by", "Ada"), ("INC-7", "right", "--by", "Ada", "--system", "bank")):
+        code, _, told = feedback(*words)
+        assert code == 0
+        assert f"the history holds no incident {words[0]} (yet)" in told
+
+
 def test_an_incident_alone_shows_what_was_said(feedback: Callable[..., tuple[int, str, str]]) -> None:
     assert feedback("INC-7") == (0, "nothing was said of INC-7 yet\n", "")
     feedback("INC-7", "not-an-incident", "--by", "Ada")

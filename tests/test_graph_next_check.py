@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hypocenter.model import (
+    Alert,
     ChangeEvent,
     Component,
     ComponentType,
@@ -89,6 +90,14 @@ def test_what_lies_behind_the_first_step_is_told_from_what_is_slow_itself():
     check = checked([*SLOW, *complete("orders")], calls, PAIR)
     assert "Time calls from checkout to orders by hand" in check.text
     assert "the trouble lies behind it, where payment is" in check.text
+
+
+def test_of_a_suspect_known_by_alerts_alone_it_is_not_said_that_nothing_was_observed():
+    alerted = Context(None, ONSET, (), tuple(Alert(name, "down", ONSET) for name in ("checkout", "payment")))
+    topology = build_topology([], CALLS)
+    ranking = rank((), topology, alerted)
+    check = next_check(ranking, topology, suspects_of(ranking, topology, None, {}, ONSET), (), None)
+    assert "for alerts alone tell of it" in check.text
 
 
 def test_calls_that_were_timed_are_not_asked_for_again():

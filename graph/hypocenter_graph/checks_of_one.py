@@ -71,7 +71,10 @@ def _changed(pair: Pair, here: Suspect, other: Suspect) -> Words | None:
 
 def _not_observed(pair: Pair, here: Suspect, other: Suspect) -> Words | None:
     del other
-    return None if pair.outside(here.component) or here.component in pair.ranking.seen.own else {}
+    if pair.outside(here.component) or here.component in pair.ranking.seen.own:
+        return None
+    alerted = any(item.channel == "alerts" for item in here.evidence)
+    return {"known": "alerts alone tell of it" if alerted else "nothing of it was observed"}
 
 
 def _without_resources(*missing: MetricKind) -> Callable[[Pair, Suspect, Suspect], Words | None]:
@@ -123,7 +126,7 @@ ANYTHING = Look(
     _not_observed,
     DECIDES,
     WEIGHTS["callers"],
-    "See whether {here} runs at all and how fast it answers, for nothing of it was observed: down, slow or failing"
+    "See whether {here} runs at all and how fast it answers, for {known}: down, slow or failing"
     " means {here}; well means {other}.",
 )
 FAR = ": far from normal since the onset means {here}; as usual speaks for {other}."

@@ -48,8 +48,10 @@ def feedback(incident: str, says: str | None, component: str, records: str | Non
     with closing(open_records(records)) as opened:
         said = _opinion(incident, says, component, words) if says is not None else None
         if said is not None:
-            _check_system(said, opened.history)
+            known = _check_system(said, opened.history)
             opened.feedback.add_opinion(said)
+            if not known:
+                click.echo(visible(f"hypocenter: note: the history holds no incident {incident} (yet)"), err=True)
         _show(opened.feedback.opinions(incident), incident, as_json)
     if said is not None and not as_json:
         click.echo(f"teaches      {visible(_taught(said))}")
@@ -73,15 +75,14 @@ def _check_texts(texts: dict[str, str]) -> None:
             raise InputError(f"{shown} {text!r:.60} holds characters that cannot be kept; write it in UTF-8")
 
 
-def _check_system(opinion: Opinion, history: HistoryStore) -> None:
-    """Raise InputError for an opinion that does not say of which of several incidents in the history it is."""
+def _check_system(opinion: Opinion, history: HistoryStore) -> bool:
+    """Say whether the history knows the incident; raises InputError when it does not say of which of several it is."""
     from hypocenter_workers.learn.labels import ambiguous
 
-    if opinion.system:
-        return
     systems = {one.system for one in history.incidents() if one.incident_id == opinion.incident_id}
-    if len(systems) > 1:
+    if len(systems) > 1 and not opinion.system:
         raise InputError(ambiguous(opinion.incident_id, systems))
+    return opinion.system in systems if opinion.system else bool(systems)
 
 
 def _taught(opinion: Opinion) -> str:
