@@ -277,6 +277,13 @@ def test_a_series_that_never_strays_has_an_interval_without_width():
     assert (span.low, span.high) == (0.2, 0.2)
 
 
+def test_forecasts_without_error_that_differ_leave_the_heavier_one_in_the_middle():
+    span = joined([made(0.2, 0.0), made(1e6, 0.0)], [3.0, 1.0], 0.9)
+    assert span.low == pytest.approx(0.2, abs=1e-6)
+    assert span.middle == pytest.approx(0.2, abs=1e-6)
+    assert span.high == pytest.approx(1e6)
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.floats(-1e3, 1e3) | st.just(float("nan")), min_size=20, max_size=60),

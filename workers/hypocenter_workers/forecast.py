@@ -71,7 +71,9 @@ def joined(made: Sequence[Forecast], weights: Sequence[float], level: float) -> 
         low, high = float(own.min()), float(own.max())
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            below = shares @ stdtr(windows, (middle - centre) / np.maximum(error, np.finfo(float).tiny))
+            with np.errstate(over="ignore"):  # a forecast without error is all on one side
+                off = (middle - centre) / np.maximum(error, np.finfo(float).tiny)
+            below = shares @ stdtr(windows, off)
             low, high = (middle, high) if below < p else (low, middle)
         return (low + high) / 2
 
