@@ -324,6 +324,11 @@ def large(nodes=50, charts=12):
     return model.Investigation(verdict, day_long_charts(names[:charts]))
 
 
+def hostile_past():
+    alike = (model.SimilarIncident(HOSTILE, 0.5, (HOSTILE,), HOSTILE, HOSTILE),)
+    return model.LearnedOpinion(HOSTILE, True, (model.FaultTypeChance(HOSTILE, 0.6),), 0.4, (HOSTILE,), alike)
+
+
 def hostile():
     """Every text of an investigation replaced by one that tries to break out."""
     verdict = shop().verdict
@@ -357,14 +362,7 @@ def hostile():
         threshold=0.7,
         robustness=(model.Trial(HOSTILE, HOSTILE, holds=False), model.Trial(HOSTILE, None, holds=True)),
         next_check=model.NextCheck((HOSTILE, HOSTILE), HOSTILE),
-        learned=model.LearnedOpinion(
-            HOSTILE,
-            re_ranked=True,
-            fault_types=(model.FaultTypeChance(HOSTILE, 0.6),),
-            unknown=0.4,
-            reasons=(HOSTILE,),
-            similar=(model.SimilarIncident(HOSTILE, 0.5, (HOSTILE,), HOSTILE, HOSTILE),),
-        ),
+        learned=hostile_past(),
     )
     series = model.Series(HOSTILE, HOSTILE, unit=HOSTILE, peer=HOSTILE, side="server")
     charts = [replace(item, series=series, caption=HOSTILE) for item in shop_charts()[:2]]
