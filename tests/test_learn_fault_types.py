@@ -53,6 +53,13 @@ def test_similar_incidents_say_what_fixed_them_and_leave_out_the_incident_itself
     assert [a.similarity for a in alike] == sorted((a.similarity for a in alike), reverse=True)
 
 
+def test_an_incident_of_that_id_in_another_system_is_another_one(model: FaultTypeModel) -> None:
+    example, label = PAST[0]
+    alike = model.predict(replace(example, system="elsewhere"), {label.roots[0]: 1.0}).similar
+    assert (alike[0].past.incident_id, alike[0].past.system) == (example.incident_id, example.system)
+    assert alike[0].similarity == pytest.approx(1.0)
+
+
 def test_a_model_read_from_its_texts_says_the_same(model: FaultTypeModel) -> None:
     again = FaultTypeModel.from_parts(model.to_parts())
     for (example, _), suspects in list(zip(LATER, known_roots(LATER), strict=True))[:5]:

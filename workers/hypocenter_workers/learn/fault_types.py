@@ -113,7 +113,7 @@ class FaultTypeModel:
         ordered = sorted(zip(self.classes, known[0].tolist(), strict=True), key=lambda c: (-c[1], c[0]))
         doubtful = bool(unknown[0] > self.trials.doubt.limit) if self.trees else not self.classes
         why = reasons(self.trees, look, ordered[0][0]) if self.trees else ()
-        alike = self.memory.similar(incident.incident_id, likenesses[0])
+        alike = self.memory.similar((incident.incident_id, incident.system), likenesses[0])
         return FaultTypePrediction(tuple(ordered), float(unknown[0]), doubtful, why, alike)
 
     def probabilities(self, incidents: Sequence[IncidentFeatures]) -> tuple[Floats, Floats]:

@@ -71,10 +71,10 @@ class Memory:
         # This way round the many rows of the memory are not turned over for a few that ask.
         return np.asarray((self.matrix @ asked.T.tocsr()).toarray().T, np.float64)
 
-    def similar(self, incident_id: str, likenesses: Floats, most: int = 3) -> tuple[SimilarIncident, ...]:
-        """Return the past incidents that one resembles most by `likenesses`, but not itself."""
+    def similar(self, itself: tuple[str, str], likenesses: Floats, most: int = 3) -> tuple[SimilarIncident, ...]:
+        """Return the past incidents that one resembles most by `likenesses`; `itself`, its id and system, is none."""
         nearest = np.argsort(-likenesses, kind="stable")[: most + 1].tolist()
-        others = [at for at in nearest if likenesses[at] > 0 and self.past[at].incident_id != incident_id]
+        others = [at for at in nearest if likenesses[at] > 0 and _name(self.past[at]) != itself]
         return tuple(SimilarIncident(self.past[at], float(likenesses[at])) for at in others[:most])
 
     def to_json(self) -> dict[str, Any]:
@@ -95,6 +95,10 @@ class Memory:
         past = tuple(_past_of(each) for each in stated["past"])
         rarity = np.array(finite(stated["rarity"], len(columns.names), 0.0, _MOST_RARE))
         return cls(past, columns, rarity, _matrix(stated, (len(past), len(columns.names))))
+
+
+def _name(past: PastIncident) -> tuple[str, str]:
+    return past.incident_id, past.system
 
 
 def remember(looks: Sequence[Look], labels: Sequence[Label]) -> Memory:
