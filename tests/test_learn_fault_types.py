@@ -57,7 +57,7 @@ def test_an_incident_of_that_id_in_another_system_is_another_one(model: FaultTyp
     example, label = PAST[0]
     alike = model.predict(replace(example, system="elsewhere"), {label.roots[0]: 1.0}).similar
     assert (alike[0].past.incident_id, alike[0].past.system) == (example.incident_id, example.system)
-    assert alike[0].similarity == pytest.approx(1.0)
+    assert alike[0].similarity > 0.8
 
 
 def test_a_model_read_from_its_texts_says_the_same(model: FaultTypeModel) -> None:
