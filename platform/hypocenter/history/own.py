@@ -6,32 +6,12 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from hypocenter.history.layout import Layout
+from hypocenter.history.layout import OURS, Layout
 
 if TYPE_CHECKING:
     from hypocenter.history.past_incident import PastIncident
 
-_FIELDS = {
-    name: (name,)
-    for name in (
-        "incident_id",
-        "key",
-        "source",
-        "title",
-        "system",
-        "started_at",
-        "resolved_at",
-        "symptom_component",
-        "fault_type",
-        "severity",
-        "confirmed_by",
-        "change",
-        "notes",
-        "labels",
-        "url",
-        "telemetry",
-    )
-} | {"root_component": ("root_component", "root_components")}
+_FIELDS = {name: (name,) for name in OURS} | {"root_component": ("root_component", "root_components")}
 CSV = Layout("csv", _FIELDS, separators={"root_component": ";", "labels": ";"})
 JSONL = Layout("jsonl", _FIELDS)
 

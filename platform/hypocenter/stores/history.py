@@ -89,12 +89,17 @@ class SqlHistory:
         return Counts(len(versions) - len(before), len(before))
 
     def _current(self, connection: Connection, names: Sequence[str]) -> dict[str, tuple[int, PastIncident]]:
-        asked = select(T.c.identity, T.c.version, T.c.record).where(self._are(names), T.c.is_current)
-        return {row.identity: (row.version, from_text(PastIncident, row.record)) for row in connection.execute(asked)}
+        # Which version is current is asked here, for a database asked for it reads every current incident there is.
+        asked = select(T.c.identity, T.c.version, T.c.is_current, T.c.record).where(self._are(names))
+        return {
+            row.identity: (row.version, from_text(PastIncident, row.record))
+            for row in connection.execute(asked)
+            if row.is_current
+        }
 
     def _retire(self, connection: Connection, names: Sequence[str]) -> None:
         if names:
-            connection.execute(update(T).where(self._are(names), T.c.is_current).values(is_current=False))
+            connection.execute(update(T).where(self._are(names)).values(is_current=False))
 
     def _are(self, names: Sequence[str]) -> ColumnElement[bool]:
         return and_(T.c.tenant == self._tenant, T.c.identity.in_(names))
