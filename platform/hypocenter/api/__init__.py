@@ -1,0 +1,1 @@
+"""What the server answers: routes, who may use them, and how it starts and stops."""

@@ -1,0 +1,43 @@
+"""What every route of the intake is given: where things go, and how long they may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from datetime import datetime
+
+    from hypocenter.batches import Batch, SeriesIndex, Taken
+    from hypocenter.stores.records import Records
+    from hypocenter_graph.stores.contract import GraphStore
+
+
+class Writer(Protocol):
+    """Takes batches and writes many together."""
+
+    def submit(self, batch: Batch) -> Future[Taken]:
+        """Queue a batch; the future ends when it is durable. Raises BusyError when too much waits, FullError."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Most bytes of one body, as sent and after decompression, and seconds for all of it to arrive."""
+
+    sent: int = 64 << 20
+    unpacked: int = 64 << 20
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Where what is pushed goes; `now` is the clock."""
+
+    index: SeriesIndex
+    writer: Writer
+    records: Records
+    graph: GraphStore
+    now: Callable[[], datetime]
+    limits: BodyLimits = BodyLimits()
