@@ -42,6 +42,8 @@ OTHERS_ORDER = (
     "container_name",
     "name",
 )
+# By what decides: the metric's name, the names of its labels, and its quantile.
+Measures = dict[tuple[str, frozenset[str], str], "Measure"]
 ABOUT_OTHERS = ("container_", "kube_", "k8s_", "k8s.", "container.")
 
 
@@ -62,8 +64,8 @@ def identify(
     labels: Sequence[Mapping[str, str]], order: Sequence[str], overrides: Mapping[str, Mapping[str, str]] | None
 ) -> tuple[Column, ...]:
     """Identify labelled series; those that no label attributes to a component have no views."""
-    cache: dict[tuple[str, frozenset[str], str], Measure] = {}
-    measures = [_measure(one, overrides, cache) for one in labels]
+    known_measures: Measures = {}
+    measures = [measure_once(one, overrides, known_measures) for one in labels]
     owners = [owner_of(one, how, order) for one, how in zip(labels, measures, strict=True)]
     known = frozenset(owner for owner in owners if owner is not None)
     return tuple(
@@ -80,15 +82,14 @@ def identify(
     )
 
 
-def _measure(
-    labels: Mapping[str, str],
-    overrides: Mapping[str, Mapping[str, str]] | None,
-    cache: dict[tuple[str, frozenset[str], str], Measure],
+def measure_once(
+    labels: Mapping[str, str], overrides: Mapping[str, Mapping[str, str]] | None, known: Measures
 ) -> Measure:
+    """Return how to read a series; `known` holds what was found before, and what is found now."""
     key = labels.get("__name__", ""), frozenset(labels), labels.get("quantile", "")
-    if key not in cache:
-        cache[key] = measure(key[0], labels, overrides)
-    return cache[key]
+    if key not in known:
+        known[key] = measure(key[0], labels, overrides)
+    return known[key]
 
 
 def owner_of(labels: Mapping[str, str], how: Measure, order: Sequence[str]) -> str | None:
