@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter.errors import InputError
-from hypocenter.readers.grid import on_grid, sampling_interval
-from hypocenter.readers.limits import limits_from_settings
 from hypocenter.readers.prometheus_client import PrometheusClient
 from hypocenter.readers.prometheus_options import DEFAULT_MATCH, PrometheusOptions, options_from_settings
 from hypocenter.readers.prometheus_plan import Window, expressions, pieces, plan
 from hypocenter.readers.prometheus_questions import Questions
-from hypocenter.readers.prometheus_samples import alerts_of
+from hypocenter.readers.prometheus_samples import alerts_of, table_of
 from hypocenter.readers.selectors import parse_selector
-from hypocenter.readers.tables import finite
 from hypocenter.readers.times import to_datetime
-from hypocenter.telemetry import Case, RawTable
+from hypocenter.telemetry import Case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,11 +27,9 @@ if TYPE_CHECKING:
     from hypocenter.readers.prometheus_plan import Catalogue, Plan
     from hypocenter.readers.prometheus_samples import Key
     from hypocenter.readers.selectors import Selector
+    from hypocenter.telemetry import RawTable
 
 __all__ = ["DEFAULT_MATCH", "PrometheusOptions", "options_from_settings", "read_prometheus"]
-
-# Alerts become alerts of the case; as series they would blame whoever has most rules.
-_NO_METRICS = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
 
 
 def read_prometheus(
@@ -98,17 +93,14 @@ def _added_up(questions: Questions, chosen: Plan, window: Window) -> dict[Key, S
 
 def _table(series: Mapping[Key, Samples], least_s: int, questions: Questions) -> RawTable:
     """Return series on the grid of their scrape interval, or of `least_s` seconds where that is longer."""
-    kept = {key: samples for key, samples in series.items() if dict(key).get("__name__", "") not in _NO_METRICS}
-    interval = max(sampling_interval([moments for moments, _ in kept.values()]), least_s * 1_000_000_000)
-    times, values = on_grid(list(kept.values()), interval, limits_from_settings().cells)
-    if len(times) == 0:
+    table, notes = table_of(series, "Prometheus", least_s)
+    if len(table.times) == 0:
         raise InputError(
             f"{questions.client.place}: the series that match have no samples in that time; try another --at"
         )
-    values, notes = finite(values, "Prometheus")
     for note in notes:
         questions.note(note)
-    return RawTable(tuple(dict(key) for key in kept), times, values)
+    return table
 
 
 def _baselines(

@@ -9,6 +9,10 @@ import numpy as np
 
 from hypocenter.errors import SourceError
 from hypocenter.model import Alert
+from hypocenter.readers.grid import on_grid, sampling_interval
+from hypocenter.readers.limits import limits_from_settings
+from hypocenter.readers.tables import finite
+from hypocenter.telemetry import RawTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +23,8 @@ Key = tuple[tuple[str, str], ...]
 _SHAPE = "the server's answer is not shaped as the Prometheus API says"
 # Times are held in ns, 64 bits wide, which ends in 2262.
 _LAST_MILLISECOND = 2**63 / 1e6
+# Alerts become alerts of the case; as series they would blame whoever has most rules.
+_NO_METRICS = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
 _ALERT_LABELS = ("component", "service", "service_name", "app", "workload", "deployment", "job", "pod", "instance")
 
 
@@ -71,6 +77,18 @@ def counted(samples: Samples, step_s: int) -> Samples:
     """Return a rate sampled each `step_s` seconds as the counter it is the rate of, beginning near nought."""
     moments, rates = samples
     return moments, np.where(np.isnan(rates), np.nan, np.cumsum(np.nan_to_num(rates)) * step_s)
+
+
+def table_of(series: Mapping[Key, Samples], where: str, least_s: int = 0) -> tuple[RawTable, tuple[str, ...]]:
+    """Return series on the grid of their scrape interval, or of `least_s` seconds where that is longer, and notes.
+
+    Alerts are left out. A table of no times where no series has a sample. Raises LimitError for one that is too large.
+    """
+    kept = {key: samples for key, samples in series.items() if dict(key).get("__name__", "") not in _NO_METRICS}
+    interval = max(sampling_interval([moments for moments, _ in kept.values()]), least_s * 1_000_000_000)
+    times, values = on_grid(list(kept.values()), interval, limits_from_settings().cells)
+    values, notes = finite(values, where)
+    return RawTable(tuple(dict(key) for key in kept), times, values), notes
 
 
 def alerts_of(series: Mapping[Key, Samples]) -> tuple[Alert, ...]:
