@@ -1,0 +1,34 @@
+"""The application: the routes of every protocol together, and what a refused request is answered."""
+
+from __future__ import annotations
+
+from importlib import import_module, util
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+
+from hypocenter.api.refusals import retry_headers, status_of
+from hypocenter.errors import HypocenterError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from hypocenter.api.intake import Intake
+
+_MODULES = ("remote_write", "otlp", "events")
+
+
+def create_app(intake: Intake) -> Starlette:
+    """Return the ASGI application that takes telemetry, alerts and change events for `intake`."""
+    names = [f"hypocenter.api.{name}" for name in _MODULES]
+    found = [import_module(name) for name in names if util.find_spec(name)]
+    routes = [route for module in found for route in module.routes(intake)]
+    return Starlette(routes=routes, exception_handlers={HypocenterError: _refused})
+
+
+def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HypocenterError)
+    status = status_of(error)
+    return JSONResponse({"status": status, "detail": str(error)}, status, retry_headers(status))
