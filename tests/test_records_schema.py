@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import URL, create_engine, inspect, make_url, text
 
 from hypocenter.errors import InputError
+from hypocenter.events import KeptAlert, Origin
 from hypocenter.history.past_incident import PastIncident
+from hypocenter.model import Alert
 from hypocenter.stores import schema
 from hypocenter.stores.database import Database
 from hypocenter.stores.opening import open_records
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 INCIDENT = PastIncident("INC-7", "jira", "INC-7")
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VERSIONS = Path(schema.__file__).parent / "migrations" / "versions"
 
 
@@ -86,6 +90,21 @@ def test_what_is_there_outlives_the_next_opening(empty: URL) -> None:
     for saved in ((1, 0, 0), (0, 0, 1)):
         with closing(open_records(place(empty))) as records:
             assert records.history.save_incidents([INCIDENT]) == saved
+
+
+def test_a_step_back_and_forth_keeps_what_was_there_before_it(empty: URL) -> None:
+    alert = KeptAlert(Alert("cart", "HighErrors", NOON), Origin("f00d"))
+    with closing(open_records(place(empty))) as records:
+        records.history.save_incidents([INCIDENT])
+        records.alerts.add_alerts([alert])
+    for target in ("0001", schema.NEWEST):
+        with connected(empty) as connection:
+            schema.migrate(connection, target)
+            assert ("alerts" in tables(connection)) == (target == schema.NEWEST)
+    with closing(open_records(place(empty))) as records:
+        assert list(records.history.incidents()) == [INCIDENT]
+        assert records.alerts.alerts(NOON, NOON) == []
+        assert records.alerts.add_alerts([alert]).new == 1
 
 
 def _down_until_the_power_fails(database: URL) -> None:

@@ -12,6 +12,8 @@ from hypocenter.errors import InputError
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
+    from hypocenter.stores.alerts import SqlAlerts
+    from hypocenter.stores.changes import SqlChanges
     from hypocenter.stores.database import Database
     from hypocenter.stores.feedback import SqlFeedback
     from hypocenter.stores.history import SqlHistory
@@ -28,6 +30,8 @@ class SqlRecords:
     history: SqlHistory
     feedback: SqlFeedback
     models: SqlModels
+    alerts: SqlAlerts
+    changes: SqlChanges
     database: Database
 
     def close(self) -> None:
@@ -42,6 +46,8 @@ def open_records(where: str | None = None, tenant: str | None = None) -> SqlReco
     other settings say whose they are (`tenant`) and hold the file with the password. Raises InputError when it can be
     none of these, SourceError when it cannot be opened.
     """
+    from hypocenter.stores.alerts import SqlAlerts
+    from hypocenter.stores.changes import SqlChanges
     from hypocenter.stores.database import Database
     from hypocenter.stores.feedback import SqlFeedback
     from hypocenter.stores.history import SqlHistory
@@ -50,7 +56,14 @@ def open_records(where: str | None = None, tenant: str | None = None) -> SqlReco
     owner = _tenant(tenant)
     place = records_place(where)
     database = Database(_url(place), _shown(place))
-    return SqlRecords(SqlHistory(database, owner), SqlFeedback(database, owner), SqlModels(database, owner), database)
+    return SqlRecords(
+        history=SqlHistory(database, owner),
+        feedback=SqlFeedback(database, owner),
+        models=SqlModels(database, owner),
+        alerts=SqlAlerts(database, owner),
+        changes=SqlChanges(database, owner),
+        database=database,
+    )
 
 
 def records_place(where: str | None = None) -> str:

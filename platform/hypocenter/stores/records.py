@@ -1,4 +1,4 @@
-"""What is kept besides history: what people said of verdicts, and models with their lives."""
+"""What is kept besides history: what people said of verdicts, models with their lives, alerts and changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from hypocenter.history.past_incident import HistoryStore
+    from hypocenter.events import KeptAlert, KeptChange
+    from hypocenter.history.past_incident import Counts, HistoryStore
 
 
 class Says(StrEnum):
@@ -125,6 +126,26 @@ class ModelStore(Protocol):
         """Return what happened to versions of a name, oldest first."""
 
 
+class AlertStore(Protocol):
+    """The alerts of one tenant. What is told again, late or in another order changes nothing."""
+
+    def add_alerts(self, alerts: Sequence[KeptAlert]) -> Counts:
+        """Keep alerts, all or none; those of one key are joined as `hypocenter.events.joined` says."""
+
+    def alerts(self, start: datetime, end: datetime, *, firing: bool = False) -> Sequence[KeptAlert]:
+        """Return the alerts that fired at any time in [start, end], or still did at `end`; by start, then key."""
+
+
+class ChangeStore(Protocol):
+    """The changes of one tenant; of those of one key the first is kept."""
+
+    def add_changes(self, changes: Sequence[KeptChange]) -> Counts:
+        """Keep changes, all or none."""
+
+    def changes(self, start: datetime, end: datetime) -> Sequence[KeptChange]:
+        """Return the changes in [start, end], by time, then key."""
+
+
 class Records(Protocol):
     """All that is kept for one tenant, in one place; every call may raise SourceError when that cannot be reached."""
 
@@ -139,6 +160,14 @@ class Records(Protocol):
     @property
     def models(self) -> ModelStore:
         """Models with their lives."""
+
+    @property
+    def alerts(self) -> AlertStore:
+        """Alerts of other tools."""
+
+    @property
+    def changes(self) -> ChangeStore:
+        """What people and robots changed."""
 
     def close(self) -> None:
         """Let go of files and connections; the records answer no more."""

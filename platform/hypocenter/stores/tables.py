@@ -1,6 +1,7 @@
 """The tables of records as they are now; `migrations` says how they came to be so, and a test that both agree.
 
-Times are microseconds since 1970. A `record` is a JSON object, of which the other columns hold what is asked by.
+Times are microseconds since 1970. A `record` is a JSON object, of which the other columns hold what is asked by;
+an `origin` says who told of it. An alert that fires until further notice ends at the last number there is.
 """
 
 from __future__ import annotations
@@ -65,4 +66,26 @@ MODEL_EVENTS = Table(
     Column("name", TEXT, nullable=False),
     Column("record", TEXT, nullable=False),
     Index("model_events_by_name", "tenant", "name"),
+)
+ALERTS = Table(
+    "alerts",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("identity", TEXT, primary_key=True),
+    Column("starts_us", BigInteger, nullable=False),
+    Column("ends_us", BigInteger, nullable=False),
+    Column("resolved", Boolean, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Column("origin", TEXT, nullable=False),
+    Index("alerts_by_time", "tenant", "ends_us", "starts_us"),
+)
+CHANGES = Table(
+    "changes",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("identity", TEXT, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Column("origin", TEXT, nullable=False),
+    Index("changes_by_time", "tenant", "at_us"),
 )

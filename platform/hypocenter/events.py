@@ -1,0 +1,65 @@
+"""What a request brings to the records: alerts and changes, each with who told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hypocenter.model import Alert, ChangeEvent
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who told of something: `key` names it for good among all that is told; what was said twice has one key.
+
+    `source` is the shape in which it came, `reference` where to read on, `labels` are all that came with it.
+    """
+
+    key: str
+    source: str = ""
+    reference: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAlert:
+    """An alert with its life: `alert.at` is when it began and never None.
+
+    `ends_at` is when it ended where it is `resolved`; else until when it fires unless it is told of again, None for
+    until further notice.
+    """
+
+    alert: Alert
+    origin: Origin
+    ends_at: datetime | None = None
+    resolved: bool = False
+
+    @property
+    def starts_at(self) -> datetime:
+        """When it began."""
+        assert self.alert.at is not None
+        return self.alert.at
+
+
+@dataclass(frozen=True, slots=True)
+class KeptChange:
+    """A change and who told of it."""
+
+    change: ChangeEvent
+    origin: Origin
+
+
+def joined(one: KeptAlert, other: KeptAlert) -> KeptAlert:
+    """Return what two messages of one alert say together, the same in whatever order and however often they come.
+
+    It began at the earlier of both times, and is described as it was then. A resolved one stays so, with the later end.
+    """
+    first = min(one, other, key=lambda each: each.starts_at)
+    ending = max(one, other, key=lambda each: (each.resolved, each.ends_at or _NEVER))
+    return replace(first, ends_at=ending.ends_at, resolved=ending.resolved)

@@ -1,0 +1,95 @@
+"""Alerts in a table: a row each, whose end moves when the tool that told of it says so."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, bindparam, insert, select, update
+
+from hypocenter.events import KeptAlert, Origin, joined
+from hypocenter.history.past_incident import Counts
+from hypocenter.model import Alert
+from hypocenter.stores.documents import from_text, microseconds, moment, to_text
+from hypocenter.stores.identity import identity_of
+from hypocenter.stores.tables import ALERTS as T
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+    from hypocenter.stores.database import Database
+
+CHUNK = 500
+OPEN_US = 2**63 - 1
+
+
+class SqlAlerts:
+    """The AlertStore of one tenant in a database."""
+
+    def __init__(self, database: Database, tenant: str) -> None:
+        self._database, self._tenant = database, tenant
+
+    def add_alerts(self, alerts: Sequence[KeptAlert]) -> Counts:
+        """Keep alerts, all or none; those of one key are joined as `hypocenter.events.joined` says."""
+        told = _by_identity(alerts)
+        with self._database.writing(self._tenant) as connection:
+            kept = self._kept(connection, list(told))
+            new = [self._row(name, alert) for name, alert in told.items() if name not in kept]
+            together = {name: joined(alert, told[name]) for name, alert in kept.items()}
+            changed = [self._row(name, alert) for name, alert in together.items() if alert != kept[name]]
+            if new:
+                connection.execute(insert(T), new)
+            self._change(connection, changed)
+        return Counts(len(new), len(changed), len(told) - len(new) - len(changed))
+
+    def alerts(self, start: datetime, end: datetime, *, firing: bool = False) -> Sequence[KeptAlert]:
+        """Return the alerts that fired at any time in [start, end], or still did at `end`; by start, then key."""
+        last = T.c.ends_us > microseconds(end) if firing else T.c.ends_us >= microseconds(start)
+        mine = and_(T.c.tenant == self._tenant, last, T.c.starts_us <= microseconds(end))
+        with self._database.reading() as connection:
+            rows = connection.execute(select(T).where(mine)).all()
+        return sorted(map(_alert, rows), key=lambda each: (each.starts_at, each.origin.key))
+
+    def _kept(self, connection: Connection, names: Sequence[str]) -> dict[str, KeptAlert]:
+        found: dict[str, KeptAlert] = {}
+        for first in range(0, len(names), CHUNK):
+            are = and_(T.c.tenant == self._tenant, T.c.identity.in_(names[first : first + CHUNK]))
+            found |= {row.identity: _alert(row) for row in connection.execute(select(T).where(are))}
+        return found
+
+    def _change(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        columns = ("starts_us", "ends_us", "resolved", "record", "origin")
+        own = and_(T.c.tenant == self._tenant, T.c.identity == bindparam("named"))
+        to_new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+        bound = [{"named": row["identity"], **{f"new_{name}": row[name] for name in columns}} for row in rows]
+        connection.execute(update(T).where(own).values(to_new), bound)
+
+    def _row(self, name: str, kept: KeptAlert) -> dict[str, Any]:
+        return {
+            "tenant": self._tenant,
+            "identity": name,
+            "starts_us": microseconds(kept.starts_at),
+            "ends_us": OPEN_US if kept.ends_at is None else microseconds(kept.ends_at),
+            "resolved": kept.resolved,
+            "record": to_text(kept.alert),
+            "origin": to_text(kept.origin),
+        }
+
+
+def _by_identity(alerts: Iterable[KeptAlert]) -> Mapping[str, KeptAlert]:
+    """Return alerts by a name of theirs, those of one key joined."""
+    told: dict[str, list[KeptAlert]] = {}
+    for alert in alerts:
+        told.setdefault(identity_of(alert.origin.key), []).append(alert)
+    return {name: reduce(joined, same) for name, same in told.items()}
+
+
+def _alert(row: Row[Any]) -> KeptAlert:
+    name = f"alert {row.identity}"
+    ends_at = None if row.ends_us == OPEN_US else moment(row.ends_us)
+    return KeptAlert(from_text(Alert, row.record, name), from_text(Origin, row.origin, name), ends_at, row.resolved)

@@ -1,0 +1,69 @@
+"""Changes in a table to which rows are only added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, insert, select
+
+from hypocenter.events import KeptChange, Origin
+from hypocenter.history.past_incident import Counts
+from hypocenter.model import ChangeEvent
+from hypocenter.stores.documents import from_text, microseconds, to_text
+from hypocenter.stores.identity import identity_of
+from hypocenter.stores.tables import CHANGES as T
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+    from hypocenter.stores.database import Database
+
+CHUNK = 500
+
+
+class SqlChanges:
+    """The ChangeStore of one tenant in a database."""
+
+    def __init__(self, database: Database, tenant: str) -> None:
+        self._database, self._tenant = database, tenant
+
+    def add_changes(self, changes: Sequence[KeptChange]) -> Counts:
+        """Keep changes, all or none; of those of one key the first."""
+        told = {identity_of(each.origin.key): each for each in reversed(changes)}
+        with self._database.writing(self._tenant) as connection:
+            kept = self._kept(connection, list(told))
+            rows = [self._row(name, each) for name, each in told.items() if name not in kept]
+            if rows:
+                connection.execute(insert(T), rows)
+        return Counts(new=len(rows), same=len(told) - len(rows))
+
+    def changes(self, start: datetime, end: datetime) -> Sequence[KeptChange]:
+        """Return the changes in [start, end], by time, then key."""
+        within = T.c.at_us.between(microseconds(start), microseconds(end))
+        with self._database.reading() as connection:
+            rows = connection.execute(select(T).where(T.c.tenant == self._tenant, within)).all()
+        return sorted(map(_change, rows), key=lambda each: (each.change.at, each.origin.key))
+
+    def _kept(self, connection: Connection, names: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for first in range(0, len(names), CHUNK):
+            are = and_(T.c.tenant == self._tenant, T.c.identity.in_(names[first : first + CHUNK]))
+            found.update(connection.execute(select(T.c.identity).where(are)).scalars())
+        return found
+
+    def _row(self, name: str, kept: KeptChange) -> dict[str, Any]:
+        return {
+            "tenant": self._tenant,
+            "identity": name,
+            "at_us": microseconds(kept.change.at),
+            "record": to_text(kept.change),
+            "origin": to_text(kept.origin),
+        }
+
+
+def _change(row: Row[Any]) -> KeptChange:
+    name = f"change {row.identity}"
+    return KeptChange(from_text(ChangeEvent, row.record, name), from_text(Origin, row.origin, name))
