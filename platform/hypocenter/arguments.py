@@ -245,6 +245,12 @@ about_the_records = _options_of(
         help="The records: a SQLite file or postgresql://USER@HOST/NAME; default HYPOCENTER_RECORDS.",
     ),
 )
+about_the_data = click.option(
+    "--data-dir",
+    type=PATH,
+    metavar="DIR",
+    help="Folder of the server's data; default: the setting HYPOCENTER_DATA_DIR.",
+)
 in_json = click.option("--json", "as_json", is_flag=True, help="Print plain JSON and nothing else.")
 
 about_the_view = _options_of(

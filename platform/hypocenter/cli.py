@@ -29,6 +29,7 @@ from hypocenter.cli_graph import graph
 from hypocenter.cli_history import history
 from hypocenter.cli_models import models
 from hypocenter.cli_server import server_options
+from hypocenter.cli_token import token
 from hypocenter.cli_train import train
 from hypocenter.destination import check_destination, report_path, write_report
 from hypocenter.errors import HypocenterError, InputError
@@ -373,4 +374,5 @@ cli.add_command(feedback)
 cli.add_command(graph)
 cli.add_command(history)
 cli.add_command(models)
+cli.add_command(token)
 cli.add_command(train)

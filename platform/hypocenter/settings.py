@@ -31,6 +31,7 @@ class Setting:
 
 SETTINGS = (
     Setting("data", None, "Folder with labelled data sets, for `make bench` and the tests that want real data."),
+    Setting("data_dir", None, "Folder of all that `hypocenter serve` keeps."),
     Setting("redis_url", "redis://127.0.0.1:6379/0", "Redis server that carries Celery's tasks and results."),
     Setting("max_file_bytes", 2_000_000_000, "Largest telemetry file that is read, in bytes on disk."),
     Setting("max_cells", 200_000_000, "Largest table that is read into memory, in cells (rows x columns)."),

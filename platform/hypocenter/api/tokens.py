@@ -1,0 +1,147 @@
+"""Bearer tokens: made at random, kept as digests in a file of the data directory, compared in constant time."""
+
+from __future__ import annotations
+
+import fcntl
+import hmac
+import json
+import os
+import re
+import secrets
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from hypocenter.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+FILE = "tokens.json"
+PREFIX = "hyp_"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that is accepted: its name, the SHA-256 of its text, and when it was made (UTC, ISO 8601).
+
+    A digest without salt or stretching is enough, since the text holds 256 random bits that nobody guesses.
+    """
+
+    name: str
+    sha256: str
+    created_at: str
+
+
+class TokenFile:
+    """The tokens of one data directory. The file says all: who removes it forgets every token."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / FILE
+
+    def tokens(self) -> Sequence[Token]:
+        """Return the tokens in the order of their making; raises InputError when the file is not one of ours."""
+        try:
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            return tuple(Token(**entry) for entry in kept["tokens"])
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{self._path}: cannot be read as tokens ({error}); mend or remove it") from error
+
+    def create(self, name: str, now: datetime) -> str:
+        """Keep a new token and return its text, which nothing tells again.
+
+        Raises InputError when the name is taken or is none.
+        """
+        if not _NAME.fullmatch(name):
+            raise InputError(f"{name!r} is no name of a token; use up to 64 letters, digits, dots, dashes, underscores")
+        text = PREFIX + secrets.token_urlsafe(32)
+        made = Token(name, digest(text.encode()), now.astimezone(UTC).isoformat(timespec="seconds"))
+        with self._alone():
+            kept = self.tokens()
+            if any(token.name == name for token in kept):
+                raise InputError(f"there is a token {name} already; revoke it first, or choose another name")
+            self._write((*kept, made))
+        return text
+
+    def revoke(self, name: str) -> None:
+        """Forget a token, so that it is accepted no more; raises InputError when there is none of that name."""
+        with self._alone():
+            kept = self.tokens()
+            left = [token for token in kept if token.name != name]
+            if len(left) == len(kept):
+                raise InputError(f"there is no token {name}; see them with: hypocenter token list")
+            self._write(left)
+
+    def version(self) -> tuple[int, int, int] | None:
+        """Return what changes whenever the file does, None while there is none; quick."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _write(self, tokens: Sequence[Token]) -> None:
+        draft = self._path.with_suffix(".draft")
+        text = json.dumps({"tokens": [asdict(token) for token in tokens]}, indent=1)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other commands from changing the tokens at the same time."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._path.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise InputError(f"{self._path}: cannot be written: {error.strerror}") from error
+
+
+def digest(text: bytes) -> str:
+    """Return what is kept of a token's text."""
+    return sha256(text).hexdigest()
+
+
+class Verifier:
+    """Tells whose a token is; sees tokens that are made or revoked while it lives.
+
+    Where no token was ever made nobody is asked for one; once there was one, that is over for as long as it lives.
+    """
+
+    def __init__(self, file: TokenFile) -> None:
+        self._file = file
+        self._version: tuple[int, int, int] | None = None
+        self._tokens: Sequence[Token] = ()
+        self._asks = False
+
+    def asks(self) -> bool:
+        """Whether a token is asked for; raises InputError when the file of tokens cannot be read."""
+        self._look()
+        return self._asks
+
+    def owner(self, text: bytes) -> str | None:
+        """Return the name of the token with this text, None when there is none; in the same time for any text."""
+        self._look()
+        shown, found = digest(text), None
+        for token in self._tokens:
+            if hmac.compare_digest(token.sha256, shown):
+                found = token.name
+        return found
+
+    def _look(self) -> None:
+        version = self._file.version()
+        if version != self._version:
+            # The version goes last: a file that could not be read is tried again.
+            self._tokens = self._file.tokens()
+            self._version = version
+        self._asks = self._asks or version is not None

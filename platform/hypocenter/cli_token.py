@@ -1,0 +1,63 @@
+"""The commands that look after the tokens of those who send: create, list and revoke."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from hypocenter.arguments import about_the_data, in_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hypocenter.api.tokens import TokenFile
+
+
+@click.group()
+def token() -> None:
+    """Look after the tokens with which other tools send to `hypocenter serve`."""
+
+
+@token.command()
+@click.argument("name")
+@about_the_data
+def create(name: str, data_dir: Path | None) -> None:
+    """Make a token called NAME and print it, once; from then on whoever sends needs one."""
+    click.echo(_tokens(data_dir).create(name, datetime.now(UTC)))
+    click.echo("copy it now: it is kept as a digest and never shown again", err=True)
+
+
+@token.command("list")
+@about_the_data
+@in_json
+def list_(data_dir: Path | None, as_json: bool) -> None:
+    """Show the tokens: their names and when they were made."""
+    found = _tokens(data_dir).tokens()
+    if as_json:
+        shown = [{name: value for name, value in asdict(each).items() if name != "sha256"} for each in found]
+        click.echo(json.dumps(shown))
+        return
+    for each in found:
+        click.echo(f"{each.name.ljust(24)}  {each.created_at}")
+    if not found:
+        click.echo("there is no token; make one with: hypocenter token create NAME")
+
+
+@token.command()
+@click.argument("name")
+@about_the_data
+def revoke(name: str, data_dir: Path | None) -> None:
+    """Forget the token called NAME: it is accepted no more, also by a server that runs."""
+    _tokens(data_dir).revoke(name)
+    click.echo(f"{name} is accepted no more")
+
+
+def _tokens(data_dir: Path | None) -> TokenFile:
+    from hypocenter.api.data_directory import data_directory
+    from hypocenter.api.tokens import TokenFile
+
+    return TokenFile(data_directory(data_dir))
