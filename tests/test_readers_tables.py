@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hypocenter.case_writing import notation
 from hypocenter.errors import InputError, LimitError
 from hypocenter.readers import read_cases
 from hypocenter.readers.columns import labels_of
 from hypocenter.readers.grid import on_grid, sampling_interval
 from hypocenter.readers.times import to_datetime, to_times
-from hypocenter.simulator.case import notation
 
 if TYPE_CHECKING:
     from pathlib import Path

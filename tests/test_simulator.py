@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hypocenter.case_writing import notation
 from hypocenter.errors import InputError
 from hypocenter.model import ComponentType, DependencyType
 from hypocenter.readers import read_cases
 from hypocenter.simulator import generate_scenario, read_scenario, simulate, write_case
-from hypocenter.simulator.case import notation
 from hypocenter.simulator.faults import FAULTS
 
 SCENARIOS = Path(__file__).parent.parent / "fixtures" / "scenarios"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hypocenter.case_writing import notation
 from hypocenter.simulator import read_scenario, simulate
-from hypocenter.simulator.case import notation
 from hypocenter.simulator.faults import FAULTS
 
 SCENARIOS = Path(__file__).parent.parent / "fixtures" / "scenarios"

@@ -14,9 +14,9 @@ import cramjam
 import numpy as np
 import pytest
 
+from hypocenter.case_writing import notation
 from hypocenter.errors import InputError, SourceError
 from hypocenter.simulator import read_scenario, send, simulate
-from hypocenter.simulator.case import notation
 from hypocenter.simulator.send import Pace
 
 TEXT = """

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _SELECTOR = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)?\{(?P<labels>.*)\}", re.DOTALL)
-_LABEL = re.compile(r'\s*(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"(?P<value>(?:[^"\\]|\\.)*)"\s*(?:,|$)', re.DOTALL)
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+# As Prometheus writes names that are no plain words: quoted, and a metric's as a first string of its own.
+_LABEL = re.compile(
+    rf"\s*(?:(?P<name>[a-zA-Z_][a-zA-Z0-9_]*|{_QUOTED})\s*=\s*)?(?P<value>{_QUOTED})\s*(?:,|$)", re.DOTALL
+)
 _ESCAPES = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
 
 
@@ -24,6 +28,8 @@ def labels_of(columns: Iterable[str], where: str = "the table") -> tuple[dict[st
 
     >>> labels_of(["db|cpu", "db|edge_p50:web", 'up{job="db"}'])[1:]
     ({'__name__': 'edge_p50', 'component': 'db', 'peer': 'web'}, {'__name__': 'up', 'job': 'db'})
+    >>> labels_of(['{"http.requests","service.name"="web"}'])
+    ({'__name__': 'http.requests', 'service.name': 'web'},)
     """
     names = list(columns)
     components = {name.rpartition("|")[0] for name in names if "|" in name}
@@ -66,6 +72,12 @@ def _selector_labels(column: str, selector: re.Match[str]) -> dict[str, str]:
         label = _LABEL.match(text, position)
         if label is None:
             raise InputError(f'column {column!r}: write labels as name="value", separated by commas')
-        labels[label["name"]] = re.sub(r"\\.", lambda found: _ESCAPES.get(found[0], found[0]), label["value"])
+        labels[_unquoted(label["name"] or "__name__")] = _unquoted(label["value"])
         position = label.end()
     return labels
+
+
+def _unquoted(text: str) -> str:
+    if not text.startswith('"'):
+        return text
+    return re.sub(r"\\.", lambda found: _ESCAPES.get(found[0], found[0]), text[1:-1], flags=re.DOTALL)

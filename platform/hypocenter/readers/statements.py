@@ -157,6 +157,10 @@ def _alert(record: Record, where: str) -> Alert:
         component=text_of(record, "component", where),
         name=text_of(record, "name", where, ""),
         at=moment_of(record, "at", where),
+        modality=text_of(record, "modality", where, "metric"),
+        state=text_of(record, "state", where, ""),
+        peer=text_of(record, "peer", where, "") or None,
+        host=text_of(record, "host", where, "") or None,
         severity=text_of(record, "severity", where, ""),
         summary=text_of(record, "summary", where, ""),
     )

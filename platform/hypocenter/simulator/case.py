@@ -7,15 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from hypocenter.case_writing import events_document, parts_document, time_text, write_json, write_table
 from hypocenter.errors import InputError
-from hypocenter.model import DependencyType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
     from hypocenter.simulator.simulation import Simulation
-    from hypocenter.telemetry import RawTable
 
 DATASET = "simulated"
 _UNFINISHED = ".writing-"
@@ -52,10 +48,10 @@ def _may_be_written(folder: Path) -> bool:
 
 
 def _write_files(simulation: Simulation, folder: Path, case_id: str) -> None:
-    _write_json(folder / "case.json", case_document(simulation, case_id))
-    _write_json(folder / "truth.json", truth_document(simulation))
-    _write_table(folder / "metrics.parquet", simulation.metrics)
-    _write_table(folder / "truth_metrics.parquet", simulation.truth.metrics)
+    write_json(folder / "case.json", case_document(simulation, case_id))
+    write_json(folder / "truth.json", truth_document(simulation))
+    write_table(folder / "metrics.parquet", simulation.metrics)
+    write_table(folder / "truth_metrics.parquet", simulation.truth.metrics)
     simulation.spans.to_parquet(folder / "spans.parquet", index=False)
     simulation.log_lines.to_parquet(folder / "log_lines.parquet", index=False)
 
@@ -67,37 +63,14 @@ def case_document(simulation: Simulation, case_id: str) -> dict[str, Any]:
         "case_id": case_id,
         "dataset": DATASET,
         "system": scenario.system,
-        "started_at": _time(simulation.truth.started_at or simulation.noticed_at),
-        "dependencies": [
-            [d.caller, d.callee] if d.type is DependencyType.CALLS else [d.caller, d.callee, str(d.type)]
-            for d in simulation.dependencies
-        ],
-        "components": [{"name": c.name, "type": str(c.type)} for c in simulation.components],
+        "started_at": time_text(simulation.truth.started_at or simulation.noticed_at),
+        **parts_document(simulation.components, simulation.dependencies),
         "extras": {
             "synthetic": True,
             "step_s": scenario.step,
             "target": target
-            and {"node": target.component, "metric": target.metric, "timestamp": _time(simulation.noticed_at)},
-            "alerts": [
-                {
-                    "at": _time(a.at),
-                    "component": a.component,
-                    "name": a.name,
-                    "severity": a.severity,
-                    "summary": a.summary,
-                }
-                for a in simulation.alerts
-            ],
-            "changes": [
-                {
-                    "at": _time(c.at),
-                    "component": c.component,
-                    "type": c.type,
-                    "title": c.title,
-                    "reference": c.reference,
-                }
-                for c in simulation.changes
-            ],
+            and {"node": target.component, "metric": target.metric, "timestamp": time_text(simulation.noticed_at)},
+            **events_document(simulation.alerts, simulation.changes),
         },
     }
 
@@ -110,35 +83,5 @@ def truth_document(simulation: Simulation) -> dict[str, Any]:
         "root_components": list(truth.root_components),
         "root_metric": truth.root_metric,
         "fault_type": truth.fault_type,
-        "started_at": _time(truth.started_at),
+        "started_at": time_text(truth.started_at),
     }
-
-
-def notation(labels: Mapping[str, str]) -> str:
-    r"""Return a series' name in Prometheus notation, labels sorted and escaped.
-
-    >>> notation({"__name__": "up", "service": "web", "job": "a\"b"})
-    'up{job="a\\"b",service="web"}'
-    """
-    pairs = sorted((key, value) for key, value in labels.items() if key != "__name__")
-    escaped = (f'{k}="{v.translate(_ESCAPES)}"' for k, v in pairs)
-    inner = ",".join(escaped)
-    return labels["__name__"] + (f"{{{inner}}}" if inner else "")
-
-
-_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
-
-
-def _write_json(path: Path, document: dict[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _write_table(path: Path, table: RawTable) -> None:
-    import pandas as pd
-
-    index = pd.DatetimeIndex(table.times, tz="UTC", name="time")
-    pd.DataFrame(table.values, index=index, columns=[notation(labels) for labels in table.labels]).to_parquet(path)
-
-
-def _time(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
