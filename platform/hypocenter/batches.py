@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from hypocenter.errors import LimitError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,13 +21,17 @@ STALE_BITS = 0x7FF0000000000002
 """The NaN with which Prometheus says that a series has ended; kept bit by bit."""
 
 
+class SeriesLimitError(LimitError):
+    """There would be more series than the limit; send fewer, or raise the limit."""
+
+
 class SeriesIndex(Protocol):
     """Gives series their numbers, for as long as the process lives; safe to share between threads."""
 
     def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
         """Return the number of each series; one never seen gets the next and is kept with its first samples.
 
-        Raises LimitError when there would be more series than the limit; then none is taken.
+        Raises SeriesLimitError when there would be more series than the limit; then none is taken.
         """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypocenter.batches import SeriesLimitError
 from hypocenter.errors import HypocenterError, InputError, LimitError, SourceError
 
 RETRY_AFTER_S = 5
@@ -19,6 +20,7 @@ class SlowError(InputError):
 _STATUS: tuple[tuple[type[HypocenterError], int], ...] = (
     (UnsupportedError, 415),
     (SlowError, 408),
+    (SeriesLimitError, 429),
     (LimitError, 413),
     (InputError, 400),
     (SourceError, 503),
@@ -26,7 +28,7 @@ _STATUS: tuple[tuple[type[HypocenterError], int], ...] = (
 
 
 def status_of(error: HypocenterError) -> int:
-    """Return the status that tells of an error; a sender may try again after 503 and must not after the others.
+    """Return the status that tells of an error; a sender may try again after 429 and 503, not after the others.
 
     >>> status_of(LimitError("too many")), status_of(SourceError("the disk is full"))
     (413, 503)
