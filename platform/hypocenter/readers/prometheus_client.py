@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from hypocenter.errors import InputError, LimitError, SourceError
-from hypocenter.redaction import credentials_to_hide, one_line
+from hypocenter.errors import LimitError, SourceError
+from hypocenter.readers.prometheus_access import access
 from hypocenter.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
-    from urllib.parse import SplitResult
 
     from hypocenter.readers.prometheus_options import PrometheusOptions
 
-IN_FLIGHT = 2
 # Above this a query string meets the line limits of proxies; a form is read by every server, but not through
 # every read-only gateway, so it is the second choice.
 _LONGEST_QUERY = 3000
@@ -41,6 +37,10 @@ class Answer:
     warnings: tuple[str, ...] = ()
 
 
+class NoSuchQuestionError(SourceError):
+    """The server does not know this part of the API."""
+
+
 class PrometheusClient:
     """Asks one server; safe for `IN_FLIGHT` threads.
 
@@ -51,20 +51,9 @@ class PrometheusClient:
     def __init__(
         self, url: str, options: PrometheusOptions, sleep: Callable[[float], None], jitter: Callable[[], float]
     ) -> None:
-        parts = _checked_url(url)
-        self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+        self._access = access(url, options, {"Accept": "application/json"})
+        self.place, self._http = self._access.place, self._access.http
         self._options, self._sleep, self._jitter = options, sleep, jitter
-        user, password = _basic(parts, options)
-        self._secrets = credentials_to_hide(user, password) + credentials_to_hide(None, options.bearer_token)
-        self._http = httpx.Client(
-            auth=(user, password or "") if user else None,
-            headers=_headers(options),
-            verify=_tls(options) if parts.scheme == "https" else False,
-            timeout=options.timeout_s,
-            limits=httpx.Limits(max_connections=IN_FLIGHT),
-            follow_redirects=False,
-            trust_env=False,
-        )
 
     def __enter__(self) -> PrometheusClient:
         return self
@@ -72,6 +61,10 @@ class PrometheusClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of connections."""
         self._http.close()
 
     def query(self, expression: str, at: float) -> Answer:
@@ -87,6 +80,13 @@ class PrometheusClient:
         """Return the labels of each series that a selector matches between `start` and `end` (Unix seconds)."""
         matches = [("match[]", selector) for selector in selectors]
         return self._ask("series", [*matches, ("start", f"{start:.3f}"), ("end", f"{end:.3f}")])
+
+    def head(self) -> Answer:
+        """Return what the server tells of its newest block: series, and the times of its samples.
+
+        Raises NoSuchQuestionError where it tells nothing.
+        """
+        return self._ask("status/tsdb", [])
 
     def pause(self, attempt: int, asked_for: float | None = None) -> None:
         """Wait before another try: what the server asked for, else longer each time, spread by chance."""
@@ -121,7 +121,9 @@ class PrometheusClient:
         except httpx.TimeoutException as error:
             raise SourceError(self._impatience()) from error
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
-            raise SourceError(f"{self.place}: cannot be reached or broke off ({self._tidy(str(error))})") from error
+            raise SourceError(
+                f"{self.place}: cannot be reached or broke off ({self._access.tidy(str(error))})"
+            ) from error
 
     def _received(self, request: httpx.Request) -> httpx.Response:
         """Return the whole answer, as long as it is neither too long nor, drop by drop, too slow."""
@@ -151,6 +153,8 @@ class PrometheusClient:
             raise SourceError(f"{self.place}: refuses access ({status}); give a user name and password or a token")
         if status == 422:
             raise QueryTooLargeError(f"{self.place}: cannot answer the question ({self._reason(response)})")
+        if status in (404, 405, 501):
+            raise NoSuchQuestionError(f"{self.place}: refused the question ({self._reason(response)})")
         if not 200 <= status < 300:
             raise SourceError(f"{self.place}: refused the question ({self._reason(response)})")
         return self._decoded(response)
@@ -163,66 +167,18 @@ class PrometheusClient:
             raise SourceError(f"{self.place}: does not speak the Prometheus API; give the URL in front of /api/v1")
         warnings = body.get("warnings")
         return Answer(
-            body["data"], tuple(self._tidy(str(each)) for each in warnings or ()) if _is_list(warnings) else ()
+            body["data"], tuple(self._access.tidy(str(each)) for each in warnings or ()) if _is_list(warnings) else ()
         )
 
     def _reason(self, response: httpx.Response) -> str:
         message = _json_object(response.content).get("error")
-        return f"{response.status_code}: {self._tidy(str(message))}" if message else str(response.status_code)
+        return f"{response.status_code}: {self._access.tidy(str(message))}" if message else str(response.status_code)
 
     def _impatience(self) -> str:
         return (
             f"{self.place}: no whole answer within {self._options.timeout_s:g} s; "
             "ask for less or raise HYPOCENTER_PROMETHEUS_TIMEOUT"
         )
-
-    def _tidy(self, text: str) -> str:
-        return one_line(text, self._secrets)
-
-
-def _checked_url(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        valid = bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise InputError("the Prometheus URL cannot be read; write http://host:port") from error
-    if parts.scheme not in ("http", "https") or not valid:
-        raise InputError("the Prometheus URL must begin with http:// or https:// and name a host")
-    if parts.query or parts.fragment:
-        raise InputError("the Prometheus URL must not hold ? or #; write http://host:port and maybe a path")
-    return parts
-
-
-def _basic(parts: SplitResult, options: PrometheusOptions) -> tuple[str | None, str | None]:
-    """Return user and password, from the options or else from the URL."""
-    user = options.username or (unquote(parts.username) if parts.username else None)
-    password = options.password or (unquote(parts.password) if parts.password else None)
-    if user and options.bearer_token:
-        raise InputError("give the Prometheus server either a user name or a bearer token, not both")
-    return user, password
-
-
-def _headers(options: PrometheusOptions) -> dict[str, str]:
-    token = options.bearer_token
-    if token is None:
-        return {"Accept": "application/json"}
-    if not token or not all("!" <= character <= "~" for character in token):
-        raise InputError("the bearer token must be printable ASCII without spaces or line breaks")
-    return {"Accept": "application/json", "Authorization": f"Bearer {token}"}
-
-
-def _tls(options: PrometheusOptions) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
-        if options.cert_file:
-            context.load_cert_chain(options.cert_file, options.key_file)
-    except OSError as error:
-        named = ", ".join(str(each) for each in (options.ca_file, options.cert_file, options.key_file) if each)
-        raise InputError(f"TLS files {named or 'of the system'}: cannot be used ({error.strerror or error})") from error
-    if options.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _json_object(content: bytes) -> Mapping[str, Any]:

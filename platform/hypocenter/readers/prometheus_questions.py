@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypocenter.errors import InputError, LimitError
 from hypocenter.readers.grid import sampling_interval
-from hypocenter.readers.prometheus_client import IN_FLIGHT, PrometheusClient, QueryTooLargeError
+from hypocenter.readers.prometheus_access import IN_FLIGHT
+from hypocenter.readers.prometheus_client import PrometheusClient, QueryTooLargeError
 from hypocenter.readers.prometheus_options import DEFAULT_MATCH
 from hypocenter.readers.prometheus_plan import POINTS_PER_QUERY, Piece
 from hypocenter.readers.prometheus_samples import (

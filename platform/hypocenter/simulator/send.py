@@ -1,12 +1,7 @@
-"""Replay a simulation's metrics to a running server by Prometheus remote write 1.0.
-
-Source of the format: the Prometheus remote-write specification 1.0 (prometheus/docs); protobuf is written by hand,
-since the messages have five fields in all.
-"""
+"""Replay a simulation's metrics to a running server by Prometheus remote write 1.0."""
 
 from __future__ import annotations
 
-import struct
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypocenter.batches import STALE_BITS
 from hypocenter.errors import InputError, SourceError
+from hypocenter.remote_write_encoding import HEADERS, encoded_labels, encoded_series, request_body
+from hypocenter.remote_write_sending import Patience, deliver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,16 +23,7 @@ if TYPE_CHECKING:
     from hypocenter.simulator.simulation import Simulation
     from hypocenter.telemetry import RawTable, Values
 
-STALE = struct.pack("<Q", 0x7FF0000000000002)
 BATCH = 20_000
-ATTEMPTS = 8
-LONGEST_WAIT = 30.0
-HEADERS = {
-    "Content-Type": "application/x-protobuf",
-    "Content-Encoding": "snappy",
-    "X-Prometheus-Remote-Write-Version": "0.1.0",
-    "User-Agent": "hypocenter",
-}
 
 
 @dataclass(frozen=True)
@@ -112,19 +101,17 @@ def _shift_ms(table: RawTable, ending_at: datetime | None) -> int:
 
 def _requests(table: RawTable, millis: list[int], first: int, last: int) -> Iterator[tuple[bytes, int]]:
     """Yield write requests of at most `BATCH` samples or one step's series, and how many samples each holds."""
-    import cramjam
-
     width = max(1, BATCH // (last - first))
     for start in range(0, len(table.labels), width):
-        body, samples = bytearray(), 0
+        body, samples = [], 0
         for j in range(start, min(start + width, len(table.labels))):
             encoded, count = _series(
                 table.labels[j], table.values[max(0, first - 1) : last, j], millis[first:last], first > 0
             )
-            body += encoded
+            body.append(encoded)
             samples += count
         if samples:
-            yield bytes(cramjam.snappy.compress_raw(bytes(body))), samples
+            yield request_body(body), samples
 
 
 def _series(labels: Mapping[str, str], values: Values, millis: list[int], has_previous: bool) -> tuple[bytes, int]:
@@ -135,56 +122,16 @@ def _series(labels: Mapping[str, str], values: Values, millis: list[int], has_pr
     wanted = [i for i in range(skip, len(values)) if present[i] or before[i]]
     if not wanted:
         return b"", 0
-    body = bytearray(_labels(labels))
-    for i in wanted:
-        value = struct.pack("<d", values[i]) if present[i] else STALE
-        body += _field(2, b"\x09" + value + b"\x10" + _varint(millis[i - skip]))
-    return _field(1, bytes(body)), len(wanted)
-
-
-def _labels(labels: Mapping[str, str]) -> bytes:
-    return b"".join(
-        _field(1, _field(1, name.encode()) + _field(2, value.encode()))
-        for name, value in sorted(labels.items())
-        if value
-    )
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    value &= 0xFFFFFFFFFFFFFFFF
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    bits = np.where(present, np.ascontiguousarray(values).view(np.uint64), np.uint64(STALE_BITS))
+    named = encoded_labels((name, value) for name, value in sorted(labels.items()) if value)
+    return encoded_series(named, [millis[i - skip] for i in wanted], bits[wanted].tolist()), len(wanted)
 
 
 def _post(client: httpx.Client, url: httpx.URL, body: bytes, pace: Pace) -> None:
-    """Deliver one request; wait and try again where the specification says so."""
-    import httpx
-
-    problem, asked = "", 0.0
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            pace.wait(min(LONGEST_WAIT, max(asked, 0.25 * 2**attempt)))
-        try:
-            answer = client.post(url, content=body)
-        except httpx.TransportError as error:
-            problem = f"{type(error).__name__}: {error}"
-            continue
-        if answer.is_success:
-            return
-        problem = f"HTTP {answer.status_code}: {' '.join(answer.text.split())[:200]}"
-        if answer.status_code != 429 and answer.status_code < 500:
-            break
-        after = answer.headers.get("Retry-After", "")
-        asked = float(after) if after.isascii() and after.isdigit() else 0.0
+    answer = deliver(client, url, body, Patience(now=pace.now, wait=pace.wait))
+    if answer.is_taken:
+        return
     public = url.copy_with(userinfo=b"")
     raise SourceError(
-        f"{public} did not take the samples ({problem}); is it a remote-write receiver that is switched on?"
+        f"{public} did not take the samples ({answer.problem}); is it a remote-write receiver that is switched on?"
     )
