@@ -21,7 +21,7 @@ from hypocenter.readers.otlp_json_fields import (
 from hypocenter.readers.statements import Record, as_list, as_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 _STATUSES = ("STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR")
 _KINDS = ("SPAN_KIND_UNSPECIFIED", *(f"SPAN_KIND_{kind.upper()}" for kind in KINDS[1:]))
@@ -40,12 +40,24 @@ def rows_of_json(body: bytes, where: str) -> Iterator[Row]:
 
 
 def _rows(document: Record, where: str) -> Iterator[Row]:
-    for resource_spans, place in items_in(document, "resourceSpans", f"{where}: "):
-        resource = as_record(resource_spans.get("resource"), f"{place}.resource")
-        shared = cells_of(_attributes(resource, f"{place}.resource"), RESOURCE_ATTRIBUTES)
-        for scope_spans, scope_place in items_in(resource_spans, "scopeSpans", f"{place}."):
-            for span, span_place in items_in(scope_spans, "spans", f"{scope_place}."):
-                yield row_of(_fields(span, span_place), _attributes(span, span_place), shared)
+    for resource, span, place in records_in(document, ("resourceSpans", "scopeSpans", "spans"), where):
+        yield row_of(_fields(span, place), texts_of(span, WANTED, place), resource)
+
+
+def records_in(
+    document: Record, names: tuple[str, str, str], where: str
+) -> Iterator[tuple[tuple[str, ...], Record, str]]:
+    """Yield (cells of `RESOURCE_ATTRIBUTES`, record, its place) for each record in the lists `names`, outermost first.
+
+    Raises InputError that names the field.
+    """
+    of_resource, of_scope, of_record = names
+    for group, place in items_in(document, of_resource, f"{where}: "):
+        resource = as_record(group.get("resource"), f"{place}.resource")
+        shared = cells_of(texts_of(resource, WANTED, f"{place}.resource"), RESOURCE_ATTRIBUTES)
+        for scope, scope_place in items_in(group, of_scope, f"{place}."):
+            for record, record_place in items_in(scope, of_record, f"{scope_place}."):
+                yield shared, record, record_place
 
 
 def _fields(span: Record, where: str) -> SpanFields:
@@ -62,12 +74,12 @@ def _fields(span: Record, where: str) -> SpanFields:
     )
 
 
-def _attributes(record: Record, where: str) -> dict[str, str]:
-    """Return those attributes that fill a column, as text; lists, maps and bytes fill none."""
+def texts_of(record: Record, wanted: Collection[str], where: str) -> dict[str, str]:
+    """Return the wanted attributes as text; lists, maps and bytes are none. Raises InputError."""
     found: dict[str, str] = {}
     for item in as_list(record.get("attributes"), f"{where}.attributes"):
         name = as_record(item, f"{where}.attributes").get("key")
-        if isinstance(name, str) and name in WANTED:
+        if isinstance(name, str) and name in wanted:
             value = as_record(item.get("value"), f"{where}.attributes: {name!r}")
             found[name] = next(
                 (scalar_text(value_in(value, each)) for each in _SCALARS if value_in(value, each) is not None), ""

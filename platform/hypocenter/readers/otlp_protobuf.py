@@ -12,9 +12,10 @@ from hypocenter.errors import InputError
 from hypocenter.readers.otlp_columns import RESOURCE_ATTRIBUTES, WANTED, Row, SpanFields, cells_of, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _SIZE_BYTES = 4
@@ -34,10 +35,20 @@ def rows_of_protobuf(body: bytes, where: str) -> Iterator[Row]:
         except DecodeError as error:
             raise InputError(f"{place}: not OTLP traces in protobuf ({error})") from error
         for at, resource_spans in enumerate(data.resource_spans):
-            shared = cells_of(_attributes(resource_spans.resource.attributes), RESOURCE_ATTRIBUTES)
+            shared = resource_cells(resource_spans.resource)
             for scope_spans in resource_spans.scope_spans:
                 for span in scope_spans.spans:
-                    yield row_of(_fields(span, f"{place}: resource_spans[{at}]"), _attributes(span.attributes), shared)
+                    yield row_of_span(span, shared, f"{place}: resource_spans[{at}]")
+
+
+def resource_cells(resource: Resource) -> tuple[str, ...]:
+    """Return the cells of `RESOURCE_ATTRIBUTES`."""
+    return cells_of(texts_of(resource.attributes, WANTED), RESOURCE_ATTRIBUTES)
+
+
+def row_of_span(span: Span, resource: tuple[str, ...], where: str) -> Row:
+    """Return one span in the order of `COLUMNS`. Raises InputError for a time that no clock shows."""
+    return row_of(_fields(span, where), texts_of(span.attributes, WANTED), resource)
 
 
 def _messages(body: bytes, where: str) -> Iterator[bytes]:
@@ -73,9 +84,9 @@ def _fields(span: Span, where: str) -> SpanFields:
     )
 
 
-def _attributes(pairs: Iterable[KeyValue]) -> dict[str, str]:
-    """Return those attributes that fill a column, as text; lists, maps and bytes fill none."""
-    return {pair.key: _text(pair.value) for pair in pairs if pair.key in WANTED}
+def texts_of(pairs: Iterable[KeyValue], wanted: Collection[str]) -> dict[str, str]:
+    """Return the wanted attributes as text; lists, maps and bytes are none."""
+    return {pair.key: _text(pair.value) for pair in pairs if pair.key in wanted}
 
 
 def _text(value: AnyValue) -> str:
