@@ -6,15 +6,12 @@ from importlib import import_module, util
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
-from hypocenter.api.refusals import retry_headers, status_of
+from hypocenter.api.failures import not_there, refused
 from hypocenter.errors import HypocenterError
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
     from hypocenter.api.intake import Intake
 
 _MODULES = ("remote_write", "otlp", "events")
@@ -25,10 +22,4 @@ def create_app(intake: Intake) -> Starlette:
     names = [f"hypocenter.api.{name}" for name in _MODULES]
     found = [import_module(name) for name in names if util.find_spec(name)]
     routes = [route for module in found for route in module.routes(intake)]
-    return Starlette(routes=routes, exception_handlers={HypocenterError: _refused})
-
-
-def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HypocenterError)
-    status = status_of(error)
-    return JSONResponse({"status": status, "detail": str(error)}, status, retry_headers(status))
+    return Starlette(routes=routes, exception_handlers={HypocenterError: refused, HTTPException: not_there})

@@ -1,0 +1,64 @@
+"""What is answered where no route did: our errors, HTTP's own, and surprises."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from hypocenter.api.problems import problem
+from hypocenter.api.refusals import retry_headers, status_of
+from hypocenter.errors import HypocenterError
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = logging.getLogger(__name__)
+
+
+class Failures:
+    """ASGI middleware that answers what is raised below it; a client that went away is answered nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and answer what comes of it."""
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except ClientDisconnect:
+            scope["disconnected"] = True
+        except Exception as error:
+            if begun:
+                raise
+            await _told(error, scope)(scope, receive, send)
+
+
+def _told(error: Exception, scope: Scope) -> Response:
+    if isinstance(error, HypocenterError):
+        return refused(Request(scope), error)
+    _log.error("unexpected failure", exc_info=error)
+    return problem(500, "unexpected failure; the log of the server tells more")
+
+
+def refused(_: Request, error: Exception) -> Response:
+    """Answer an error of ours with the status that it means."""
+    assert isinstance(error, HypocenterError)
+    status = status_of(error)
+    return problem(status, str(error), retry_headers(status))
+
+
+def not_there(_: Request, error: Exception) -> Response:
+    """Answer a path that is unknown (404) or takes another method (405)."""
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail, error.headers)
