@@ -1,0 +1,109 @@
+"""Prometheus remote write 2.0: the body of a request to a batch.
+
+Source: prometheus/prometheus, prompb/io/prometheus/write/v2/types.proto, message Request; prometheus.io/docs,
+"Prometheus Remote-Write Specification 2.0".
+
+A series' labels are references to strings of its request. Nearly every series is its references, samples of the four
+shapes below and perhaps metadata; what it is called is looked up by the numbers that its strings have here. Any other
+series is parsed field by field. Start timestamps and metadata are passed over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypocenter.ingest.native_histograms import histogram_of
+from hypocenter.ingest.protobuf_fields import fields
+from hypocenter.ingest.protobuf_samples import PLAIN, STARTED, STARTED_ZERO, ZERO, sample_of
+from hypocenter.ingest.remote_write_gathering import Found, Gathering, Written
+from hypocenter.ingest.remote_write_symbols import Vocabulary, references
+from hypocenter.ingest.series_labels import LabelsError
+
+if TYPE_CHECKING:
+    from hypocenter.batches import SeriesIndex
+    from hypocenter.ingest.remote_write_symbols import Words
+
+_SYMBOL, _SERIES = 0x22, 0x2A
+_NONE = 0xFF
+_REFERENCES, _ONE_REFERENCE, _SAMPLE, _HISTOGRAM, _EXEMPLAR, _METADATA = 0x0A, 0x08, 0x12, 0x1A, 0x22, 0x2A
+_SHAPES = (PLAIN, ZERO, STARTED, STARTED_ZERO)
+_BY_SIZE = {shape.length - 2: (place, shape.length) for place, shape in enumerate(_SHAPES)}
+
+
+class RemoteWrite2:
+    """Decodes requests one after another, and remembers the series it saw; may be shared between threads."""
+
+    def __init__(self, index: SeriesIndex) -> None:
+        self._index = index
+        self._vocabulary = Vocabulary()
+
+    def decode(self, body: bytes) -> Written:
+        """Return what an uncompressed Request holds. Raises InputError where it is no protobuf."""
+        vocabulary = self._current()
+        gathering = Gathering(body, _SHAPES)
+        symbols, series = _parts(body)
+        words, get = vocabulary.words(symbols), vocabulary.known.numbers.get
+        packed = [body[start + 2 : cut] for start, cut, _ in series]
+        for key, (start, cut, stop) in zip(words.keys(packed), series, strict=True):
+            number = get(key)
+            if number is None or not _take_usual(gathering, number, cut, stop):
+                _parse(start, stop, words, gathering)
+        return gathering.written(self._index, vocabulary.known)
+
+    def _current(self) -> Vocabulary:
+        if self._vocabulary.is_full:
+            self._vocabulary = Vocabulary()
+        return self._vocabulary
+
+
+def _parts(body: bytes) -> tuple[list[bytes], list[tuple[int, int, int]]]:
+    """Return the symbols, and of each series where it begins, its references end (if they stand first) and it ends."""
+    symbols, series = [], []
+    for tag, begin, end in fields(body, 0, len(body)):
+        if tag == _SYMBOL:
+            symbols.append(body[begin:end])
+        elif tag == _SERIES:
+            size = body[begin + 1] if end - begin > 1 and body[begin] == _REFERENCES else _NONE
+            cut = begin + 2 + size
+            series.append((begin, cut if size < 0x80 and cut <= end else begin, end))
+    return symbols, series
+
+
+def _take_usual(gathering: Gathering, number: int, cut: int, stop: int) -> bool:
+    """Take a known series if from `cut` on it is samples of usual shapes and perhaps metadata; return whether it is."""
+    body = gathering.body
+    first = cut
+    while cut < stop - 1 and body[cut] == _SAMPLE:
+        place, length = _BY_SIZE.get(body[cut + 1], (0, stop))
+        places = gathering.places[place]
+        places.at.append(cut)
+        places.series.append(number)
+        cut += length
+    if cut < stop - 1 and body[cut] == _METADATA and body[cut + 1] < 0x80:
+        cut += 2 + body[cut + 1]
+    if cut != stop:
+        for places in gathering.places:
+            places.drop_from(first)
+    return cut == stop
+
+
+def _parse(start: int, stop: int, words: Words, gathering: Gathering) -> None:
+    """Take the series in [start, stop) field by field; it is known from now on."""
+    body, found, numbers = gathering.body, Found([], []), []
+    for tag, begin, end in fields(body, start, stop):
+        if tag == _REFERENCES:
+            numbers += references(body[begin:end])
+        elif tag == _ONE_REFERENCE:
+            numbers.append(begin & 0xFFFF_FFFF)
+        elif tag == _SAMPLE:
+            found.samples.append(sample_of(body, begin, end))
+        elif tag == _HISTOGRAM:
+            found.histograms.append(histogram_of(body, begin, end))
+        else:
+            found.exemplars += tag == _EXEMPLAR
+    try:
+        pairs = words.pairs(numbers)
+    except LabelsError as error:
+        gathering.refuse(str(error), found)
+    else:
+        gathering.take(pairs, found, words.key(numbers))

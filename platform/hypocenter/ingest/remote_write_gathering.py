@@ -1,0 +1,203 @@
+"""What one request of remote write holds, gathered series by series and numbered at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypocenter.batches import Batch, Samples, SeriesLimitError
+from hypocenter.ingest.native_histograms import series_of
+from hypocenter.ingest.protobuf_samples import samples_at
+from hypocenter.ingest.series_labels import LabelsError, checked, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from hypocenter.batches import Labels, SeriesIndex
+    from hypocenter.ingest.native_histograms import NativeHistogram
+    from hypocenter.ingest.protobuf_samples import Shape
+
+Pair = tuple[str, str]
+"""Name and value of a label."""
+
+MOST_PROBLEMS = 10
+_SERIES_OF_A_HISTOGRAM = 2
+_MOST_KNOWN = 1_000_000
+_MOST_KNOWN_BYTES = 128 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a request holds that can be kept, and what of it cannot.
+
+    `samples` and `histograms` are in the batch (a histogram as several series); `exemplars` were in the request, and
+    none is kept. `invalid` samples and histograms are of series that `problems` names, ten at most. `limited` is the
+    error of `over` samples and histograms whose series would be more than the limit.
+    """
+
+    batch: Batch
+    samples: int
+    histograms: int
+    exemplars: int
+    invalid: int = 0
+    problems: tuple[str, ...] = ()
+    over: int = 0
+    limited: SeriesLimitError | None = None
+
+
+@dataclass(slots=True)
+class Found:
+    """One series as it stood: samples of odd shape, histograms, and how many exemplars."""
+
+    samples: list[tuple[int, float]]
+    histograms: list[NativeHistogram]
+    exemplars: int = 0
+
+
+class Known:
+    """Numbers of series by the bytes that name them; starts anew when it is full. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[bytes, int] = {}
+        self._bytes = 0
+
+    def add(self, key: bytes, number: int) -> None:
+        """Keep a series' number."""
+        self._bytes += len(key)
+        if self._bytes > _MOST_KNOWN_BYTES or len(self.numbers) >= _MOST_KNOWN:
+            self.numbers, self._bytes = {}, len(key)
+        self.numbers[key] = number
+
+
+class Places:
+    """Where the samples of one shape stand in a body, and of which series each is."""
+
+    __slots__ = ("at", "series", "shape")
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.at: list[int] = []
+        self.series: list[int] = []
+
+    def belong(self, series: int) -> None:
+        """Give the places that were added since to a series."""
+        self.series += [series] * (len(self.at) - len(self.series))
+
+    def drop(self) -> None:
+        """Forget the places that were added since."""
+        del self.at[len(self.series) :]
+
+    def drop_from(self, first: int) -> None:
+        """Forget the places from `first` on, with whose they are."""
+        while self.at and self.at[-1] >= first:
+            self.at.pop()
+            self.series.pop()
+
+
+class Gathering:
+    """Gathers one request; a series not known yet has a negative number until `written`."""
+
+    def __init__(self, body: bytes, shapes: Iterable[Shape]) -> None:
+        self.body = body
+        self.places = [Places(shape) for shape in shapes]
+        self._fresh: list[Labels] = []
+        self._keys: list[tuple[bytes, int]] = []
+        self._odd: list[tuple[int, int, float]] = []
+        self._histograms: list[int] = []
+        self._exemplars = 0
+        self._invalid = 0
+        self._problems: list[str] = []
+
+    def number(self, labels: Labels, key: bytes = b"") -> int:
+        """Return the number of a series until `written`; `key` will be known by its true one."""
+        self._fresh.append(labels)
+        slot = -len(self._fresh)
+        if key:
+            self._keys.append((key, slot))
+        return slot
+
+    def take(self, pairs: Sequence[Pair | None], found: Found, key: bytes = b"") -> None:
+        """Take a series with the labels that it stood with (None: not UTF-8), or keep what is wrong with them."""
+        readable = [pair for pair in pairs if pair is not None]
+        try:
+            if len(readable) < len(pairs):
+                raise LabelsError("a label that is not UTF-8")
+            self._add(checked(readable), found, key)
+        except LabelsError as error:
+            self.refuse(f"{error}, in {shown(readable)}", found)
+
+    def refuse(self, problem: str, found: Found) -> None:
+        """Keep why a series cannot be kept."""
+        self._exemplars += found.exemplars
+        self._invalid += len(found.samples) + len(found.histograms)
+        if len(self._problems) < MOST_PROBLEMS:
+            self._problems.append(problem)
+
+    def written(self, index: SeriesIndex, known: Known) -> Written:
+        """Number what is new, remember it, and return all that was gathered. Raises InputError for an odd sample."""
+        series, at_ms, values = self._columns()
+        fresh, limited = _numbered(self._fresh, index)
+        for key, slot in self._keys:
+            if fresh[slot] >= 0:
+                known.add(key, int(fresh[slot]))
+        new = series < 0
+        series[new] = fresh[series[new]]
+        kept = Samples(series, at_ms, values) if limited is None else _of_numbered(series, at_ms, values)
+        over = [bool(fresh[slot] < 0) for slot in self._histograms]
+        lost = len(series) - len(kept)
+        return Written(
+            batch=Batch(kept),
+            samples=len(kept) - _SERIES_OF_A_HISTOGRAM * (len(over) - sum(over)),
+            histograms=len(over) - sum(over),
+            exemplars=self._exemplars,
+            invalid=self._invalid,
+            problems=tuple(self._problems),
+            over=lost,
+            limited=limited,
+        )
+
+    def _columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        odd = tuple(zip(*self._odd, strict=True)) or ((), (), ())
+        series = [places.series for places in self.places] + [odd[0]]
+        read = [samples_at(self.body, places.at, places.shape) for places in self.places]
+        return (
+            np.concatenate([np.array(each, np.int64) for each in series]),
+            np.concatenate([times for times, _ in read] + [np.array(odd[1], np.int64)]),
+            np.concatenate([values for _, values in read] + [np.array(odd[2], np.float64)]),
+        )
+
+    def _add(self, labels: Labels, found: Found, key: bytes) -> None:
+        self._exemplars += found.exemplars
+        if found.samples:
+            slot = self.number(labels, key)
+            self._odd += [(slot, at_ms, value) for at_ms, value in found.samples]
+        for histogram in found.histograms:
+            slots = [(self.number(own), value) for own, value in series_of(labels, histogram)]
+            self._odd += [(slot, histogram.at_ms, value) for slot, value in slots]
+            self._histograms.append(slots[0][0])
+
+
+def _numbered(labels: Sequence[Labels], index: SeriesIndex) -> tuple[NDArray[np.int64], SeriesLimitError | None]:
+    """Return numbers of series, the last first, so that slot -1 is the first; -1 for those beyond the limit."""
+    if not labels:
+        return np.empty(0, np.int64), None
+    try:
+        return index.number(labels)[::-1], None
+    except SeriesLimitError as error:
+        return np.array([_number_or_none(one, index) for one in reversed(labels)], np.int64), error
+
+
+def _number_or_none(labels: Labels, index: SeriesIndex) -> int:
+    try:
+        return int(index.number([labels])[0])
+    except SeriesLimitError:
+        return -1
+
+
+def _of_numbered(series: NDArray[np.int64], at_ms: NDArray[np.int64], values: NDArray[np.float64]) -> Samples:
+    kept = series >= 0
+    return Samples(series[kept], at_ms[kept], values[kept])
