@@ -63,3 +63,12 @@ def joined(one: KeptAlert, other: KeptAlert) -> KeptAlert:
     first = min(one, other, key=lambda each: each.starts_at)
     ending = max(one, other, key=lambda each: (each.resolved, each.ends_at or _NEVER))
     return replace(first, ends_at=ending.ends_at, resolved=ending.resolved)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one request told of; `left_out` are reasons why some of it is not among that."""
+
+    alerts: tuple[KeptAlert, ...] = ()
+    changes: tuple[KeptChange, ...] = ()
+    left_out: tuple[str, ...] = ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from hypocenter.signals.components import DEFAULT_COMPONENT_LABELS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
@@ -33,7 +35,7 @@ class BodyLimits:
 
 @dataclass(frozen=True)
 class Intake:
-    """Where what is pushed goes; `now` is the clock."""
+    """Where what is pushed goes; `now` is the clock, `component_labels` name an alert's component, best first."""
 
     index: SeriesIndex
     writer: Writer
@@ -41,3 +43,4 @@ class Intake:
     graph: GraphStore
     now: Callable[[], datetime]
     limits: BodyLimits = BodyLimits()
+    component_labels: tuple[str, ...] = DEFAULT_COMPONENT_LABELS

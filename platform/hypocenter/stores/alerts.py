@@ -34,6 +34,8 @@ class SqlAlerts:
 
     def add_alerts(self, alerts: Sequence[KeptAlert]) -> Counts:
         """Keep alerts, all or none; those of one key are joined as `hypocenter.events.joined` says."""
+        if not alerts:
+            return Counts()
         told = _by_identity(alerts)
         with self._database.writing(self._tenant) as connection:
             kept = self._kept(connection, list(told))

@@ -32,6 +32,8 @@ class SqlChanges:
 
     def add_changes(self, changes: Sequence[KeptChange]) -> Counts:
         """Keep changes, all or none; of those of one key the first."""
+        if not changes:
+            return Counts()
         told = {identity_of(each.origin.key): each for each in reversed(changes)}
         with self._database.writing(self._tenant) as connection:
             kept = self._kept(connection, list(told))
