@@ -55,13 +55,22 @@ class Answer(NamedTuple):
         return f"HTTP {self.status}: {text}" if self.status else text
 
 
-def deliver(client: httpx.Client, url: httpx.URL | str, body: bytes, patience: Patience) -> Answer:
-    """Return the receiver's last answer: that it took the request, will never take it, or still has trouble."""
+def deliver(
+    client: httpx.Client,
+    url: httpx.URL | str,
+    body: bytes,
+    patience: Patience,
+    is_final: Callable[[Answer], bool] = lambda _: False,
+) -> Answer:
+    """Return the receiver's last answer: that it took the request, will never take it, or still has trouble.
+
+    `is_final` knows answers that look like trouble and would not change.
+    """
     began = patience.now()
     answer = _posted(client, url, body)
     for attempt in range(1, patience.attempts):
         pause = min(patience.longest_wait, max(answer.asked_wait, 0.25 * 2**attempt))
-        if not answer.is_passing or patience.now() - began + pause > patience.seconds:
+        if is_final(answer) or not answer.is_passing or patience.now() - began + pause > patience.seconds:
             break
         patience.wait(pause)
         answer = _posted(client, url, body)

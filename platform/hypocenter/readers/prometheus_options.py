@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from hypocenter import settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from hypocenter.errors import InputError
 
 # Names that services, their runtimes, containers, hosts and meshes are known to expose, less what a monitoring
 # system says about itself. A server's other series are read when the caller asks for them.
@@ -57,3 +55,32 @@ def options_from_settings() -> PrometheusOptions:
     """Return the options that the settings `prometheus_timeout` and `prometheus_max_points` name, no access."""
     timeout, points = settings.read("prometheus_timeout"), settings.read("prometheus_max_points")
     return PrometheusOptions(timeout_s=float(timeout or 0), max_points=int(points or 0))
+
+
+def access_from_settings(prefix: str) -> PrometheusOptions:
+    """Return the options of the server that the settings `<prefix>_user` and so on tell of.
+
+    Raises InputError for a file that cannot be read.
+    """
+    authority = settings.read(f"{prefix}_ca_file")
+    user = settings.read(f"{prefix}_user")
+    return replace(
+        options_from_settings(),
+        username=str(user) if user else None,
+        password=_secret(f"{prefix}_password_file"),
+        bearer_token=_secret(f"{prefix}_token_file"),
+        ca_file=Path(str(authority)) if authority else None,
+    )
+
+
+def secret_in(path: Path) -> str:
+    """Return the secret that a file holds; raises InputError when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from error
+
+
+def _secret(name: str) -> str | None:
+    path = settings.read(name)
+    return secret_in(Path(str(path))) if path else None

@@ -57,6 +57,13 @@ def decoded_matrix(data: Any) -> tuple[list[tuple[Key, Samples]], set[str]]:
     return series, histograms
 
 
+def decoded_names(data: Any) -> list[dict[str, str]]:
+    """Return the labels of each series of a `vector` answer; raises SourceError when it is none."""
+    if not isinstance(data, dict) or data.get("resultType") != "vector" or not isinstance(data.get("result"), list):
+        raise SourceError(_SHAPE)
+    return [_labels(item.get("metric") if isinstance(item, dict) else None) for item in data["result"]]
+
+
 def decoded_count(data: Any) -> int:
     """Return the number in a `vector` answer of one or no sample; raises SourceError when it is none."""
     try:

@@ -37,8 +37,7 @@ class Selector:
         """
         if self.name:
             return str(self) if self.name in names else None
-        wanted = "__name__=~" + _quoted("|".join(re.escape(name) for name in sorted(names)))
-        return f"{{{','.join(filter(None, (self.matchers, wanted)))}}}"
+        return f"{{{','.join(filter(None, (self.matchers, one_of('__name__', names))))}}}"
 
 
 def parse_selector(text: str) -> Selector:
@@ -61,6 +60,15 @@ def exactly(labels: Mapping[str, str]) -> str:
     '{__name__="up",job="a\\\\"b"}'
     """
     return "{" + ",".join(f"{label_name(name)}={_quoted(value)}" for name, value in sorted(labels.items())) + "}"
+
+
+def one_of(name: str, values: Iterable[str]) -> str:
+    """Return the matcher of a label that has one of these values.
+
+    >>> one_of("job", ["b", "a.b"])
+    'job=~"a\\\\.b|b"'
+    """
+    return f"{label_name(name)}=~" + _quoted("|".join(re.escape(value) for value in sorted(values)))
 
 
 def label_name(name: str) -> str:

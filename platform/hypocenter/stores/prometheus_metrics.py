@@ -1,0 +1,191 @@
+"""Samples in a Prometheus-compatible server: written by remote write, read by query API."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hypocenter.batches import Refused, Samples, Taken
+from hypocenter.errors import SourceError
+from hypocenter.readers.prometheus_client import NoSuchQuestionError, PrometheusClient
+from hypocenter.remote_write_sending import Patience
+from hypocenter.signals.series_component import component_of_series
+from hypocenter.stores.metrics import StoredSeries, Usage
+from hypocenter.stores.prometheus_reading import names_between, samples_between
+from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_FAR_AHEAD, Refusal, RemoteWriter
+from hypocenter.stores.series_numbers import SeriesNumbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from hypocenter.batches import Batch, Labels
+    from hypocenter.readers.prometheus_options import PrometheusOptions
+    from hypocenter.readers.selectors import Selector
+    from hypocenter.signals.identify import Measures
+    from hypocenter.stores.metrics import Found
+
+MOST_SERIES = 5_000_000
+WRITE_SECONDS = 20.0
+# One sample of the far future makes Prometheus refuse all that are of today.
+AHEAD_MS = 600_000
+_EXAMPLES = 10
+_log = logging.getLogger(__name__)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class PrometheusMetrics:
+    """Samples of the server at `url`; increments are not for it (see `hypocenter.stores.split`).
+
+    `write_url` is where it takes remote write, `<url>/api/v1/write` unless given. What the query API does not tell
+    does not come back: a stale marker, the second of two values at one time.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        options: PrometheusOptions,
+        write_url: str | None = None,
+        *,
+        patience: Patience | None = None,
+        most_series: int = MOST_SERIES,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._client = PrometheusClient(url, options, time.sleep, random.random)
+        self._writer = RemoteWriter(
+            write_url or f"{url.rstrip('/')}/api/v1/write", options, patience or Patience(seconds=WRITE_SECONDS)
+        )
+        self._numbers = SeriesNumbers(most_series)
+        self._measures: Measures = {}
+        self._now = now
+        self._writing = threading.Lock()
+        self._is_closed = False
+
+    def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
+        """Return the number of each series; they are for this process alone."""
+        return self._numbers.number(labels)
+
+    def append(self, batches: Sequence[Batch]) -> Sequence[Taken]:
+        """Write the samples of batches; durable when the server has taken them.
+
+        Raises SourceError when it has not; then some may be there, and writing them again does no harm.
+        """
+        samples, batch = _together(batches)
+        with self._writing:
+            self._check_open()
+            refusals = list(self._refusals(samples))
+        return _taken(samples, batch, refusals, len(batches))
+
+    def series(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Sequence[StoredSeries]:
+        """Return the series that match any selector and have samples in [start, end], by number."""
+        self._check_open()
+        found = sorted(names_between(self._client, selectors, start_ms, end_ms))
+        numbers = self.number(found).tolist()
+        named = zip(numbers, found, strict=True)
+        return [
+            StoredSeries(number, labels, component_of_series(labels, self._measures))
+            for number, labels in sorted(named)
+        ]
+
+    def read(self, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
+        """Yield the samples of series in [start, end], by number; one without samples is left out."""
+        self._check_open()
+        known = {number: labels for number in sorted(set(series)) if (labels := self._numbers.labels(number))}
+        yield from samples_between(self._client, known, start_ms, end_ms)
+
+    def usage(self) -> Usage:
+        """Return what the server tells of its newest block; what that takes on its disk it does not tell."""
+        self._check_open()
+        try:
+            return _usage_of(self._client.head().data)
+        except NoSuchQuestionError:
+            return Usage(len(self._numbers), 0, None, None)
+
+    def close(self) -> None:
+        """Let go of connections, after what was begun is written; the store answers no more."""
+        with self._writing:
+            self._is_closed = True
+            self._client.close()
+            self._writer.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise SourceError(f"{self._client.place}: the store of metrics is closed")
+
+    def _refusals(self, samples: Samples) -> Iterator[Refusal]:
+        ahead = samples.at_ms > int(self._now().timestamp() * 1000) + AHEAD_MS
+        yield Refusal(np.flatnonzero(ahead), TOO_FAR_AHEAD)
+        same, other = _repeated(samples)
+        yield Refusal(other[~ahead[other]], OTHER_VALUE)
+        sent = ~ahead
+        sent[same] = sent[other] = False
+        places = np.flatnonzero(sent)
+        kept = Samples(samples.series[places], samples.at_ms[places], samples.values[places])
+        for refusal in self._writer.write(kept, self.labels):
+            yield Refusal(places[refusal.places], refusal.reason)
+
+    def labels(self, number: int) -> Labels:
+        """Return the labels of a numbered series; raises SourceError for a number that was not given."""
+        labels = self._numbers.labels(number)
+        if labels is None:
+            raise SourceError(f"a sample names series {number}, which has no labels")
+        return labels
+
+
+def _together(batches: Sequence[Batch]) -> tuple[Samples, NDArray[np.int64]]:
+    """Return the samples of all batches, and which batch each is of."""
+    parts = [batch.samples for batch in batches] or [Samples()]
+    samples = Samples(
+        np.concatenate([part.series for part in parts]),
+        np.concatenate([part.at_ms for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
+    return samples, np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+
+
+def _repeated(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places of samples that come again at their time: with the same value, and with another."""
+    bits = np.ascontiguousarray(samples.values).view(np.uint64)
+    order = np.lexsort((samples.at_ms, samples.series))
+    same_key = (np.diff(samples.series[order]) == 0) & (np.diff(samples.at_ms[order]) == 0)
+    starts = np.concatenate([[True], ~same_key]) if len(order) else np.empty(0, bool)
+    # The sort is stable, so the first of a run is the first that came; each is held against it.
+    first = order[np.flatnonzero(starts)][np.cumsum(starts) - 1]
+    again, is_same = ~starts, bits[order] == bits[first]
+    return order[again & is_same], order[again & ~is_same]
+
+
+def _taken(samples: Samples, batch: NDArray[np.int64], refusals: Sequence[Refusal], batches: int) -> Sequence[Taken]:
+    sizes = np.bincount(batch, minlength=batches)
+    refused: Counter[int] = Counter()
+    examples: dict[int, list[Refused]] = {}
+    for places, reason in refusals:
+        refused.update(batch[places].tolist())
+        for place in places.tolist():
+            told = examples.setdefault(int(batch[place]), [])
+            if len(told) < _EXAMPLES:
+                told.append(Refused(int(samples.series[place]), int(samples.at_ms[place]), reason))
+    return [Taken(int(sizes[at]) - refused[at], refused[at], tuple(examples.get(at, ()))) for at in range(batches)]
+
+
+def _usage_of(data: Any) -> Usage:
+    """Return what Prometheus (`headStats`) or VictoriaMetrics (`totalSeries`) says of its series."""
+    told: dict[str, Any] = data if isinstance(data, dict) else {}
+    head = told.get("headStats")
+    head = head if isinstance(head, dict) else {}
+    series = head.get("numSeries", told.get("totalSeries", 0))
+    newest = head.get("maxTime")
+    # An empty Prometheus tells the least number there is.
+    has_newest = isinstance(newest, int) and newest > 0
+    return Usage(series if isinstance(series, int) else 0, 0, None, newest if has_newest else None)

@@ -1,0 +1,106 @@
+"""Samples in one store and increments in another, as one: a server of Prometheus' kind cannot add up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from heapq import merge
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypocenter.batches import Batch, Samples, Taken
+from hypocenter.stores.metrics import Found, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from hypocenter.batches import Labels
+    from hypocenter.readers.selectors import Selector
+    from hypocenter.stores.metrics import MetricsStore, StoredSeries
+    from hypocenter.stores.prometheus_metrics import PrometheusMetrics
+
+
+class SplitMetrics:
+    """Samples are kept by `samples`, increments and their receipts by `increments`; numbers are those of `samples`."""
+
+    def __init__(self, samples: PrometheusMetrics, increments: MetricsStore) -> None:
+        self._samples, self._increments = samples, increments
+        # Numbers of series with increments: ours to theirs.
+        self._theirs: dict[int, int] = {}
+
+    def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
+        """Return the number of each series; they are for this process alone."""
+        return self._samples.number(labels)
+
+    def append(self, batches: Sequence[Batch]) -> Sequence[Taken]:
+        """Write samples first, then increments: a batch that is sent again after either failed is counted once."""
+        sampled = self._samples.append([Batch(batch.samples) for batch in batches])
+        gained = [at for at, batch in enumerate(batches) if len(batch.increments)]
+        added = self._increments.append([self._for_increments(batches[at]) for at in gained]) if gained else []
+        taken = list(sampled)
+        for at, more in zip(gained, added, strict=True):
+            taken[at] = _both(taken[at], more)
+        return taken
+
+    def series(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Sequence[StoredSeries]:
+        """Return the series that match any selector and have samples in [start, end], by number."""
+        found = {each.number: each for each in self._samples.series(selectors, start_ms, end_ms)}
+        counted = self._increments.series(selectors, start_ms, end_ms)
+        ours = self.number([each.labels for each in counted]).tolist()
+        for number, each in zip(ours, counted, strict=True):
+            self._theirs[number] = each.number
+            found.setdefault(number, replace(each, number=number))
+        return [found[number] for number in sorted(found)]
+
+    def read(self, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
+        """Yield the samples of series in [start, end], by number; one without samples is left out."""
+        ours = {self._theirs[number]: number for number in series if number in self._theirs}
+        counted = [
+            replace(each, series=ours[each.series]) for each in self._increments.read(list(ours), start_ms, end_ms)
+        ]
+        by_number = attrgetter("series")
+        sampled = self._samples.read(series, start_ms, end_ms)
+        for number, parts in groupby(merge(sampled, sorted(counted, key=by_number), key=by_number), by_number):
+            yield _joined(number, list(parts))
+
+    def usage(self) -> Usage:
+        """Return what both hold."""
+        one, other = self._samples.usage(), self._increments.usage()
+        newest = [at for at in (one.newest_ms, other.newest_ms) if at is not None]
+        oldest = [at for at in (one.oldest_ms, other.oldest_ms) if at is not None]
+        return Usage(
+            one.series + other.series,
+            one.bytes + other.bytes,
+            min(oldest, default=None),
+            max(newest, default=None),
+            one.full or other.full,
+        )
+
+    def close(self) -> None:
+        """Let go of files and connections, after what was begun is written; the store answers no more."""
+        try:
+            self._samples.close()
+        finally:
+            self._increments.close()
+
+    def _for_increments(self, batch: Batch) -> Batch:
+        given = batch.increments
+        numbers, places = np.unique(given.series, return_inverse=True)
+        theirs = self._increments.number([self._samples.labels(number) for number in numbers.tolist()])
+        self._theirs.update(zip(numbers.tolist(), theirs.tolist(), strict=True))
+        return Batch(increments=Samples(theirs[places], given.at_ms, given.values), receipt=batch.receipt)
+
+
+def _both(one: Taken, other: Taken) -> Taken:
+    return Taken(one.written + other.written, one.refused + other.refused, one.examples + other.examples)
+
+
+def _joined(number: int, parts: list[Found]) -> Found:
+    if len(parts) == 1:
+        return parts[0]
+    at_ms, first = np.unique(np.concatenate([part.at_ms for part in parts]), return_index=True)
+    return Found(number, at_ms, np.concatenate([part.values for part in parts])[first])
