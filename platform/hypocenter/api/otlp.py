@@ -1,0 +1,100 @@
+"""The routes of OTLP/HTTP: metrics, traces and logs, in protobuf or JSON, answered in kind.
+
+Source: OTLP specification 1.x, "OTLP/HTTP".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hypocenter.api.bodies import LARGE, read_body
+from hypocenter.api.refusals import UnsupportedError, retry_headers, status_of
+from hypocenter.errors import HypocenterError
+from hypocenter.ingest import otlp_status
+from hypocenter.ingest.otlp_status import Encoding, Rejected, Signal, encoding_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from hypocenter.api.intake import Intake
+    from hypocenter.batches import Batch, Taken
+
+PREFIXES = ("", "/otlp", "/api/v1/otlp")
+"""What may stand before `/v1/metrics`: nothing, as in OTLP itself; the paths of Mimir and Loki, and of Prometheus."""
+
+
+class Decoded(Protocol):
+    """What a request comes to."""
+
+    @property
+    def batch(self) -> Batch:
+        """What is to be written."""
+        ...
+
+    @property
+    def rejected(self) -> Rejected:
+        """What is turned down."""
+        ...
+
+
+def routes(intake: Intake) -> list[Route]:
+    """Return the routes of the three signals, under OTLP's own paths and those of other receivers."""
+    from hypocenter.ingest.otlp_metrics import decode_metrics
+
+    def metrics(body: bytes, encoding: Encoding) -> Decoded:
+        return decode_metrics(body, encoding, intake.index)
+
+    return [*_routes_of("metrics", Signal.METRICS, metrics, intake)]
+
+
+def _routes_of(name: str, signal: Signal, decode: Callable[[bytes, Encoding], Decoded], intake: Intake) -> list[Route]:
+    async def take(request: Request) -> Response:
+        encoding = encoding_of(request.headers.get("content-type", ""))
+        try:
+            rejected = await _taken(request, encoding, decode, intake)
+        except HypocenterError as error:
+            return _refusal(error, encoding or Encoding.JSON)
+        return _answer(200, otlp_status.response_of(signal, encoding or Encoding.JSON, rejected), encoding)
+
+    return [Route(f"{prefix}/v1/{name}", take, methods=["POST"]) for prefix in PREFIXES]
+
+
+async def _taken(
+    request: Request, encoding: Encoding | None, decode: Callable[[bytes, Encoding], Decoded], intake: Intake
+) -> Rejected:
+    """Read, decode and write a request; return what of it was turned down once the rest is durable."""
+    if encoding is None:
+        raise UnsupportedError(f"the Content-Type must be {' or '.join(Encoding)}")
+    body = await read_body(request, intake.limits)
+    decoded = await asyncio.to_thread(decode, body, encoding) if len(body) > LARGE else decode(body, encoding)
+    if not len(decoded.batch):
+        return decoded.rejected
+    return _with_refused(decoded.rejected, await asyncio.wrap_future(intake.writer.submit(decoded.batch)))
+
+
+def _with_refused(rejected: Rejected, taken: Taken) -> Rejected:
+    """Join what the decoder turned down with what the store refused."""
+    if not taken.refused:
+        return rejected
+    reasons = ", ".join(dict.fromkeys(each.reason for each in taken.examples)) or "not taken"
+    told = f"{taken.refused} samples refused: {reasons}"
+    return Rejected(rejected.number + taken.refused, f"{rejected.message}; {told}" if rejected.message else told)
+
+
+def _refusal(error: HypocenterError, encoding: Encoding) -> Response:
+    status = status_of(error)
+    # A sender of OTLP tries again after 408 as little as after 400; what it may resend is told by 503.
+    content = otlp_status.status_of(status, encoding, str(error))
+    answer = _answer(status, content, encoding)
+    answer.headers.update(retry_headers(status))
+    return answer
+
+
+def _answer(status: int, content: bytes, encoding: Encoding | None) -> Response:
+    return Response(content, status, media_type=(encoding or Encoding.JSON).value)
