@@ -28,6 +28,7 @@ from hypocenter.cli_feedback import feedback
 from hypocenter.cli_graph import graph
 from hypocenter.cli_history import history
 from hypocenter.cli_models import models
+from hypocenter.cli_serve import serve
 from hypocenter.cli_server import server_options
 from hypocenter.cli_token import token
 from hypocenter.cli_train import train
@@ -374,5 +375,6 @@ cli.add_command(feedback)
 cli.add_command(graph)
 cli.add_command(history)
 cli.add_command(models)
+cli.add_command(serve)
 cli.add_command(token)
 cli.add_command(train)

@@ -32,6 +32,9 @@ class Setting:
 SETTINGS = (
     Setting("data", None, "Folder with labelled data sets, for `make bench` and the tests that want real data."),
     Setting("data_dir", None, "Folder of all that `hypocenter serve` keeps."),
+    Setting("listen", "127.0.0.1:4477", "Where `hypocenter serve` listens, as HOST:PORT."),
+    Setting("log_level", "info", "Least of what `hypocenter serve` logs: debug, info, warning or error."),
+    Setting("max_body_bytes", 64 << 20, "Largest body that the server takes, as sent and after decompression."),
     Setting("redis_url", "redis://127.0.0.1:6379/0", "Redis server that carries Celery's tasks and results."),
     Setting("max_file_bytes", 2_000_000_000, "Largest telemetry file that is read, in bytes on disk."),
     Setting("max_cells", 200_000_000, "Largest table that is read into memory, in cells (rows x columns)."),

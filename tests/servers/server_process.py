@@ -62,6 +62,23 @@ class ServerProcess:
         """The process's number."""
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with: negative for a signal, None while it runs."""
+        return self._process.poll()
+
+    def said(self) -> str:
+        """Return the latest lines that it wrote, both streams together."""
+        return "".join(self._said)
+
+    def send(self, how: signal.Signals) -> None:
+        """Send it a signal and wait for nothing."""
+        self._process.send_signal(how)
+
+    def wait(self) -> int:
+        """Wait until it ends by itself, and return its exit code."""
+        return self._process.wait(STOP_SECONDS)
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the server as an operator would; raises subprocess.TimeoutExpired if it had to be killed."""
         self._process.send_signal(how)

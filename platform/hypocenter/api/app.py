@@ -1,4 +1,4 @@
-"""The application: the routes of every protocol together, and what a refused request is answered."""
+"""The application: the routes of every protocol together, and what every request passes on its way to them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,50 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 
-from hypocenter.api.failures import not_there, refused
+from hypocenter.api.auth import Authentication
+from hypocenter.api.bodies import BodyMemory, Memory
+from hypocenter.api.failures import Failures, not_there, refused
+from hypocenter.api.health import OPEN_PATHS
+from hypocenter.api.request_log import RequestLog
+from hypocenter.api.self_metrics import RequestMetrics
 from hypocenter.errors import HypocenterError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prometheus_client import CollectorRegistry
+    from starlette.routing import Route
+
     from hypocenter.api.intake import Intake
+    from hypocenter.api.tokens import Verifier
 
 _MODULES = ("remote_write", "otlp", "events")
+_HANDLERS = {HypocenterError: refused, HTTPException: not_there}
+
+
+def intake_routes(intake: Intake) -> list[Route]:
+    """Return the routes of every protocol that is pushed to us."""
+    names = [f"hypocenter.api.{name}" for name in _MODULES]
+    found = [import_module(name) for name in names if util.find_spec(name)]
+    return [route for module in found for route in module.routes(intake)]
 
 
 def create_app(intake: Intake) -> Starlette:
-    """Return the ASGI application that takes telemetry, alerts and change events for `intake`."""
-    names = [f"hypocenter.api.{name}" for name in _MODULES]
-    found = [import_module(name) for name in names if util.find_spec(name)]
-    routes = [route for module in found for route in module.routes(intake)]
-    return Starlette(routes=routes, exception_handlers={HypocenterError: refused, HTTPException: not_there})
+    """Return an ASGI application of the intake alone: no tokens, no limit of memory, no log."""
+    return Starlette(routes=intake_routes(intake), exception_handlers=_HANDLERS)
+
+
+def create_server_app(
+    routes: Sequence[Route], verifier: Verifier, registry: CollectorRegistry, memory_bytes: int
+) -> Starlette:
+    """Return the ASGI application of a server: `routes`, behind the log, failures, tokens and a limit of memory."""
+    metrics = RequestMetrics(registry, [route.path for route in routes])
+    around = [
+        Middleware(RequestLog, observe=metrics.observe),
+        Middleware(Failures),
+        Middleware(Authentication, verifier=verifier, open_paths=OPEN_PATHS),
+        Middleware(Memory, memory=BodyMemory(memory_bytes)),
+    ]
+    return Starlette(routes=routes, middleware=around, exception_handlers=_HANDLERS)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Failures:
@@ -47,7 +47,7 @@ class Failures:
 def _told(error: Exception, scope: Scope) -> Response:
     if isinstance(error, HypocenterError):
         return refused(Request(scope), error)
-    _log.error("unexpected failure", exc_info=error)
+    logger.error("unexpected failure", exc_info=error)
     return problem(500, "unexpected failure; the log of the server tells more")
 
 

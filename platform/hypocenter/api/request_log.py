@@ -1,0 +1,127 @@
+"""One line of JSON for each thing worth telling, on standard error, and the id that ties the lines of a request."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from starlette.datastructures import MutableHeaders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+_SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_SHOWN = 300
+# What a browser must not make of our answers (OWASP secure headers).
+_HYGIENE = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class RequestLog:
+    """ASGI middleware that gives each request an id, tells what became of it, and adds the headers of hygiene.
+
+    `observe` is called with the scope, the status (499: the client went away) and the seconds of each request. Of a
+    request nothing is told but method, path, status, time, the name of its token and why it was refused.
+    """
+
+    def __init__(self, app: ASGIApp, observe: Callable[[Scope, int, float], None]) -> None:
+        self._app, self._observe = app, observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and tell of it."""
+        request_id = scope["request_id"] = _request_id(scope)
+        begun = time.perf_counter()
+        told = _Told()
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add_headers(message, request_id)
+            told.note(message)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            status = 499 if scope.get("disconnected") else told.status
+            seconds = time.perf_counter() - begun
+            self._observe(scope, status, seconds)
+            _tell(scope, status, seconds, told.why)
+
+
+class _Told:
+    """What the client was told: the status, and the beginning of the text of a refusal."""
+
+    def __init__(self) -> None:
+        self.status, self.why = 500, ""
+
+    def note(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif self.status >= 400 and not self.why:
+            self.why = message.get("body", b"")[:_SHOWN].decode("utf-8", "replace").strip()
+
+
+def _request_id(scope: Scope) -> str:
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return given.decode("ascii") if _SANE_ID.fullmatch(given) else uuid4().hex
+
+
+def _add_headers(message: Message, request_id: str) -> None:
+    headers = MutableHeaders(scope=message)
+    headers["X-Request-ID"] = request_id
+    for name, value in _HYGIENE.items():
+        headers.setdefault(name, value)
+
+
+def _tell(scope: Scope, status: int, seconds: float, why: str) -> None:
+    level = logging.WARNING if status >= 400 else logging.DEBUG
+    if not logger.isEnabledFor(level):
+        return
+    fields = {
+        "request_id": scope["request_id"],
+        "method": scope["method"],
+        "path": scope["path"][:_SHOWN],
+        "status": status,
+        "seconds": round(seconds, 6),
+        "client": scope.get("client_name") or "",
+        "why": why,
+    }
+    logger.log(level, "request", extra={"fields": {name: value for name, value in fields.items() if value != ""}})
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON: time (UTC), level, logger, message, and the fields that it came with."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; nothing in it breaks the line or the terminal."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= getattr(record, "fields", {})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def log_as_json(level: str) -> None:
+    """Have all that this process logs written to standard error as JSON, ours from `level` on, others' warnings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("hypocenter").setLevel(level.upper())

@@ -1,0 +1,40 @@
+"""`hypocenter serve` as a process on a free port, with a data directory that outlives it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from signal import SIGTERM, Signals
+
+from server_process import ServerProcess
+
+
+class HypocenterServer:
+    """A running server: its `url` and `data_dir`; started again on the same data by `start()`."""
+
+    def __init__(self, data_dir: Path, *options: str) -> None:
+        self.data_dir, self._options = data_dir, options
+        self.url = ""
+        self.start()
+
+    def start(self, *options: str) -> None:
+        """Start it on any free port, with `options` besides those of before."""
+        program = str(Path(sys.executable).with_name("hypocenter"))
+        listen = [] if "--listen" in self._options else ["--listen", "127.0.0.1:0"]
+        command = [program, "serve", "--data-dir", str(self.data_dir), *listen, *self._options, *options]
+        # The last of the lines that it greets with.
+        self.process = ServerProcess(command, "OTEL_EXPORTER_OTLP_ENDPOINT")
+        found = re.search(r"listening +(http://\S+?)[ ,]", self.process.said())
+        assert found, self.process.said()
+        self.url = found[1]
+
+    def stop(self, how: Signals = SIGTERM) -> int:
+        """End it as an operator would, and return its exit code; at once where it has ended."""
+        if self.process.exit_code is None:
+            self.process.stop(how)
+        return self.process.exit_code or 0
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
