@@ -64,7 +64,7 @@ def column_names(path: Path, limits: Limits) -> list[str]:
             header = _first_line(lines, limits)
     except (pa.ArrowException, OSError, EOFError, zlib.error, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a table ({_line(error)}); write it again") from error
-    return next(csv.reader([header], delimiter=_separator(header)), [])
+    return next(csv.reader([header], delimiter=separator_of(header)), [])
 
 
 def require(frame: pd.DataFrame, columns: Iterable[str], where: str) -> None:
@@ -93,7 +93,7 @@ def _read_csv(
 ) -> pd.DataFrame:
     try:
         with _open_text(path) as lines:
-            separator = _separator(_first_line(lines, limits))
+            separator = separator_of(_first_line(lines, limits))
             lines.seek(0)
             table = filter(None, csv.reader(lines, delimiter=separator))
             header, first = next(table, []), next(table, [])
@@ -133,10 +133,10 @@ def _first_line(lines: TextIO, limits: Limits) -> str:
     return line
 
 
-def _separator(header: str) -> str:
+def separator_of(header: str) -> str:
     r"""Return the separator that a header has most of outside quotes and braces: a comma, a semicolon or a tab.
 
-    >>> _separator('time\tup{job="a",pod="b"}\n'), _separator("time;web|cpu"), _separator("time")
+    >>> separator_of('time\tup{job="a",pod="b"}\n'), separator_of("time;web|cpu"), separator_of("time")
     ('\t', ';', ',')
     """
     bare = re.sub(r'"[^"]*"|\{[^}]*\}', "", header)

@@ -45,10 +45,10 @@ def label_columns(columns: Sequence[str]) -> list[str]:
 
     A long table has a column of values and one that names what they measure.
     """
-    value = _first(columns, VALUE_COLUMNS)
-    if value is None or _first(columns, METRIC_COLUMNS + SERIES_COLUMNS) is None:
+    value = first_named(columns, VALUE_COLUMNS)
+    if value is None or first_named(columns, METRIC_COLUMNS + SERIES_COLUMNS) is None:
         return []
-    return [name for name in columns if name not in (value, _first(columns, TIME_COLUMNS))]
+    return [name for name in columns if name not in (value, first_named(columns, TIME_COLUMNS))]
 
 
 def long_table(
@@ -62,7 +62,7 @@ def long_table(
     """
     if frame.empty:
         raise InputError(f"{where}: no rows; give at least one sample")
-    time, value = time_column(frame, where), str(_first(frame.columns, VALUE_COLUMNS))
+    time, value = time_column(frame, where), str(first_named(frame.columns, VALUE_COLUMNS))
     times, time_notes = to_times(frame[time], where)
     values, wrong = as_numbers(frame[value])
     values, infinite_notes = finite(values, where)
@@ -77,7 +77,8 @@ def long_table(
     return table, notes + ((f"{where}: {undated} rows without a time were left out",) if undated else ())
 
 
-def _first(columns: Iterable[str], names: Sequence[str]) -> str | None:
+def first_named(columns: Iterable[str], names: Sequence[str]) -> str | None:
+    """Return the column that goes by the first of `names` that any goes by, whatever its case; None for none."""
     by_name = {str(column).strip().lower(): str(column) for column in reversed(list(columns))}
     return next((by_name[name] for name in names if name in by_name), None)
 
@@ -90,8 +91,8 @@ def _series(
     groups = text.groupby(list(text.columns), sort=False)
     codes: NDArray[np.int64] = np.asarray(groups.ngroup(), dtype=np.int64)
     rows = text.drop_duplicates().to_dict("records")
-    series, metric = _first(frame.columns, SERIES_COLUMNS), _first(frame.columns, METRIC_COLUMNS)
-    component = _first(frame.columns, component_columns)
+    series, metric = first_named(frame.columns, SERIES_COLUMNS), first_named(frame.columns, METRIC_COLUMNS)
+    component = first_named(frame.columns, component_columns)
     stated = labels_of((str(row[series]) for row in rows), where) if series else ({},) * len(rows)
     renamed = {metric: "__name__", component: "component"}
     labels = [
