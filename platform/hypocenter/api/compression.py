@@ -44,7 +44,7 @@ def _filled(body: bytes, name: str, most: int) -> bytes:
     try:
         return bytes(room[: into(body, room)])
     except cramjam.DecompressionError as error:
-        if "whole buffer" in str(error):
+        if "write whole buffer" in str(error):
             raise _too_large(most) from error
         raise InputError(f"the body is not valid {name}: {error}") from error
 
