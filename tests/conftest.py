@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+from hypocenter_server import HypocenterServer
 from hypothesis import settings
 from native_neo4j import Neo4j, UnavailableError
 from native_postgres import Postgres
+from prompb import Messages, messages
 from server_process import ServerProcess, free_port
 
 if TYPE_CHECKING:
@@ -173,6 +175,14 @@ def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         yield f"http://127.0.0.1:{port}"
 
 
+@pytest.fixture
+def hypocenter_server(tmp_path: Path) -> Iterator[HypocenterServer]:
+    """`hypocenter serve` on a free port and fresh data: `url`, `data_dir`, `stop()`, `kill()`, `start()` again."""
+    server = HypocenterServer(tmp_path / "data")
+    yield server
+    server.stop()
+
+
 def _had(server: Callable[[Path], S], folder: Path) -> S:
     """Return a server; where what it takes is not installed skip, or fail where CI is set."""
     try:
@@ -186,6 +196,12 @@ def _had(server: Callable[[Path], S], folder: Path) -> S:
 def _neo4j(folder: Path) -> Neo4j:
     """Return a server that is not started yet."""
     return _had(Neo4j, folder)
+
+
+@pytest.fixture(scope="session")
+def prompb() -> Messages:
+    """The messages of Prometheus remote write: the classes `write_request` (1.0) and `request` (2.0)."""
+    return _had(lambda _: messages(), Path())
 
 
 @pytest.fixture(scope="session")

@@ -37,9 +37,7 @@ def varint(body: bytes, at: int, stop: int) -> tuple[int, int]:
     for place, byte in enumerate(body[at : min(stop, at + _MOST_VARINT_BYTES)]):
         value |= (byte & 0x7F) << (7 * place)
         if byte < 0x80:
-            if value > _MASK64:
-                raise malformed(at, "a number of more than 64 bits")
-            return value, at + place + 1
+            return value & _MASK64, at + place + 1
     raise malformed(at, "a number that does not end")
 
 

@@ -32,9 +32,9 @@ _LONGEST_PAIR = 256
 class RemoteWrite1:
     """Decodes requests one after another, and remembers the series it saw; may be shared between threads."""
 
-    def __init__(self, index: SeriesIndex) -> None:
+    def __init__(self, index: SeriesIndex, known: Known | None = None) -> None:
         self._index = index
-        self._known = Known()
+        self._known = known or Known()
         self._pairs: dict[bytes, Pair | None] = {}
 
     def decode(self, body: bytes) -> Written:

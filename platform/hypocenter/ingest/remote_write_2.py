@@ -20,6 +20,8 @@ from hypocenter.ingest.remote_write_symbols import Vocabulary, references
 from hypocenter.ingest.series_labels import LabelsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hypocenter.batches import SeriesIndex
     from hypocenter.ingest.remote_write_symbols import Words
 
@@ -33,9 +35,10 @@ _BY_SIZE = {shape.length - 2: (place, shape.length) for place, shape in enumerat
 class RemoteWrite2:
     """Decodes requests one after another, and remembers the series it saw; may be shared between threads."""
 
-    def __init__(self, index: SeriesIndex) -> None:
+    def __init__(self, index: SeriesIndex, fresh: Callable[[], Vocabulary] = Vocabulary) -> None:
         self._index = index
-        self._vocabulary = Vocabulary()
+        self._fresh = fresh
+        self._vocabulary = fresh()
 
     def decode(self, body: bytes) -> Written:
         """Return what an uncompressed Request holds. Raises InputError where it is no protobuf."""
@@ -52,7 +55,7 @@ class RemoteWrite2:
 
     def _current(self) -> Vocabulary:
         if self._vocabulary.is_full:
-            self._vocabulary = Vocabulary()
+            self._vocabulary = self._fresh()
         return self._vocabulary
 
 

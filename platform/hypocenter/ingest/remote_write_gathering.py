@@ -25,7 +25,6 @@ Pair = tuple[str, str]
 """Name and value of a label."""
 
 MOST_PROBLEMS = 10
-_SERIES_OF_A_HISTOGRAM = 2
 _MOST_KNOWN = 1_000_000
 _MOST_KNOWN_BYTES = 128 << 20
 
@@ -61,14 +60,15 @@ class Found:
 class Known:
     """Numbers of series by the bytes that name them; starts anew when it is full. Safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_KNOWN, most_bytes: int = _MOST_KNOWN_BYTES) -> None:
         self.numbers: dict[bytes, int] = {}
         self._bytes = 0
+        self._most, self._most_bytes = most, most_bytes
 
     def add(self, key: bytes, number: int) -> None:
         """Keep a series' number."""
         self._bytes += len(key)
-        if self._bytes > _MOST_KNOWN_BYTES or len(self.numbers) >= _MOST_KNOWN:
+        if self._bytes > self._most_bytes or len(self.numbers) >= self._most:
             self.numbers, self._bytes = {}, len(key)
         self.numbers[key] = number
 
@@ -107,7 +107,7 @@ class Gathering:
         self._fresh: list[Labels] = []
         self._keys: list[tuple[bytes, int]] = []
         self._odd: list[tuple[int, int, float]] = []
-        self._histograms: list[int] = []
+        self._histograms: list[list[int]] = []
         self._exemplars = 0
         self._invalid = 0
         self._problems: list[str] = []
@@ -147,16 +147,17 @@ class Gathering:
         new = series < 0
         series[new] = fresh[series[new]]
         kept = Samples(series, at_ms, values) if limited is None else _of_numbered(series, at_ms, values)
-        over = [bool(fresh[slot] < 0) for slot in self._histograms]
-        lost = len(series) - len(kept)
+        parts = fresh[np.array(self._histograms, np.int64).reshape(-1, 2)] >= 0
+        whole = int(np.count_nonzero(parts.all(axis=1)))
+        samples = len(kept) - int(np.count_nonzero(parts))
         return Written(
             batch=Batch(kept),
-            samples=len(kept) - _SERIES_OF_A_HISTOGRAM * (len(over) - sum(over)),
-            histograms=len(over) - sum(over),
+            samples=samples,
+            histograms=whole,
             exemplars=self._exemplars,
             invalid=self._invalid,
             problems=tuple(self._problems),
-            over=lost,
+            over=len(series) - parts.size - samples + len(parts) - whole,
             limited=limited,
         )
 
@@ -178,7 +179,7 @@ class Gathering:
         for histogram in found.histograms:
             slots = [(self.number(own), value) for own, value in series_of(labels, histogram)]
             self._odd += [(slot, histogram.at_ms, value) for slot, value in slots]
-            self._histograms.append(slots[0][0])
+            self._histograms.append([slot for slot, _ in slots])
 
 
 def _numbered(labels: Sequence[Labels], index: SeriesIndex) -> tuple[NDArray[np.int64], SeriesLimitError | None]:
@@ -188,7 +189,7 @@ def _numbered(labels: Sequence[Labels], index: SeriesIndex) -> tuple[NDArray[np.
     try:
         return index.number(labels)[::-1], None
     except SeriesLimitError as error:
-        return np.array([_number_or_none(one, index) for one in reversed(labels)], np.int64), error
+        return np.array([_number_or_none(one, index) for one in labels], np.int64)[::-1], error
 
 
 def _number_or_none(labels: Labels, index: SeriesIndex) -> int:

@@ -30,8 +30,9 @@ _NUMBER_BYTES = 4
 class Vocabulary:
     """A number for each symbol that was seen, by which series are known; safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_SYMBOLS, most_bytes: int = _MOST_BYTES) -> None:
         self.known = Known()
+        self._most, self._most_bytes = most, most_bytes
         self._numbers: dict[bytes, int] = {}
         self._next = count()
         self._bytes = 0
@@ -39,7 +40,7 @@ class Vocabulary:
     @property
     def is_full(self) -> bool:
         """Whether it is time for a new one."""
-        return self._bytes > _MOST_BYTES or len(self._numbers) >= _MOST_SYMBOLS
+        return self._bytes > self._most_bytes or len(self._numbers) >= self._most
 
     def words(self, symbols: Sequence[bytes]) -> Words:
         """Return the symbols of a request as words."""
