@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 MOST_SERIES = 5_000_000
 WRITE_SECONDS = 20.0
-# One sample of the far future makes Prometheus refuse all that are of today.
-AHEAD_MS = 600_000
 _EXAMPLES = 10
 _log = logging.getLogger(__name__)
 
@@ -49,7 +47,8 @@ class PrometheusMetrics:
     """Samples of the server at `url`; increments are not for it (see `hypocenter.stores.split`).
 
     `write_url` is where it takes remote write, `<url>/api/v1/write` unless given. What the query API does not tell
-    does not come back: a stale marker, the second of two values at one time.
+    does not come back: a stale marker, the second of two values at one time. A sample further than `ahead` of our
+    clock `now` is refused.
     """
 
     def __init__(
@@ -60,6 +59,7 @@ class PrometheusMetrics:
         *,
         patience: Patience | None = None,
         most_series: int = MOST_SERIES,
+        ahead: timedelta = timedelta(minutes=10),
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._client = PrometheusClient(url, options, time.sleep, random.random)
@@ -68,7 +68,7 @@ class PrometheusMetrics:
         )
         self._numbers = SeriesNumbers(most_series)
         self._measures: Measures = {}
-        self._now = now
+        self._now, self._ahead = now, ahead
         self._writing = threading.Lock()
         self._is_closed = False
 
@@ -124,7 +124,8 @@ class PrometheusMetrics:
             raise SourceError(f"{self._client.place}: the store of metrics is closed")
 
     def _refusals(self, samples: Samples) -> Iterator[Refusal]:
-        ahead = samples.at_ms > int(self._now().timestamp() * 1000) + AHEAD_MS
+        # One sample of the far future makes Prometheus refuse all that are of today.
+        ahead = samples.at_ms > int((self._now() + self._ahead).timestamp() * 1000)
         yield Refusal(np.flatnonzero(ahead), TOO_FAR_AHEAD)
         same, other = _repeated(samples)
         yield Refusal(other[~ahead[other]], OTHER_VALUE)

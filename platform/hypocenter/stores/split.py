@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
     from hypocenter.batches import Labels
     from hypocenter.readers.selectors import Selector
-    from hypocenter.stores.metrics import MetricsStore, StoredSeries
+    from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+    from hypocenter.stores.metrics import StoredSeries
     from hypocenter.stores.prometheus_metrics import PrometheusMetrics
 
 
 class SplitMetrics:
     """Samples are kept by `samples`, increments and their receipts by `increments`; numbers are those of `samples`."""
 
-    def __init__(self, samples: PrometheusMetrics, increments: MetricsStore) -> None:
+    def __init__(self, samples: PrometheusMetrics, increments: DuckDbMetrics) -> None:
         self._samples, self._increments = samples, increments
         # Numbers of series with increments: ours to theirs.
         self._theirs: dict[int, int] = {}
@@ -79,6 +80,10 @@ class SplitMetrics:
             max(newest, default=None),
             one.full or other.full,
         )
+
+    def tick(self) -> None:
+        """Drop increments that are too old or too much; the server sees to its samples by itself."""
+        self._increments.tick()
 
     def close(self) -> None:
         """Let go of files and connections, after what was begun is written; the store answers no more."""

@@ -1,0 +1,67 @@
+"""From what a setting or option names to an open store of metrics."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hypocenter import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+    from hypocenter.stores.prometheus_metrics import PrometheusMetrics
+    from hypocenter.stores.retention import MetricsLimits
+    from hypocenter.stores.split import SplitMetrics
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_metrics(
+    data_dir: Path, where: str | None = None, now: Callable[[], datetime] = _utc_now
+) -> DuckDbMetrics | SplitMetrics:
+    """Open the metrics that `where` names, or the setting `metrics`: a Prometheus-compatible server's URL.
+
+    Where neither names any, a DuckDB file in `data_dir` is used; beside a server it holds what only counts. The other
+    settings tell how to reach the server, and the limits. Raises InputError for what cannot be a server or for a
+    folder that is another process's, SourceError when the file cannot be opened; a server is not asked yet.
+    """
+    from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+    from hypocenter.stores.retention import limits_of_settings
+    from hypocenter.stores.split import SplitMetrics
+
+    limits = limits_of_settings()
+    url = metrics_url(where)
+    if url is None:
+        return DuckDbMetrics(data_dir, now, limits)
+    server = _server(url, limits, now)
+    try:
+        return SplitMetrics(server, DuckDbMetrics(data_dir, now, limits))
+    except BaseException:
+        server.close()
+        raise
+
+
+def metrics_url(where: str | None = None) -> str | None:
+    """Return the server that is meant: what was typed, else the setting; None for a file in the data directory."""
+    named = where or settings.read("metrics")
+    return str(named) if named else None
+
+
+def _server(url: str, limits: MetricsLimits, now: Callable[[], datetime]) -> PrometheusMetrics:
+    from hypocenter.readers.prometheus_options import access_from_settings
+    from hypocenter.stores.prometheus_metrics import PrometheusMetrics
+
+    write_url = settings.read("metrics_write_url")
+    return PrometheusMetrics(
+        url,
+        access_from_settings("metrics"),
+        str(write_url) if write_url else None,
+        most_series=limits.max_series,
+        ahead=limits.ahead,
+        now=now,
+    )
