@@ -72,6 +72,12 @@ SETTINGS = (
         "model", None, "What is asked of past incidents: a model's file, a registered model's name, or none at all."
     ),
     Setting("precision", 0.8, "Wanted share of named causes that are right; where it cannot be kept, none is named."),
+    Setting("retention_days", 15.0, "Days for which metrics are kept; the oldest day is dropped as a whole."),
+    Setting(
+        "disk_limit_bytes", None, "Most bytes that metrics may take on disk; the oldest days go first, never the last two."
+    ),
+    Setting("max_series", 2_000_000, "Most series that are kept at a time; a request with more is refused."),
+    Setting("metrics_memory_bytes", 1_073_741_824, "Most memory that the embedded store of metrics works with, in bytes."),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 

@@ -1,0 +1,128 @@
+"""Every series of a store by its number: its labels, each pair of them held once, and its component."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hypocenter.errors import LimitError
+from hypocenter.naming import measure
+from hypocenter.signals.components import DEFAULT_COMPONENT_LABELS
+from hypocenter.signals.identify import owner_of
+from hypocenter.stores.metrics import StoredSeries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from hypocenter.batches import Labels
+    from hypocenter.naming import Measure
+
+Pair = tuple[str, str]
+_NO_PAIR = ("", "")
+
+
+class SeriesTable:
+    """Numbers of series, given in the order in which they are first seen; safe to share between threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._lock = most, Lock()
+        self._numbers: dict[Labels, int] = {}
+        self._series: list[StoredSeries | None] = []
+        self._by_name: dict[str, list[int]] = {}
+        self._pair_ids: dict[Pair, int] = {}
+        self._pairs: list[Pair] = []
+        self._measures: dict[tuple[str, frozenset[str], str], Measure] = {}
+        self._retired: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._numbers) - len(self._retired)
+
+    def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
+        """Return the number of each series; one never seen gets the next. Raises LimitError, then none is taken."""
+        found = [self._numbers.get(one, -1) for one in labels]
+        if -1 in found:
+            with self._lock:
+                found = self._with_new(labels)
+        return np.array(found, np.int64)
+
+    def _with_new(self, labels: Sequence[Labels]) -> list[int]:
+        new = {one for one in labels if one not in self._numbers}
+        if len(self) + len(new) > self._most:
+            raise LimitError(
+                f"{len(new)} new series beside the {len(self)} that are kept are more than {self._most}; drop labels"
+                " that have many values, or raise HYPOCENTER_MAX_SERIES"
+            )
+        return [self._numbers[one] if one in self._numbers else self._add(one) for one in labels]
+
+    def _add(self, labels: Labels) -> int:
+        number = len(self._series)
+        self._series.append(None)
+        kept = tuple(self._pairs[self._pair_id(pair)] for pair in labels)
+        self._place(StoredSeries(number, kept, self._component(kept)))
+        return number
+
+    def _pair_id(self, pair: Pair) -> int:
+        at = self._pair_ids.setdefault(pair, len(self._pairs))
+        if at == len(self._pairs):
+            self._pairs.append(pair)
+        return at
+
+    def _place(self, one: StoredSeries) -> None:
+        self._series[one.number] = one
+        self._by_name.setdefault(_name(one.labels), []).append(one.number)
+        self._numbers[one.labels] = one.number
+
+    def _component(self, labels: Labels) -> str:
+        names = dict(labels)
+        key = names.get("__name__", ""), frozenset(names), names.get("quantile", "")
+        if key not in self._measures:
+            self._measures[key] = measure(key[0], names)
+        return owner_of(names, self._measures[key], DEFAULT_COMPONENT_LABELS) or ""
+
+    def load(self, pairs: Iterable[tuple[int, Pair]], series: Iterable[tuple[int, list[int], str]]) -> None:
+        """Take what was kept: pairs by their ids, series as number, ids of pairs and component."""
+        for at, pair in pairs:
+            self._pairs.extend(_NO_PAIR for _ in range(at + 1 - len(self._pairs)))
+            self._pairs[at], self._pair_ids[pair] = pair, at
+        for number, ids, component in series:
+            self._series.extend(None for _ in range(number + 1 - len(self._series)))
+            self._place(StoredSeries(number, tuple(map(self._pairs.__getitem__, ids)), component))
+
+    def __getitem__(self, number: int) -> StoredSeries:
+        found = self._series[number]
+        if found is None:
+            raise KeyError(number)
+        return found
+
+    def pair_ids(self, number: int) -> list[int]:
+        """Return the ids of the pairs of a series' labels."""
+        return [self._pair_ids[pair] for pair in self[number].labels]
+
+    def pairs_from(self, at: int) -> list[Pair]:
+        """Return the pairs from an id on."""
+        return self._pairs[at:]
+
+    def named(self, name: str) -> Sequence[int]:
+        """Return the numbers of the series of a metric, or of all where it is "", in order."""
+        with self._lock:
+            if name:
+                return tuple(self._by_name.get(name, ()))
+            return [one.number for one in self._series if one is not None]
+
+    def retire(self, numbers: Iterable[int]) -> None:
+        """Count these no more: none of their samples is left. They keep their numbers."""
+        with self._lock:
+            self._retired.update(numbers)
+
+    def revive(self, numbers: Iterable[int]) -> None:
+        """Count these again."""
+        with self._lock:
+            self._retired.difference_update(numbers)
+
+
+def _name(labels: Labels) -> str:
+    return next((value for name, value in labels if name == "__name__"), "")
