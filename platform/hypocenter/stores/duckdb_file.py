@@ -79,8 +79,8 @@ class DuckDbFile:
         if not tables:
             connection.execute("CREATE TABLE format AS SELECT ? AS version", [FORMAT])
             return
-        found = connection.execute("SELECT version FROM format").fetchone() if "format" in tables else None
-        if found != (FORMAT,):
+        found = connection.execute("SELECT version FROM format").fetchall() if "format" in tables else []
+        if found != [(FORMAT,)]:
             raise InputError(
                 f"{self.folder / FILE}: holds no metrics of this version of Hypocenter; name another folder"
             )
@@ -164,18 +164,17 @@ class DuckDbFile:
         import duckdb
 
         try:
-            self.connection.execute("SELECT 1").fetchone()
+            self.connection.execute("SELECT 1").fetchall()
         except duckdb.Error:
             return True
         return False
 
     def space(self) -> Space:
         """Return what is used and what is left; blocks of the file that hold nothing any more count as left."""
-        with self.told():
-            found = self.connection.cursor().execute(
+        with self.cursor() as cursor:
+            ((used, reusable),) = cursor.execute(
                 "SELECT block_size * used_blocks, block_size * free_blocks FROM pragma_database_size()"
-            )
-            used, reusable = found.fetchone() or (0, 0)
+            ).fetchall()
             disk = shutil.disk_usage(self.folder)
             log = self.log_bytes()
         return Space(used + log, log, disk.free + reusable, disk.total)

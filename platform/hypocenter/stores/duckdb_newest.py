@@ -35,8 +35,8 @@ def times(connection: DuckDBPyConnection, kept: Sequence[Part]) -> tuple[int | N
 
 
 def _extreme(connection: DuckDBPyConnection, which: str, among: Sequence[Part]) -> int | None:
-    each = (connection.execute(f"SELECT {which}(at_ms) FROM {part.table}").fetchone() for part in among)  # noqa: S608
-    found = [row[0] for row in each if row is not None and row[0] is not None]
+    each = " UNION ALL ".join(f"SELECT {which}(at_ms) FROM {part.table}" for part in among)  # noqa: S608
+    found = [at for (at,) in connection.execute(each).fetchall() if at is not None]
     return (min if which == "min" else max)(found) if found else None
 
 

@@ -37,7 +37,7 @@ class KeptSeries:
             connection.execute(statement)
         self._durable[:] = False
         self._table.load(_pairs(connection), self._marked(connection))
-        (last,) = connection.execute("SELECT max(id) FROM pairs").fetchone() or (None,)
+        ((last,),) = connection.execute("SELECT max(id) FROM pairs").fetchall()
         self._pairs = 0 if last is None else last + 1
 
     def _marked(self, connection: DuckDBPyConnection) -> Iterator[tuple[int, list[int], str]]:
