@@ -29,7 +29,7 @@ def decode_webhook(body: bytes, now: datetime, order: Sequence[str]) -> Told:
     Fields that are not known are passed over, as is the version: Grafana sends the same shape. Raises InputError, and
     LimitError for too many alerts.
     """
-    notification = as_record(read_json(body), "the body")
+    notification = as_record(read_json(body))
     if not isinstance(notification.fields.get("alerts"), list):
         raise InputError("the body has no list 'alerts'; send what a webhook of Alertmanager sends")
     alerts = tuple(_notified(each, now, order) for each in notification.records("alerts"))
@@ -43,7 +43,7 @@ def decode_posted(body: bytes, now: datetime, order: Sequence[str]) -> Told:
 
     One that ends in the future fires until then, unless it is sent again; one that states no end for `FIRES_FOR`.
     """
-    alerts = [_posted(each, now, order) for each in as_records(read_json(body), "the body")]
+    alerts = [_posted(each, now, order) for each in as_records(read_json(body))]
     return Told(tuple(alerts))
 
 

@@ -45,7 +45,7 @@ def _described(record: Record, now: datetime, order: Sequence[str]) -> Alert:
         raise InputError(f"{record.where}: an alert needs a name, and a component or labels that tell of one")
     modality = record.text("modality") or MODALITIES[0]
     if modality not in MODALITIES:
-        raise InputError(f"{record.where}: field 'modality' must be one of {', '.join(MODALITIES)}")
+        raise InputError(f"{record.where}.modality must be one of {', '.join(MODALITIES)}")
     return Alert(
         component=component,
         name=name,

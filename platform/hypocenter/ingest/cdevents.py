@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from hypocenter.errors import InputError
 from hypocenter.events import KeptAlert, KeptChange, Origin, Told
-from hypocenter.ingest.json_values import Record, as_record, as_records, read_json
+from hypocenter.ingest.json_values import BODY, Record, as_record, as_records, read_json
 from hypocenter.model import Alert, ChangeEvent
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ def _events(body: bytes, headers: Mapping[str, str]) -> Iterator[Record]:
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     value = read_json(body)
     if content_type == BATCHED or isinstance(value, list):
-        yield from (_opened(each) for each in as_records(value, "the body"))
+        yield from (_opened(each) for each in as_records(value))
     elif "ce-type" in headers:
         attributes = {name[3:]: unquote(text) for name, text in headers.items() if name.startswith("ce-")}
-        yield _said(Record({**attributes, "data": value}, "the body"))
+        yield _said(Record({**attributes, "data": value}, BODY))
     else:
-        yield _opened(as_record(value, "the body"))
+        yield _opened(as_record(value))
 
 
 def _opened(event: Record) -> Record:
@@ -73,10 +73,10 @@ def _said(event: Record) -> Record:
     """Return the data of a CloudEvent; where its own context lacks something the envelope tells."""
     kind = event.name("type")
     if not kind:
-        raise InputError(f"{event.where}: field 'type' is missing; send a CloudEvent")
+        raise InputError(f"{event.where}.type is missing; send a CloudEvent")
     if not kind.startswith(PREFIX):
         return Record({"context": {"type": kind}}, event.where)
-    data = as_record(_data(event), f"{event.where}: field 'data'")
+    data = as_record(_data(event), f"{event.where}.data")
     envelope = {"type": kind, "id": event.name("id"), "source": event.name("source")}
     envelope |= {"timestamp": event.text("time")} if "time" in event.fields else {}
     return Record({**data.fields, "context": {**envelope, **data.record("context").fields}}, event.where)
@@ -88,7 +88,7 @@ def _data(event: Record) -> object:
     try:
         return read_json(base64.b64decode(str(event.fields["data_base64"]), validate=True), event.where)
     except (binascii.Error, ValueError) as error:
-        raise InputError(f"{event.where}: field 'data_base64' is no base64") from error
+        raise InputError(f"{event.where}.data_base64 is no base64") from error
 
 
 def _kind(event: Record) -> str:
@@ -132,12 +132,12 @@ def _labels(content: Record) -> dict[str, str]:
 def _timestamp(context: Record) -> datetime:
     found = context.moment("timestamp")
     if found is None:
-        raise InputError(f"{context.where}: field 'timestamp' is missing; say when it happened")
+        raise InputError(f"{context.where}.timestamp is missing; say when it happened")
     return found
 
 
 def _id(record: Record) -> str:
     found = record.name("id")
     if not found:
-        raise InputError(f"{record.where}: field 'id' is missing")
+        raise InputError(f"{record.where}.id is missing")
     return found

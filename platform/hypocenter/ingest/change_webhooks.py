@@ -84,12 +84,12 @@ def _named(owner: str, record: Record) -> str:
 def _at(record: Record, name: str) -> datetime:
     found = record.moment(name)
     if found is None:
-        raise InputError(f"{record.where}: field {name!r} is missing")
+        raise InputError(f"{record.where}.{name} is missing")
     return found
 
 
 def _id(record: Record, name: str) -> str:
     found = record.name(name)
     if not found:
-        raise InputError(f"{record.where}: field {name!r} is missing")
+        raise InputError(f"{record.where}.{name} is missing")
     return found

@@ -50,7 +50,7 @@ def decode_changes(body: bytes, now: datetime, component: str = "") -> Told:
 def _change(record: Record, now: datetime, component: str) -> KeptChange:
     owner = record.name("component") or component
     if not owner:
-        raise InputError(f"{record.where}: field 'component' is missing; say what was changed")
+        raise InputError(f"{record.where}.component is missing; say what was changed")
     named = record.name("type").lower() or "deploy"
     change = ChangeEvent(
         component=owner,

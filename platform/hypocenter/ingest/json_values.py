@@ -17,11 +17,12 @@ MOST_RECORDS = 10_000
 MOST_LABELS = 256
 LONGEST_NAME = 1_000
 LONGEST_TEXT = 4_000
+BODY = "body"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A JSON object and what messages call it; a field that is null is not there.
+    """A JSON object and where it was found, as `body.alerts[0]`; a field that is null is not there.
 
     Its methods raise InputError that names the field when it holds something else.
     """
@@ -66,10 +67,10 @@ class Record:
         return next(((name, self.fields[name]) for name in names if self.fields.get(name) is not None), None)
 
     def _place(self, name: str) -> str:
-        return f"{self.where}: field {name[:100]!r}"
+        return f"{self.where}.{name[:100]}"
 
 
-def read_json(body: bytes, where: str = "the body") -> Any:
+def read_json(body: bytes, where: str = BODY) -> Any:
     """Return the value of a JSON text; raises InputError for what is none or is nested too deeply."""
     try:
         return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse)
@@ -89,10 +90,10 @@ def read_records(body: bytes) -> list[Record]:
         if len(lines) < 2:
             raise
         return list(_lines(body))
-    return as_records(value, "the body") if isinstance(value, list) else [as_record(value, "the body")]
+    return as_records(value) if isinstance(value, list) else [as_record(value)]
 
 
-def as_records(value: Any, where: str) -> list[Record]:
+def as_records(value: Any, where: str = BODY) -> list[Record]:
     """Return the objects of a list; raises InputError when it is none, LimitError when there are too many."""
     if not isinstance(value, list):
         raise InputError(f"{where} must be a list of objects")
@@ -100,7 +101,7 @@ def as_records(value: Any, where: str) -> list[Record]:
     return [as_record(each, f"{where}[{number}]") for number, each in enumerate(value)]
 
 
-def as_record(value: Any, where: str) -> Record:
+def as_record(value: Any, where: str = BODY) -> Record:
     """Return an object as a record; raises InputError when it is none."""
     if not isinstance(value, dict):
         raise InputError(f"{where} must be an object")
@@ -112,7 +113,7 @@ def _lines(body: bytes) -> Iterator[Record]:
     for number, line in enumerate(body.splitlines(), start=1):
         if line.strip():
             taken += 1
-            _check_count(taken, "the body")
+            _check_count(taken, BODY)
             yield as_record(read_json(line, f"line {number}"), f"line {number}")
 
 
