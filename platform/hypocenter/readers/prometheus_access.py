@@ -50,9 +50,21 @@ def access(url: str, options: PrometheusOptions, headers: Mapping[str, str]) -> 
         follow_redirects=False,
         trust_env=False,
     )
-    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
     hidden = credentials_to_hide(user, password) + credentials_to_hide(None, options.bearer_token)
-    return Access(place, http, hidden)
+    return Access(_place(parts), http, hidden)
+
+
+def place_of(url: str) -> str:
+    """Return the address of a server without credentials; raises InputError where it cannot be one.
+
+    >>> place_of("https://ann:secret@metrics:9090/prometheus/")
+    'https://metrics:9090/prometheus'
+    """
+    return _place(checked_url(url))
+
+
+def _place(parts: SplitResult) -> str:
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
 
 
 def checked_url(url: str) -> SplitResult:

