@@ -19,6 +19,7 @@ from native_neo4j import Neo4j, UnavailableError
 from native_postgres import Postgres
 from prompb import Messages, messages
 from server_process import ServerProcess, free_port
+from victoria_metrics import VictoriaMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -181,6 +182,13 @@ def hypocenter_server(tmp_path: Path) -> Iterator[HypocenterServer]:
     server = HypocenterServer(tmp_path / "data")
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VictoriaMetrics]:
+    """An empty VictoriaMetrics server: its `url`; `flush()` shows what it took a moment ago."""
+    with VictoriaMetrics(_require("victoria-metrics"), tmp_path_factory.mktemp("victoria")) as server:
+        yield server
 
 
 def _had(server: Callable[[Path], S], folder: Path) -> S:
