@@ -10,7 +10,7 @@ import numpy as np
 from hypocenter.errors import LimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -19,6 +19,12 @@ Labels = tuple[tuple[str, str], ...]
 
 STALE_BITS = 0x7FF0000000000002
 """The NaN with which Prometheus says that a series has ended; kept bit by bit."""
+
+COUNTED_FROM = "counted_from"
+"""The label of series that were counted from spans or log lines, which tells them from another program's counters."""
+
+BIN_MS = 10_000
+"""The width of the bins of event time in which spans and log lines are counted."""
 
 
 class SeriesLimitError(LimitError):
@@ -33,6 +39,11 @@ class SeriesIndex(Protocol):
 
         Raises SeriesLimitError when there would be more series than the limit; then none is taken.
         """
+
+
+def is_counted(labels: Mapping[str, str]) -> bool:
+    """Whether labels are of a series that was counted from spans or log lines."""
+    return COUNTED_FROM in labels
 
 
 def _none() -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from datetime import datetime
 
+    from hypocenter.api.counting import Counting
     from hypocenter.batches import Batch, SeriesIndex, Taken
     from hypocenter.stores.records import Records
     from hypocenter_graph.stores.contract import GraphStore
@@ -35,7 +36,10 @@ class BodyLimits:
 
 @dataclass(frozen=True)
 class Intake:
-    """Where what is pushed goes; `now` is the clock, `component_labels` name an alert's component, best first."""
+    """Where what is pushed goes; `now` is the clock, `component_labels` name an alert's component, best first.
+
+    `counting` counts spans and log lines; where it is None the routes count them, and nobody counts those that wait.
+    """
 
     index: SeriesIndex
     writer: Writer
@@ -44,3 +48,4 @@ class Intake:
     now: Callable[[], datetime]
     limits: BodyLimits = BodyLimits()
     component_labels: tuple[str, ...] = DEFAULT_COMPONENT_LABELS
+    counting: Counting | None = None

@@ -45,19 +45,30 @@ class Decoded(Protocol):
 
 def routes(intake: Intake) -> list[Route]:
     """Return the routes of the three signals, under OTLP's own paths and those of other receivers."""
+    from hypocenter.api.counting import Counting
     from hypocenter.ingest.otlp_metrics import decode_metrics
+
+    counting = intake.counting or Counting(intake)
 
     def metrics(body: bytes, encoding: Encoding) -> Decoded:
         return decode_metrics(body, encoding, intake.index)
 
-    return [*_routes_of("metrics", Signal.METRICS, metrics, intake)]
+    return [
+        *_routes_of("metrics", Signal.METRICS, metrics, intake),
+        *_routes_of("traces", Signal.TRACES, counting.spans, intake, inline=0),
+        *_routes_of("logs", Signal.LOGS, counting.log_lines, intake, inline=0),
+    ]
 
 
-def _routes_of(name: str, signal: Signal, decode: Callable[[bytes, Encoding], Decoded], intake: Intake) -> list[Route]:
+def _routes_of(
+    name: str, signal: Signal, decode: Callable[[bytes, Encoding], Decoded], intake: Intake, inline: int = LARGE
+) -> list[Route]:
+    """Return a signal's routes; a body of more than `inline` bytes is decoded in a thread."""
+
     async def take(request: Request) -> Response:
         encoding = encoding_of(request.headers.get("content-type", ""))
         try:
-            rejected = await _taken(request, encoding, decode, intake)
+            rejected = await _taken(request, encoding, decode, intake, inline)
         except HypocenterError as error:
             return _refusal(error, encoding or Encoding.JSON)
         return _answer(200, otlp_status.response_of(signal, encoding or Encoding.JSON, rejected), encoding)
@@ -66,13 +77,17 @@ def _routes_of(name: str, signal: Signal, decode: Callable[[bytes, Encoding], De
 
 
 async def _taken(
-    request: Request, encoding: Encoding | None, decode: Callable[[bytes, Encoding], Decoded], intake: Intake
+    request: Request,
+    encoding: Encoding | None,
+    decode: Callable[[bytes, Encoding], Decoded],
+    intake: Intake,
+    inline: int,
 ) -> Rejected:
     """Read, decode and write a request; return what of it was turned down once the rest is durable."""
     if encoding is None:
         raise UnsupportedError(f"the Content-Type must be {' or '.join(Encoding)}")
     body = await read_body(request, intake.limits)
-    decoded = await asyncio.to_thread(decode, body, encoding) if len(body) > LARGE else decode(body, encoding)
+    decoded = await asyncio.to_thread(decode, body, encoding) if len(body) > inline else decode(body, encoding)
     if not len(decoded.batch):
         return decoded.rejected
     return _with_refused(decoded.rejected, await asyncio.wrap_future(intake.writer.submit(decoded.batch)))

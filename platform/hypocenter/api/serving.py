@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import signal
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from hypocenter.api.app import create_server_app, intake_routes
+from hypocenter.api.counting import Counting
+from hypocenter.api.counting_metrics import CountingMetrics
 from hypocenter.api.data_directory import owned
 from hypocenter.api.guarding import GuardedProtocol
 from hypocenter.api.health import Readiness
@@ -85,7 +87,10 @@ def _app(parts: Parts, verifier: Verifier, stack: ExitStack) -> Starlette:
     registry = new_registry()
     registry.register(StoreMetrics(parts.metrics))
     readiness = stack.enter_context(closing(Readiness(parts.checks())))
-    routes = [*health_routes(readiness, registry), *intake_routes(parts.intake(registry))]
+    intake = parts.intake(registry)
+    counting = stack.enter_context(Counting(intake))
+    registry.register(CountingMetrics(counting))
+    routes = [*health_routes(readiness, registry), *intake_routes(replace(intake, counting=counting))]
     return create_server_app(routes, verifier, registry, BODY_MEMORY)
 
 

@@ -44,16 +44,21 @@ def on_grid(series: Sequence[Samples], interval: int, most_cells: int) -> tuple[
         return np.empty(0, dtype="datetime64[ns]"), np.empty((0, len(series)))
     start = min(int(moments[0]) for moments in seen) // interval * interval
     steps = (max(int(moments[-1]) for moments in seen) - start) // interval + 2
-    if steps * len(series) > most_cells:
-        raise LimitError(
-            f"{steps:,} steps x {len(series):,} series are more than the limit of {most_cells:,} cells; "
-            "ask for less or raise HYPOCENTER_MAX_CELLS"
-        )
+    check_cells(steps, len(series), most_cells)
     values = np.full((steps, len(series)), np.nan)
     for column, (moments, samples) in enumerate(series):
         values[_steps(moments - start, interval), column] = samples
     times = (start + interval * np.arange(steps, dtype=np.int64)).astype("datetime64[ns]")
     return _without_empty_ends(times, values)
+
+
+def check_cells(steps: int, series: int, most_cells: int) -> None:
+    """Raise LimitError when a grid would have more than `most_cells` cells."""
+    if steps * series > most_cells:
+        raise LimitError(
+            f"{steps:,} steps x {series:,} series are more than the limit of {most_cells:,} cells; "
+            "ask for less or raise HYPOCENTER_MAX_CELLS"
+        )
 
 
 def _steps(elapsed: Nanoseconds, interval: int) -> NDArray[np.int64]:

@@ -36,10 +36,11 @@ def rows_of_json(body: bytes, where: str) -> Iterator[Row]:
     for count, value in enumerate(documents_in(body, where), start=1):
         place = where if count == 1 else f"{where}: document {count}"
         for item in value if isinstance(value, list) else [value]:
-            yield from _rows(as_record(item, place), place)
+            yield from rows_of_document(as_record(item, place), place)
 
 
-def _rows(document: Record, where: str) -> Iterator[Row]:
+def rows_of_document(document: Record, where: str) -> Iterator[Row]:
+    """Yield the spans of one object. Raises InputError that names the field."""
     for resource, span, place in records_in(document, ("resourceSpans", "scopeSpans", "spans"), where):
         yield row_of(_fields(span, place), texts_of(span, WANTED, place), resource)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hypocenter.errors import SourceError
 from hypocenter.model import Alert
-from hypocenter.readers.grid import on_grid, sampling_interval
+from hypocenter.readers.counted_grid import laid
 from hypocenter.readers.limits import limits_from_settings
 from hypocenter.readers.tables import finite
 from hypocenter.telemetry import RawTable
@@ -92,8 +92,7 @@ def table_of(series: Mapping[Key, Samples], where: str, least_s: int = 0) -> tup
     Alerts are left out. A table of no times where no series has a sample. Raises LimitError for one that is too large.
     """
     kept = {key: samples for key, samples in series.items() if dict(key).get("__name__", "") not in _NO_METRICS}
-    interval = max(sampling_interval([moments for moments, _ in kept.values()]), least_s * 1_000_000_000)
-    times, values = on_grid(list(kept.values()), interval, limits_from_settings().cells)
+    times, values = laid(kept, least_s * 1_000_000_000, limits_from_settings().cells)
     values, notes = finite(values, where)
     return RawTable(tuple(dict(key) for key in kept), times, values), notes
 

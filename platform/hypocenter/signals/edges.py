@@ -36,6 +36,8 @@ CALLEE_LABELS = (
     "target_service",
     "upstream",
     "upstream_service",
+    "service_peer_name",
+    "service.peer.name",
     "peer_service",
     "peer.service",
     "server_address",

@@ -44,6 +44,7 @@ OTHERS_ORDER = (
 )
 # By what decides: the metric's name, the names of its labels, and its quantile.
 Measures = dict[tuple[str, frozenset[str], str], "Measure"]
+_SERVICES = frozenset({"service_name", "service.name"})
 ABOUT_OTHERS = ("container_", "kube_", "k8s_", "k8s.", "container.")
 
 
@@ -106,7 +107,10 @@ def owner_of(labels: Mapping[str, str], how: Measure, order: Sequence[str]) -> s
 
 
 def _is_host(labels: Mapping[str, str], how: Measure) -> bool:
-    return how.host and not POD_LABELS & labels.keys() and "component" not in labels
+    """Whether a figure is one of a machine; what a service tells of a machine that it does not name is its own."""
+    if not how.host or POD_LABELS & labels.keys() or "component" in labels:
+        return False
+    return not _SERVICES & labels.keys() or bool(HOST_LABELS & labels.keys())
 
 
 def _instance(labels: Mapping[str, str], owner: str, *, is_host: bool) -> str | None:

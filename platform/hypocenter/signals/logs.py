@@ -31,7 +31,7 @@ MASKS = (
     (r"=([^\s,;()\[\]{}<>&]+)", "=<*>"),
     (r"<\*>(?:[ ,;:|/-]*<\*>)+", "<*>"),
 )
-_BAD_SEVERITY = frozenset(
+BAD_SEVERITY = frozenset(
     {"error", "err", "fatal", "critical", "crit", "severe", "alert", "emergency", "emerg", "panic"}
 )
 _BAD_WORDS = (
@@ -77,22 +77,33 @@ def mask(messages: pa.Array) -> pa.Array:
     return pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(messages), 0, LONGEST)
 
 
+def speaks_of_failure(templates: pa.Array) -> NDArray[np.bool_]:
+    """Whether each template has a word that tells of failure."""
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.match_substring_regex(templates, _BAD_WORDS), dtype=bool)
+
+
+def is_silent(severity: str) -> bool:
+    """Whether a severity, in lower case, states none."""
+    return severity in ("", "nan", "none", "<na>")
+
+
 def read_lines(lines: pd.DataFrame) -> Lines:
     """Turn a frame of log lines into arrays."""
     import pandas as pd
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     masked = mask(pa.array(_text(lines["message"]), type=pa.string())).dictionary_encode()
     template = masked.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     codes, services = pd.factorize(_text(lines["service"]), sort=True)
     pairs, key = np.unique(codes.astype(np.int64) * len(masked.dictionary) + template, return_inverse=True)
     names = masked.dictionary.to_pylist()
-    speaks_of_failure = np.asarray(pc.match_substring_regex(masked.dictionary, _BAD_WORDS))
+    failing = speaks_of_failure(masked.dictionary)
     return Lines(
         templates=tuple((str(services[pair // len(names)]), names[pair % len(names)]) for pair in pairs),
         key=key.astype(np.int64),
-        is_error=_is_error(lines, speaks_of_failure[template]),
+        is_error=_is_error(lines, failing[template]),
         at_ns=grid.nanoseconds(lines["time"]),
     )
 
@@ -104,8 +115,8 @@ def _is_error(lines: pd.DataFrame, by_words: NDArray[np.bool_]) -> NDArray[np.bo
     if "severity" not in lines:
         return by_words
     codes, words = pd.factorize(_text(lines["severity"]).str.lower())
-    bad = np.array([word in _BAD_SEVERITY for word in words], dtype=bool)
-    silent = np.array([word in ("", "nan", "none", "<na>") for word in words], dtype=bool)
+    bad = np.array([word in BAD_SEVERITY for word in words], dtype=bool)
+    silent = np.array([is_silent(word) for word in words], dtype=bool)
     return np.where(silent[codes], by_words, bad[codes])
 
 

@@ -31,6 +31,8 @@ CODE_LABELS = (
     "grpc_response_status",
     "rpc_grpc_status_code",
     "rpc.grpc.status_code",
+    "rpc_response_status_code",
+    "rpc.response.status_code",
     "outcome",
     "result",
     "success",
@@ -40,7 +42,9 @@ CODE_LABELS = (
 GRPC_FAULTS = frozenset({"2", "4", "8", "12", "13", "14", "15"})
 _GRPC = {"unknown", "deadlineexceeded", "resourceexhausted", "unimplemented", "internal", "unavailable", "dataloss"}
 _WORDS = {"error", "err", "failed", "failure", "fail", "false", "timeout", "servererror", "exception", "5xx"}
-FAULT_WORDS = frozenset(_GRPC | _WORDS)
+# Of spans, as OpenTelemetry's own metrics about them tell it.
+_SPAN = {"statuscodeerror"}
+FAULT_WORDS = frozenset(_GRPC | _WORDS | _SPAN)
 CALL_WORDS = frozenset(
     {"request", "requests", "call", "calls", "query", "queries", "operation", "operations", "command", "commands"}
     | {"handled", "handling", "rpc", "grpc", "http", "invocations", "transactions"}

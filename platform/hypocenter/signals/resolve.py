@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hypocenter.batches import is_counted
 from hypocenter.catalog import measure
 from hypocenter.signals.components import DEFAULT_COMPONENT_LABELS, gather
+from hypocenter.signals.counted import Counted, parted, resolve_counted
 from hypocenter.signals.grid import is_dated
 from hypocenter.signals.labelled import resolve_labelled
 from hypocenter.signals.logs import resolve_logs
@@ -37,14 +39,17 @@ def resolve(
 
     `component_labels`: labels that may name the component, best first. `overrides`: see `hypocenter.catalog.measure`.
     """
+    case, counted = _without_counted(case)
     metrics = _metrics(case, component_labels, overrides)
     spans, calm_spans, edges = resolve_spans(_usable(case.spans), _usable(case.reference_spans))
     lines, calm_lines = resolve_logs(_usable(case.log_lines), _usable(case.reference_log_lines))
     minutes = resolve_minutes(case.service_minutes, case.edge_minutes)
-    tables = tuple(table for table in (*metrics.tables, spans, minutes, lines) if table is not None)
-    reference = tuple(table for table in (*metrics.reference, calm_spans, calm_lines) if table is not None)
+    found = (*metrics.tables, spans, minutes, lines, *counted.tables)
+    calm = (*metrics.reference, calm_spans, calm_lines, *counted.reference)
+    tables = tuple(table for table in found if table is not None)
+    reference = tuple(table for table in calm if table is not None)
     dependencies = join_dependencies(
-        case.dependencies or (), metrics.dependencies, edges, minute_edges(case.edge_minutes)
+        case.dependencies or (), metrics.dependencies, edges, counted.dependencies, minute_edges(case.edge_minutes)
     )
     names = (series.component for table in tables for series in table.series)
     return Signals(
@@ -54,6 +59,18 @@ def resolve(
         components=gather(case.components, names, dependencies, metrics.hosts),
         notes=(*case.notes, *metrics.notes, *_unusable(case)),
     )
+
+
+def _without_counted(case: Case) -> tuple[Case, Counted]:
+    """Part a case's metrics from the counters that its spans and log lines were counted into as they came."""
+    tables = (case.metrics, *case.reference)
+    if not any(is_counted(labels) for table in tables if table is not None for labels in table.labels):
+        return case, Counted()
+    parts = [parted(table) for table in tables if table is not None]
+    scraped, counted = [one for one, _ in parts], [one for _, one in parts]
+    if case.metrics is None:
+        return replace(case, reference=tuple(scraped)), Counted()
+    return replace(case, metrics=scraped[0], reference=tuple(scraped[1:])), resolve_counted(counted[0], counted[1:])
 
 
 @dataclass(frozen=True)

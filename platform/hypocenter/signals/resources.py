@@ -41,7 +41,7 @@ BY_PREFERENCE = (
     _plain("cpu", MetricKind.CPU, "cpu", "throttled user system cfs periods"),
     _plain("memory", MetricKind.MEMORY, "workingset"),
     _plain("memory", MetricKind.MEMORY, "rss resident", "huge"),
-    _plain("memory", MetricKind.MEMORY, "usage used memory", "swap heap gc virtual cache max failcnt"),
+    _plain("memory", MetricKind.MEMORY, "usage used memory", "swap paging heap gc virtual cache max failcnt"),
     _plain("network_receive", MetricKind.NETWORK, "receive received rx in", "packets errs drop dropped"),
     _plain("network_transmit", MetricKind.NETWORK, "transmit sent tx out", "packets errs drop dropped"),
     _plain("disk_read", MetricKind.DISK, "read reads", "time merged completed"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Block = tuple[str, MetricKind, str, str, "Values"]
 MOST_OPERATIONS = 100
-_VARIES = r"[0-9a-fA-F-]{8,}|\d+"
+VARIES = r"[0-9a-fA-F-]{8,}|\d+"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read_tree(spans: pd.DataFrame) -> SpanTree:
     codes, names = pd.factorize(spans["service"], sort=True)
     service = codes.astype(np.int64)
     operation, operations = pd.factorize(
-        spans["operation"].astype(str).str.replace(_VARIES, "<*>", regex=True), sort=True
+        spans["operation"].astype(str).str.replace(VARIES, "<*>", regex=True), sort=True
     )
     parent_row = _parent_rows(spans)
     return SpanTree(

@@ -1,0 +1,140 @@
+"""Pushed spans and log lines, counted: what a request of them comes to in the store of metrics and in the graph."""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from hashlib import blake2b
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
+
+from hypocenter.api.sightings import Sightings
+from hypocenter.batches import Batch
+from hypocenter.errors import HypocenterError
+from hypocenter.ingest.otlp_logs import decode_logs
+from hypocenter.ingest.otlp_traces import decode_traces
+from hypocenter.signals.increments import Numbering, Tally
+from hypocenter.signals.log_counts import LogCounter
+from hypocenter.signals.span_counts import SpanCounter
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from types import TracebackType
+
+    from hypocenter.api.intake import Intake
+    from hypocenter.batches import Taken
+    from hypocenter.ingest.otlp_status import Encoding, Rejected
+
+TICK_S = 2.0
+MOST_DUE = 200_000
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedRequest:
+    """What a request comes to: what is to be written before it is acknowledged, and what of it was turned down."""
+
+    batch: Batch
+    rejected: Rejected
+
+
+class Counting:
+    """Counts the spans and log lines of requests; safe to share between threads, and slow enough to want one.
+
+    What a request tells by itself is its batch, with a receipt: sent twice, it is counted once. What its spans tell
+    together with those of other requests is submitted beside it, and again if it could not be written. As a context, a
+    thread counts spans that waited in vain, also when nothing comes any more; at its end all that wait are counted.
+    `lost` counts series of ten seconds that were let go because the store took nothing for long.
+    """
+
+    def __init__(self, intake: Intake) -> None:
+        self.lost = 0
+        self.sightings = Sightings(intake.graph, intake.now)
+        self._writer = intake.writer
+        self._lock = Lock()
+        self._numbering = Numbering(intake.index)
+        self._spans = SpanCounter(self.sightings.peers, self.sightings.related)
+        self._lines = LogCounter()
+        self._ended = Event()
+        self._thread = Thread(target=self._tick, name="counting")
+
+    def __enter__(self) -> Counting:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._settle(None)
+        self.sightings.flush()
+
+    @property
+    def waiting(self) -> int:
+        """How many spans wait for others."""
+        return self._spans.waiting
+
+    def spans(self, body: bytes, encoding: Encoding) -> CountedRequest:
+        """Count the spans of a request; dependencies never seen before are in the graph when this returns.
+
+        Raises InputError, LimitError and SeriesLimitError.
+        """
+        decoded = decode_traces(body, encoding)
+        with self._lock:
+            batch = self._batch(self._spans.count(decoded.spans), body, b"spans")
+            self._spans.meet(decoded.spans, time.monotonic())
+        for cells, (first_ns, last_ns) in decoded.places.items():
+            self.sightings.placed(cells, first_ns, last_ns)
+        self._submit_due()
+        self.sightings.write_new()
+        return CountedRequest(batch, decoded.rejected)
+
+    def log_lines(self, body: bytes, encoding: Encoding) -> CountedRequest:
+        """Count the log lines of a request. Raises InputError, LimitError and SeriesLimitError."""
+        decoded = decode_logs(body, encoding)
+        with self._lock:
+            return CountedRequest(self._batch(self._lines.count(decoded.lines), body, b"log lines"), decoded.rejected)
+
+    def _batch(self, tally: Tally, body: bytes, what: bytes) -> Batch:
+        receipt = blake2b(body, digest_size=16, person=what).digest()
+        return Batch(increments=self._numbering.samples(tally), receipt=receipt)
+
+    def _tick(self) -> None:
+        while not self._ended.wait(TICK_S):
+            self._settle(time.monotonic())
+            self.sightings.refresh()
+
+    def _settle(self, now_s: float | None) -> None:
+        with self._lock:
+            self._spans.settle(now_s)
+        self._submit_due()
+
+    def _submit_due(self) -> None:
+        """Submit what spans told together, before the batch of the request that completed it."""
+        with self._lock:
+            due = self._spans.drained()
+            if not len(due):
+                return
+            try:
+                future = self._writer.submit(Batch(increments=self._numbering.samples(due)))
+            except HypocenterError as error:
+                self._keep(due, error)
+                return
+        future.add_done_callback(lambda done: self._written(due, done))
+
+    def _written(self, due: Tally, done: Future[Taken]) -> None:
+        error = CancelledError() if done.cancelled() else done.exception()
+        if error is not None:
+            with self._lock:
+                self._keep(due, error)
+
+    def _keep(self, due: Tally, error: BaseException) -> None:
+        """Keep what could not be written for the next time, as long as there is room."""
+        if len(self._spans.due) + len(due) > MOST_DUE:
+            self.lost += len(due)
+            logger.warning("counts of calls are lost, as the store takes nothing: %s", error)
+        else:
+            self._spans.due.add(due)

@@ -1,0 +1,84 @@
+"""Spans and log records of an OTLP request, each by itself: what one of them may take of memory is bounded.
+
+Source: opentelemetry-proto, `trace/v1/trace.proto` and `logs/v1/logs.proto`, whose requests are numbered alike.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hypocenter.errors import InputError, LimitError
+from hypocenter.ingest.protobuf_fields import LENGTH, fields
+from hypocenter.readers.statements import as_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hypocenter.readers.statements import Record
+
+Each = TypeVar("Each")
+WHERE = "the body"
+MOST_RECORDS = 100_000
+MOST_JSON_BYTES = 16 << 20
+LONGEST_RECORD = 256 << 10
+_OUTER, _RESOURCE, _INNER = (1 << 3 | LENGTH), (1 << 3 | LENGTH), (2 << 3 | LENGTH)
+
+
+def records_of(body: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+    """Yield (resource, record) of each span or log record as bytes; a record longer than `LONGEST_RECORD` is None.
+
+    The resource of one group of records is one and the same object. Raises InputError for a body that is no protobuf,
+    LimitError for one of more than `MOST_RECORDS` records.
+    """
+    seen = 0
+    for tag, begin, end in fields(body, 0, len(body)):
+        if tag == _OUTER:
+            resource, scopes = _group(body, begin, end)
+            for at, stop in (extent for scope in scopes for extent in _inner(body, *scope)):
+                seen += 1
+                _check_number(seen)
+                yield resource, body[at:stop] if stop - at <= LONGEST_RECORD else None
+
+
+def _group(body: bytes, begin: int, end: int) -> tuple[bytes, list[tuple[int, int]]]:
+    """Return a group's resource, whose parts protobuf joins, and where its scopes are."""
+    parts, scopes, size = [], [], 0
+    for tag, at, stop in fields(body, begin, end):
+        if tag == _RESOURCE:
+            size += stop - at
+            parts.append(body[at:stop])
+        elif tag == _INNER:
+            scopes.append((at, stop))
+    if size > LONGEST_RECORD:
+        raise LimitError(f"{WHERE}: a resource of {size:,} bytes; {LONGEST_RECORD:,} are the most")
+    return b"".join(parts), scopes
+
+
+def _inner(body: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    for tag, at, stop in fields(body, begin, end):
+        if tag == _INNER:
+            yield at, stop
+
+
+def _check_number(seen: int) -> None:
+    if seen > MOST_RECORDS:
+        raise LimitError(f"{WHERE}: more than {MOST_RECORDS:,} records in one request; send smaller batches")
+
+
+def json_of(body: bytes) -> Record:
+    """Return the one object that a body of JSON is. Raises InputError, LimitError."""
+    if len(body) > MOST_JSON_BYTES:
+        raise LimitError(f"{WHERE}: {len(body):,} bytes of JSON; {MOST_JSON_BYTES:,} are the most, or send protobuf")
+    try:
+        value: Any = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{WHERE}: not JSON ({str(error)[:100]})") from error
+    return as_record(value, WHERE)
+
+
+def counted(records: Iterator[Each]) -> Iterator[Each]:
+    """Pass records on until there are more than `MOST_RECORDS`. Raises LimitError."""
+    for seen, record in enumerate(records, start=1):
+        _check_number(seen)
+        yield record
