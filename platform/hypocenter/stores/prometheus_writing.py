@@ -58,7 +58,7 @@ class RemoteWriter:
         be there then, and writing them again does no harm.
         """
         order = np.lexsort((samples.series, samples.at_ms)).astype(np.int64)
-        search = _Search(lambda places: self._refusal(samples, places, labels_of))
+        search = Search(lambda places: self._refusal(samples, places, labels_of))
         for first in range(0, len(order), SAMPLES_PER_REQUEST):
             search.within(order[first : first + SAMPLES_PER_REQUEST])
         return search.refused
@@ -85,7 +85,7 @@ def _is_refusal(answer: Answer) -> bool:
 
 
 @dataclass
-class _Search:
+class Search:
     """Finds the samples that a server refuses, by sending ever smaller parts."""
 
     refusal: Callable[[NDArray[np.int64]], str]
