@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypocenter.model import MetricKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 NO_LABELS: Mapping[str, str] = {}
 
@@ -66,17 +66,23 @@ RULES = (
         MetricKind.OTHER,
         "limit limits quota allocatable capacity max maximum",
         f"{_RESOURCE} pool conns connections connection threads fds queue capacity limit replicas worker workers",
-        f"consumed {_LATENCY}",
+        f"consumed utilization utilisation {_LATENCY}",
     ),
+    _rule(MetricKind.OTHER, "physical logical frequency count", "cpu"),
     _rule(MetricKind.OTHER, "free freeable available avail idle", f"{_RESOURCE} memavailable memfree"),
     _rule(MetricKind.RESTARTS, "restart restarts restarted oom oomkilled crashloop crashloopbackoff starttime"),
     _rule(MetricKind.UP, "up uptime alive heartbeat healthy"),
-    _rule(MetricKind.UP, "ready available running", "replicas pods pod tasks instances hosts nodes"),
+    _rule(
+        MetricKind.UP,
+        "ready available running",
+        "replicas pods pod tasks instances hosts nodes container deployment statefulset replicaset daemonset condition",
+    ),
     _rule(
         MetricKind.NETWORK,
         "network net tcp rx tx receive transmit packets",
         "err errs errors drop drops dropped retrans retransmits retranssegs loss",
     ),
+    _rule(MetricKind.MEMORY, "paging"),
     _rule(MetricKind.AVAILABILITY, "availability success successful sr rr apdex"),
     _rule(
         MetricKind.ERRORS,
@@ -85,10 +91,15 @@ RULES = (
         "401 403 404 429 500 502 503 504 retry retries unavailable",
     ),
     _rule(MetricKind.SATURATION, "throttled throttling throttle", "cpu cfs"),
+    _rule(MetricKind.SATURATION, "load", "1m 5m 15m"),
     _rule(MetricKind.CPU, "cpu cores cfs"),
     _rule(MetricKind.MEMORY, "memory mem heap rss swap pgmajfault memtotal memavailable memfree gc oom"),
     _rule(MetricKind.LATENCY, _LATENCY, "network net", "disk"),
-    _rule(MetricKind.DISK, "disk diskio fs filesystem storage volume inode inodes io iops iowait syscall syscalls"),
+    _rule(
+        MetricKind.DISK,
+        "disk diskio fs filesystem storage volume inode inodes io iops iowait syscall syscalls",
+        without="network net",
+    ),
     _rule(MetricKind.NETWORK, "network net rx tx tcp udp bandwidth packets"),
     _rule(MetricKind.LOG_LINES, "log logs", "lines messages count entries"),
     _rule(
@@ -100,7 +111,8 @@ RULES = (
         MetricKind.SATURATION,
         "queue queued backlog lag pool pending inflight saturation throttle throttled throttles "
         "connections connection conns conn threads thread depth age buffer waiting waiters load1 load5 load15 fds "
-        "utilization utilisation active busy consumed workers slots connected",
+        "utilization utilisation active busy consumed workers slots connected "
+        "goroutine goroutines descriptor descriptors",
         without="published",
     ),
     _rule(MetricKind.SATURATION, "inuse", without="bytes"),
@@ -118,10 +130,12 @@ UNITS: Mapping[str, tuple[str, float]] = {
     "s": ("s", 1.0), "sec": ("s", 1.0), "secs": ("s", 1.0), "second": ("s", 1.0), "seconds": ("s", 1.0),
     "ms": ("s", 1e-3), "msec": ("s", 1e-3), "millis": ("s", 1e-3), "milliseconds": ("s", 1e-3),
     "us": ("s", 1e-6), "usec": ("s", 1e-6), "micros": ("s", 1e-6), "microseconds": ("s", 1e-6),
-    "ns": ("s", 1e-9), "nanos": ("s", 1e-9), "nanoseconds": ("s", 1e-9), "minutes": ("s", 60.0),
+    "ns": ("s", 1e-9), "nanos": ("s", 1e-9), "nanoseconds": ("s", 1e-9), "minutes": ("s", 60.0), "hours": ("s", 3600.0),
+    "days": ("s", 86400.0),
     "bytes": ("bytes", 1.0), "byte": ("bytes", 1.0), "kb": ("bytes", 1e3), "mb": ("bytes", 1e6), "gb": ("bytes", 1e9),
     "ki": ("bytes", _KI), "kib": ("bytes", _KI), "mi": ("bytes", _MI), "mib": ("bytes", _MI), "gi": ("bytes", _GI),
-    "gib": ("bytes", _GI),
+    "gib": ("bytes", _GI), "kibibytes": ("bytes", _KI), "mebibytes": ("bytes", _MI), "gibibytes": ("bytes", _GI),
+    "kilobytes": ("bytes", 1e3), "megabytes": ("bytes", 1e6), "gigabytes": ("bytes", 1e9),
     "pct": ("share", 0.01), "percent": ("share", 0.01), "percentage": ("share", 0.01),
     "ratio": ("share", 1.0), "share": ("share", 1.0), "fraction": ("share", 1.0),
     "cores": ("cores", 1.0), "millicores": ("cores", 1e-3), "mcores": ("cores", 1e-3),
@@ -151,7 +165,7 @@ _SIDES = {
     "outbound": "client", "egress": "client", "outgoing": "client", "upstream": "client",
 }  # fmt: skip
 _PARTS = ("bucket", "sum", "count")
-_HOST_WORDS = frozenset({"node", "host", "machine", "system"})
+_HOSTS = frozenset({("node",), ("host",), ("machine",), ("system",), ("k8s", "node")})
 _SHARE_WORDS = frozenset({"utilization", "utilisation", "util", "availability", "success", "sr", "rr", "saturation"})
 _COMPOUNDS = (
     (re.compile(r"in[_.-]?use(?![a-z])|inuse"), "inuse"),
@@ -180,26 +194,30 @@ def words_of(name: str) -> tuple[str, ...]:
 
 
 def measure(
-    name: str, labels: Mapping[str, str] = NO_LABELS, overrides: Mapping[str, Mapping[str, str]] | None = None
+    name: str,
+    labels: Mapping[str, str] = NO_LABELS,
+    overrides: Mapping[str, Mapping[str, str]] | None = None,
+    histograms: Container[str] = (),
 ) -> Measure:
     """Infer how to read the metric `name`; `labels` of the series sharpen it, `overrides` correct it.
 
     `overrides` maps a name or a regular expression that matches the whole name to `kind` and `unit` (a unit word such
-    as `ms`, `MiB`, `percent`), either of them optional. Nothing is raised: what is not understood is `OTHER`.
+    as `ms`, `MiB`, `percent`), either of them optional. `histograms`: names known to be those of histograms or
+    summaries, so that `_sum` and `_count` behind them are theirs. Nothing is raised: what is not understood is `OTHER`.
 
     >>> found = measure("http_server_requests_p95_ms")
     >>> found.kind.value, found.unit, found.scale, found.stat, found.side
     ('latency', 's', 0.001, 'p95', 'server')
     """
-    stem, part, counter = _suffix(name, labels)
+    stem, part, counter = _suffix(name, labels, histograms)
     words = words_of(stem)
     kind = kind_of(words)
     unit, scale, stated = _unit(words, kind)
     stat = _percentile_label(labels) or _stat(words, kind)
     found = Measure(
         kind=kind, unit=unit, scale=scale, stat="rate" if counter and not part else stat, side=_side(words),
-        counter=counter or bool(part), part=part, family=_family(words), host=bool(words) and words[0] in _HOST_WORDS,
-        stated=stated,
+        counter=counter or bool(part), part=part, family=_family(words), stated=stated,
+        host=words[:1] in _HOSTS or words[:2] in _HOSTS,
     )  # fmt: skip
     return _override(_counted(found), name, overrides)
 
@@ -210,13 +228,14 @@ def kind_of(words: Iterable[str]) -> MetricKind:
     return next((rule.kind for rule in RULES if rule.holds(have)), MetricKind.OTHER)
 
 
-def _suffix(name: str, labels: Mapping[str, str]) -> tuple[str, str, bool]:
+def _suffix(name: str, labels: Mapping[str, str], histograms: Container[str]) -> tuple[str, str, bool]:
     """Split off what says counter or histogram: (stem, part, counter)."""
     if name.endswith("_bucket") and "le" in labels:
         return name[: -len("_bucket")], "bucket", True
     for part in ("sum", "count"):
-        if name.endswith("_" + part) and _is_histogram(name[: -len(part) - 1], labels):
-            return name[: -len(part) - 1], part, True
+        stem = name.removesuffix("_" + part)
+        if stem != name and (stem in histograms or _is_histogram(stem, labels)):
+            return stem, part, True
     if name.endswith(("_total", ".total")):
         return name[: -len("_total")], "", True
     return name, "", False
@@ -235,6 +254,9 @@ def _unit(words: tuple[str, ...], kind: MetricKind) -> tuple[str, float, bool]:
         return ("1/s", _PER[per], True) if per in _PER else ("", 1.0, False)
     if kind is MetricKind.CPU and words[-1:] == ("m",):
         return "cores", 1e-3, True
+    # OpenTelemetry's unit of these is {cpu}, and a remark in braces leaves no trace in a name.
+    if words[:1] in (("k8s",), ("container",)) and words[-2:] == ("cpu", "usage"):
+        return "cores", 1.0, True
     if kind is MetricKind.DISK and words[-2:-1] in (("r",), ("w",), ("rd",), ("wr",)):
         return "1/s", 1.0, True
     found = next((UNITS[word] for word in reversed(words[1:]) if word in UNITS), None)
@@ -284,7 +306,7 @@ def _counted(found: Measure) -> Measure:
         return replace(found, unit="cores")
     if found.unit == "s":
         return replace(found, unit="share")
-    return replace(found, unit="bytes/s" if found.unit == "bytes" else "1/s", stated=True)
+    return replace(found, unit="bytes/s" if found.unit == "bytes" and found.stated else "1/s", stated=True)
 
 
 def _network_rate(found: Measure) -> Measure:

@@ -11,7 +11,7 @@ from hypocenter.signals.components import HOST_LABELS, POD_LABELS, component_of,
 from hypocenter.signals.edges import View, views_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from hypocenter.naming import Measure
 
@@ -66,7 +66,8 @@ def identify(
 ) -> tuple[Column, ...]:
     """Identify labelled series; those that no label attributes to a component have no views."""
     known_measures: Measures = {}
-    measures = [measure_once(one, overrides, known_measures) for one in labels]
+    histograms = _histograms(labels)
+    measures = [measure_once(one, overrides, known_measures, histograms) for one in labels]
     owners = [owner_of(one, how, order) for one, how in zip(labels, measures, strict=True)]
     known = frozenset(owner for owner in owners if owner is not None)
     return tuple(
@@ -83,13 +84,22 @@ def identify(
     )
 
 
+def _histograms(labels: Sequence[Mapping[str, str]]) -> frozenset[str]:
+    """The names of histograms, as their buckets tell them, and of summaries, as their quantiles do."""
+    buckets = {one.get("__name__", "").removesuffix("_bucket") for one in labels if "le" in one}
+    return frozenset(buckets | {one.get("__name__", "") for one in labels if "quantile" in one})
+
+
 def measure_once(
-    labels: Mapping[str, str], overrides: Mapping[str, Mapping[str, str]] | None, known: Measures
+    labels: Mapping[str, str],
+    overrides: Mapping[str, Mapping[str, str]] | None,
+    known: Measures,
+    histograms: Container[str] = (),
 ) -> Measure:
-    """Return how to read a series; `known` holds what was found before, and what is found now."""
+    """Return how to read a series; `known` holds what was found before with these histograms, and what is found now."""
     key = labels.get("__name__", ""), frozenset(labels), labels.get("quantile", "")
     if key not in known:
-        known[key] = measure(key[0], labels, overrides)
+        known[key] = measure(key[0], labels, overrides, histograms)
     return known[key]
 
 
