@@ -13,6 +13,7 @@ import numpy as np
 from hypocenter.batches import STALE_BITS, Batch, Samples
 from hypocenter.ingest.otlp_metrics_buckets import PointError, classic, coarse
 from hypocenter.ingest.otlp_metrics_json import scopes_of_json
+from hypocenter.ingest.otlp_metrics_limits import Budget
 from hypocenter.ingest.otlp_metrics_protobuf import scopes_of_protobuf
 from hypocenter.ingest.otlp_metrics_rows import (
     ExponentialPoint,
@@ -55,11 +56,12 @@ def decode_metrics(body: bytes, encoding: Encoding, index: SeriesIndex) -> OtlpW
     Cumulative points and gauges are samples; deltas are increments, those of sums that rise and fall too (their
     running total is the level, counted from the first delta that came). A point without a recorded value is a stale
     marker. Exponential histograms become classic ones, see `otlp_metrics_buckets.coarse`. Times are in ms.
-    Raises InputError when the body is no such message, SeriesLimitError; a point that cannot be kept is turned down.
+    A point that cannot be kept is turned down. Raises InputError when the body is no such message, LimitError.
     """
-    gathered = _Gathered()
-    for scope in (scopes_of_protobuf if encoding is Encoding.PROTOBUF else scopes_of_json)(body):
-        _take(scope, gathered)
+    gathered, budget = _Gathered(), Budget()
+    is_protobuf = encoding is Encoding.PROTOBUF
+    for scope in scopes_of_protobuf(body, budget) if is_protobuf else scopes_of_json(body):
+        _take(scope, gathered, budget)
     return OtlpWritten(gathered.batch(index, body), gathered.rejected())
 
 
@@ -101,16 +103,18 @@ class _Gathered:
         return Batch(self.samples.samples(numbers[:cut]), self.increments.samples(numbers[cut:]), receipt)
 
 
-def _take(scope: Scope, gathered: _Gathered) -> None:
+def _take(scope: Scope, gathered: _Gathered, budget: Budget) -> None:
     series = SeriesOfScope(scope.resource, scope.name)
     for metric in scope.metrics:
         is_delta = metric.kind in _WITH_TEMPORALITY and metric.temporality == Temporality.DELTA
         lines = gathered.increments if is_delta else gathered.samples
         for point in metric.points:
+            before = len(lines.values)
             try:
                 _take_point(metric, point, series, lines, is_delta=is_delta)
             except (PointError, LabelsError) as error:
                 gathered.turn_down(metric.name, error)
+            budget.spend(len(lines.values) - before)
 
 
 def _take_point(metric: Metric, point: Point, series: SeriesOfScope, lines: _Lines, *, is_delta: bool) -> None:

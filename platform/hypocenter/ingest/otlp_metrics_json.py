@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypocenter.errors import InputError
 from hypocenter.ingest.otlp_attributes import attribute_text
+from hypocenter.ingest.otlp_metrics_limits import check_number
 from hypocenter.ingest.otlp_metrics_rows import (
     Buckets,
     ExponentialPoint,
@@ -23,7 +24,8 @@ from hypocenter.ingest.otlp_metrics_rows import (
     SummaryPoint,
     Temporality,
 )
-from hypocenter.readers.otlp_json_fields import documents_in, enum_of, items_in, text_in, value_in, whole_text
+from hypocenter.ingest.otlp_records import WHERE, json_of
+from hypocenter.readers.otlp_json_fields import enum_of, items_in, text_in, value_in, whole_text
 from hypocenter.readers.statements import as_list, as_record
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from hypocenter.ingest.otlp_metrics_rows import Attributes, Point
     from hypocenter.readers.statements import Record
 
-_WHERE = "OTLP metrics in JSON"
 _NO_VALUE = 1
 _UNSIGNED, _SIGNED = (0, 2**64 - 1), (-(2**63), 2**63 - 1)
 _SIGNED_32, _UNSIGNED_32 = (-(2**31), 2**31 - 1), (0, 2**32 - 1)
@@ -43,18 +44,18 @@ _DIGITS = frozenset("0123456789")
 
 
 def scopes_of_json(body: bytes) -> Iterator[Scope]:
-    """Yield what each scope of each resource reports. Raises InputError that names the field."""
-    for document in documents_in(body, _WHERE):
-        for each, place in items_in(as_record(document, _WHERE), "resourceMetrics", f"{_WHERE}: "):
-            resource = attributes_of(as_record(each.get("resource"), f"{place}.resource"), f"{place}.resource")
-            for scope_metrics, above in items_in(each, "scopeMetrics", f"{place}."):
-                scope = as_record(scope_metrics.get("scope"), f"{above}.scope")
-                metrics = (_metric(*found) for found in items_in(scope_metrics, "metrics", f"{above}."))
-                yield Scope(resource, text_in(scope, "name", f"{above}.scope"), metrics)
+    """Yield what each scope of each resource reports. Raises InputError that names the field, LimitError."""
+    for each, place in items_in(json_of(body), "resourceMetrics", f"{WHERE}: "):
+        resource = attributes_of(as_record(each.get("resource"), f"{place}.resource"), f"{place}.resource")
+        for scope_metrics, above in items_in(each, "scopeMetrics", f"{place}."):
+            scope = as_record(scope_metrics.get("scope"), f"{above}.scope")
+            metrics = (_metric(*found) for found in items_in(scope_metrics, "metrics", f"{above}."))
+            yield Scope(resource, text_in(scope, "name", f"{above}.scope"), metrics)
 
 
 def attributes_of(record: Record, where: str) -> Attributes:
-    """Return the attributes of an object as text, in their order. Raises InputError."""
+    """Return the attributes of an object as text, in their order. Raises InputError, LimitError."""
+    check_number(len(as_list(record.get("attributes"), f"{where}.attributes")))
     return tuple(
         (text_in(pair, "key", place), attribute_text(_value(pair.get("value"), place, _MOST_NESTED)))
         for pair, place in items_in(record, "attributes", f"{where}.")

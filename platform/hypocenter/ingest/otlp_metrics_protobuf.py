@@ -1,137 +1,112 @@
-"""OTLP metrics in protobuf to rows.
+"""OTLP metrics in protobuf to rows, one point at a time, so that what a request may take of memory is bounded.
 
-Sources: opentelemetry-proto `metrics/v1/metrics.proto` and `common/v1/common.proto`; `MetricsData` and
-`ExportMetricsServiceRequest` are one and the same on the wire.
+Source: opentelemetry-proto `metrics/v1/metrics.proto`, of which `MetricsData` and `ExportMetricsServiceRequest` are one
+and the same on the wire.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
-from hypocenter.ingest.otlp_attributes import attribute_text
-from hypocenter.ingest.otlp_metrics_rows import (
-    Buckets,
-    ExponentialPoint,
-    HistogramPoint,
-    Kind,
-    Metric,
-    NumberPoint,
-    Scope,
-    SummaryPoint,
-    Temporality,
-)
+from hypocenter.ingest.otlp_metrics_limits import check_size
+from hypocenter.ingest.otlp_metrics_points import attributes_of, readers
+from hypocenter.ingest.otlp_metrics_rows import Kind, Metric, Scope, Temporality
+from hypocenter.ingest.protobuf_fields import LENGTH, VARINT, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-    from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
-
+    from hypocenter.ingest.otlp_metrics_limits import Budget
     from hypocenter.ingest.otlp_metrics_rows import Attributes, Point
 
-_NO_VALUE = 1
-_KINDS = {
-    "gauge": Kind.GAUGE,
-    "sum": Kind.SUM,
-    "histogram": Kind.HISTOGRAM,
-    "exponential_histogram": Kind.EXPONENTIAL,
-    "summary": Kind.SUMMARY,
+_RESOURCE_METRICS = _RESOURCE = _SCOPE = _NAME = _POINT = 1 << 3 | LENGTH
+_SCOPE_METRICS = _METRIC = 2 << 3 | LENGTH
+_UNIT = 3 << 3 | LENGTH
+_TEMPORALITY, _MONOTONIC = 2 << 3 | VARINT, 3 << 3 | VARINT
+_KINDS: Mapping[int, Kind] = {
+    (5 << 3 | LENGTH): Kind.GAUGE,
+    (7 << 3 | LENGTH): Kind.SUM,
+    (9 << 3 | LENGTH): Kind.HISTOGRAM,
+    (10 << 3 | LENGTH): Kind.EXPONENTIAL,
+    (11 << 3 | LENGTH): Kind.SUMMARY,
 }
+_Extent = tuple[int, int]
 
 
-def scopes_of_protobuf(body: bytes) -> Iterator[Scope]:
-    """Yield what each scope of each resource reports. Raises InputError when the body is no such message."""
+def scopes_of_protobuf(body: bytes, budget: Budget) -> Iterator[Scope]:
+    """Yield what each scope of each resource reports. Raises InputError, LimitError."""
     from google.protobuf.message import DecodeError
-    from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 
     try:
-        data = MetricsData.FromString(body)
-    except DecodeError as error:
+        yield from _Request(body, budget).scopes()
+    except (DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"the body is not OTLP metrics in protobuf ({error})") from error
-    for resource_metrics in data.resource_metrics:
-        resource = attributes_of(resource_metrics.resource.attributes)
-        for scope_metrics in resource_metrics.scope_metrics:
-            yield Scope(resource, scope_metrics.scope.name, map(_metric, scope_metrics.metrics))
 
 
-def attributes_of(pairs: Iterable[KeyValue]) -> Attributes:
-    """Return attributes as text, in their order."""
-    return tuple((pair.key, attribute_text(value_of(pair.value))) for pair in pairs)
+class _Request:
+    """A request that is read field by field, within a budget."""
 
+    def __init__(self, body: bytes, budget: Budget) -> None:
+        from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+        from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-def value_of(value: AnyValue) -> Any:
-    """Return a value as Python has it, None where none is set."""
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [value_of(item) for item in value.array_value.values]
-    if kind == "kvlist_value":
-        return {pair.key: value_of(pair.value) for pair in value.kvlist_value.values}
-    return getattr(value, kind) if kind else None
+        self._body, self._budget = body, budget
+        self._read = readers()
+        self._resource_type, self._scope_type = Resource, InstrumentationScope
 
+    def scopes(self) -> Iterator[Scope]:
+        for of_resource in self._each((0, len(self._body)), _RESOURCE_METRICS):
+            resource = self._resource(of_resource)
+            for of_scope in self._each(of_resource, _SCOPE_METRICS):
+                scope = self._scope_type.FromString(self._joined(of_scope, _SCOPE))
+                yield Scope(resource, scope.name, map(self._metric, self._each(of_scope, _METRIC)))
 
-def _metric(metric: pb.Metric) -> Metric:
-    name = metric.WhichOneof("data")
-    if name is None:
-        return Metric(metric.name, metric.unit, None, ())
-    kind, data = _KINDS[name], getattr(metric, name)
-    return Metric(
-        name=metric.name,
-        unit=metric.unit,
-        kind=kind,
-        points=map(_READ[kind], data.data_points),
-        temporality=getattr(data, "aggregation_temporality", Temporality.CUMULATIVE),
-        is_monotonic=getattr(data, "is_monotonic", False),
-    )
+    def _resource(self, extent: _Extent) -> Attributes:
+        return attributes_of(self._resource_type.FromString(self._joined(extent, _RESOURCE)).attributes)
 
+    def _metric(self, extent: _Extent) -> Metric:
+        name = unit = b""
+        kind: Kind | None = None
+        data: list[_Extent] = []
+        for tag, begin, end in self._fields(extent):
+            if tag == _NAME:
+                name = check_size(self._body[begin:end])
+            elif tag == _UNIT:
+                unit = check_size(self._body[begin:end])
+            elif tag in _KINDS:
+                # Of parts of another kind only the last counts; those of one kind are joined.
+                if kind is not _KINDS[tag]:
+                    kind, data = _KINDS[tag], []
+                data.append((begin, end))
+        if kind is None:
+            return Metric(name.decode(), unit.decode(), None, ())
+        return self._metric_of(name.decode(), unit.decode(), kind, data)
 
-def _number(point: pb.NumberDataPoint) -> NumberPoint:
-    kind = point.WhichOneof("value")
-    value = None if kind is None else point.as_double if kind == "as_double" else float(point.as_int)
-    return NumberPoint(attributes_of(point.attributes), point.time_unix_nano, bool(point.flags & _NO_VALUE), value)
+    def _metric_of(self, name: str, unit: str, kind: Kind, data: list[_Extent]) -> Metric:
+        points: list[_Extent] = []
+        told = {_TEMPORALITY: int(Temporality.UNSPECIFIED), _MONOTONIC: 0}
+        for part in data:
+            for tag, first, second in self._fields(part):
+                if tag == _POINT:
+                    points.append((first, second))
+                elif tag in told:
+                    told[tag] = first
+        return Metric(name, unit, kind, self._points(kind, points), told[_TEMPORALITY], bool(told[_MONOTONIC]))
 
+    def _points(self, kind: Kind, extents: list[_Extent]) -> Iterator[Point]:
+        read: Callable[[bytes], Point] = self._read[kind]
+        for begin, end in extents:
+            yield read(check_size(self._body[begin:end]))
 
-def _histogram(point: pb.HistogramDataPoint) -> HistogramPoint:
-    return HistogramPoint(
-        attributes_of(point.attributes),
-        point.time_unix_nano,
-        bool(point.flags & _NO_VALUE),
-        point.count,
-        point.sum if point.HasField("sum") else None,
-        point.explicit_bounds,
-        point.bucket_counts,
-    )
+    def _joined(self, extent: _Extent, wanted: int) -> bytes:
+        """The bytes of a message that is a field; protobuf joins those of one that comes in parts."""
+        return check_size(b"".join(self._body[begin:end] for begin, end in self._each(extent, wanted)))
 
+    def _each(self, extent: _Extent, wanted: int) -> Iterator[_Extent]:
+        return ((begin, end) for tag, begin, end in self._fields(extent) if tag == wanted)
 
-def _exponential(point: pb.ExponentialHistogramDataPoint) -> ExponentialPoint:
-    return ExponentialPoint(
-        attributes_of(point.attributes),
-        point.time_unix_nano,
-        bool(point.flags & _NO_VALUE),
-        point.count,
-        point.sum if point.HasField("sum") else None,
-        point.scale,
-        point.zero_count,
-        Buckets(point.positive.offset, point.positive.bucket_counts),
-        Buckets(point.negative.offset, point.negative.bucket_counts),
-    )
-
-
-def _summary(point: pb.SummaryDataPoint) -> SummaryPoint:
-    return SummaryPoint(
-        attributes_of(point.attributes),
-        point.time_unix_nano,
-        bool(point.flags & _NO_VALUE),
-        point.count,
-        point.sum,
-        [(each.quantile, each.value) for each in point.quantile_values],
-    )
-
-
-_READ: Mapping[Kind, Callable[[Any], Point]] = {
-    Kind.GAUGE: _number,
-    Kind.SUM: _number,
-    Kind.HISTOGRAM: _histogram,
-    Kind.EXPONENTIAL: _exponential,
-    Kind.SUMMARY: _summary,
-}
+    def _fields(self, extent: _Extent) -> Iterator[tuple[int, int, int]]:
+        for field in fields(self._body, *extent):
+            self._budget.spend()
+            yield field
