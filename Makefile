@@ -13,7 +13,7 @@ COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fo
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-rank bench-simulator \
 	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual \
-	bench-calibration bench-history bench-learn
+	bench-calibration bench-history bench-learn bench-ingest
 
 .PHONY: help install demo test soak services check format bench gallery bench-docs peers rca-peers cold-start lock picture clean
 
@@ -73,6 +73,7 @@ bench-methods: ## Compare detection with textbook methods and peers by precision
 bench-alerts: ## Count false alarms per series and week, beside recall on labelled cases
 bench-learned: ## Measure edges suggested from metrics against known graphs
 bench-history: ## Measure the import of a table of incidents: time and memory by its rows
+bench-ingest: ## Measure the taking of remote write, client included; beside Prometheus' receiver
 bench-graph: ## Measure graph stores: loading, subgraphs and paths (needs java and mvn; half an hour)
 
 $(BENCHMARKS): $(STAMP)

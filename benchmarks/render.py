@@ -27,6 +27,7 @@ TITLES = {
     "nab": "Detection: the Numenta Anomaly Benchmark",
     "methods": "Detection: beside the methods that everybody knows",
     "alerts": "Detection: what an operator feels",
+    "ingest": "Intake: taking remote write",
     "history": "History: importing a table of incidents",
     "learned": "The graph: edges suggested from metrics alone",
     "graph": "The graph: loading and asking, in memory and in Neo4j",
