@@ -103,7 +103,7 @@ def _change(event: Record, kind: str) -> KeptChange:
     artifact = content.text("artifactId")
     title = " ".join(filter(None, (kind.partition(".")[2], artifact)))
     change = ChangeEvent(_component(subject), _timestamp(context), CHANGES[kind], title, context.text("chainId"))
-    key = f"cdevents:{context.text('source')}:{_id(context)}"
+    key = f"cdevents:{context.name('source')}:{_id(context)}"
     return KeptChange(change, Origin(key, "cdevents", "", _labels(content)))
 
 
@@ -114,7 +114,7 @@ def _incident(event: Record, *, resolved: bool) -> KeptAlert:
     component = _component(service) if service.fields else ""
     alert = Alert(component, "incident", at, summary=content.text("description"))
     # All events of one incident name it by its subject.
-    key = f"cdevents-incident:{subject.text('source') or context.text('source')}:{_id(subject)}"
+    key = f"cdevents-incident:{subject.name('source') or context.name('source')}:{_id(subject)}"
     origin = Origin(key, "cdevents", content.text("ticketURI"), _labels(content))
     return KeptAlert(alert, origin, at if resolved else None, resolved)
 

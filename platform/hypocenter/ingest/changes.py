@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypocenter.errors import InputError
 from hypocenter.events import KeptChange, Origin, Told
 from hypocenter.ingest.change_webhooks import of_webhook
-from hypocenter.ingest.json_values import read_records
+from hypocenter.ingest.json_values import read_records, short_name
 from hypocenter.model import ChangeEvent
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def decode_changes(body: bytes, now: datetime, component: str = "") -> Told:
     `type`, `title`, `reference` or `url`, `labels`, and `id`, which names the change for good. Raises InputError, and
     LimitError for too many.
     """
+    short_name(component, "parameter component")
     changes: list[KeptChange] = []
     left_out: list[str] = []
     for record in read_records(body):

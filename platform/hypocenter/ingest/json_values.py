@@ -38,7 +38,7 @@ class Record:
     def name(self, *names: str) -> str:
         """Return the first of these fields that is there as text that is no longer than a name may be."""
         found = self._first(*names)
-        return "" if found is None else _short(_text(found[1], self._place(found[0])), self._place(found[0]))
+        return "" if found is None else short_name(_text(found[1], self._place(found[0])), self._place(found[0]))
 
     def moment(self, *names: str) -> datetime | None:
         """Return the first of these fields that is there as a time in UTC."""
@@ -60,7 +60,7 @@ class Record:
         record = self.record(name)
         if len(record.fields) > MOST_LABELS:
             raise LimitError(f"{record.where}: {len(record.fields):,} are more than the limit of {MOST_LABELS}")
-        found = {_short(key, record.where): record.text(key) for key in sorted(record.fields)}
+        found = {short_name(_clean(key), record.where): record.text(key) for key in sorted(record.fields)}
         return {key: value for key, value in found.items() if key and value}
 
     def _first(self, *names: str) -> tuple[str, Any] | None:
@@ -108,6 +108,13 @@ def as_record(value: Any, where: str = BODY) -> Record:
     return Record(value, where)
 
 
+def short_name(text: str, place: str) -> str:
+    """Return a name; raises InputError when it is longer than `LONGEST_NAME`."""
+    if len(text) > LONGEST_NAME:
+        raise InputError(f"{place}: a name of {len(text):,} characters; the limit is {LONGEST_NAME:,}")
+    return text
+
+
 def _lines(body: bytes) -> Iterator[Record]:
     taken = 0
     for number, line in enumerate(body.splitlines(), start=1):
@@ -125,13 +132,14 @@ def _check_count(count: int, where: str) -> None:
 def _text(value: Any, place: str) -> str:
     if isinstance(value, (dict, list)):
         raise InputError(f"{place} must be text")
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else _clean(str(value))
 
 
-def _short(text: str, place: str) -> str:
-    if len(text) > LONGEST_NAME:
-        raise InputError(f"{place}: a name of {len(text):,} characters; the limit is {LONGEST_NAME:,}")
-    return text
+def _clean(text: str) -> str:
+    """Return a text that every store and page can hold: a zero or half a character is replaced."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def _cut(text: str) -> str:

@@ -66,7 +66,7 @@ def _csv_samples(lines: Iterator[str], at: int, findings: Findings) -> Iterator[
     separator = separator_of(first)
     rows = csv.reader(chain([first], lines), delimiter=separator)
     try:
-        header = [name.strip() for name in next(rows)]
+        header = [name.strip() for name in next(rows, [])]
         read = _row_reader(header, "," if separator == ";" else ".")
         for cells in filter(None, rows):
             findings.line = rows.line_num + at - 1
@@ -91,12 +91,12 @@ def _row_reader(header: list[str], decimal: str) -> RowReader:
     """Return what reads the rows of a table with such columns; raises InputError for columns that cannot be meant."""
     if len(header) > MOST_COLUMNS:
         raise InputError(f"{len(header):,} columns; the limit is {MOST_COLUMNS:,}; write one row per sample instead")
-    name, count = Counter(header).most_common(1)[0]
-    if count > 1:
-        raise InputError(f"column {name!r:.60} is there {count:,} times; keep one of them")
     time = first_named(header, TIME_COLUMNS)
     if time is None:
         raise InputError("no time column; name one of the columns `time` in the first line")
+    name, count = Counter(header).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"column {name!r:.60} is there {count:,} times; keep one of them")
     if label_columns(header):
         return _long(header, header.index(time), decimal)
     return _wide(header, header.index(time), decimal)
@@ -183,16 +183,20 @@ def _json_row(line: str) -> list[Sample]:
     if not isinstance(row, dict):
         raise _BadRowError("no JSON object; write one sample a line")
     labels = _json_labels(row)
-    if isinstance(row.get("values"), list) and isinstance(row.get("timestamps"), list):
-        pairs = list(zip(row["timestamps"], row["values"], strict=len(row["values"]) == len(row["timestamps"])))
-    else:
-        pairs = [(_json_field(row, _JSON_TIMES), _json_field(row, _JSON_VALUES))]
-    found = [
-        Sample(labels, _at_ms(time), number) for time, value in pairs if (number := _json_number(value)) is not None
-    ]
+    pairs = [(_at_ms(time), _json_number(value)) for time, value in _json_pairs(row)]
+    found = [Sample(labels, at_ms, number) for at_ms, number in pairs if number is not None]
     if not found:
         raise _BadRowError("no value")
     return found
+
+
+def _json_pairs(row: dict[str, Any]) -> list[tuple[Any, Any]]:
+    times, values = row.get("timestamps"), row.get("values")
+    if not isinstance(times, list) or not isinstance(values, list):
+        return [(_json_field(row, _JSON_TIMES), _json_field(row, _JSON_VALUES))]
+    if len(times) != len(values):
+        raise _BadRowError(f"{len(values):,} values and {len(times):,} times")
+    return list(zip(times, values, strict=True))
 
 
 def _json_labels(row: dict[str, Any]) -> Labels:
@@ -205,7 +209,13 @@ def _json_labels(row: dict[str, Any]) -> Labels:
     joined = {**labels, **named, **component}
     if not all(isinstance(text, str) for text in joined.values()):
         raise _BadRowError("names and labels must be text")
+    if not all(_is_unicode(text) for pair in joined.items() for text in pair):
+        raise _BadRowError("a name or label holds half a character")
     return checked(joined.items())
+
+
+def _is_unicode(text: str) -> bool:
+    return text.isascii() or text.encode(errors="replace") == text.encode(errors="surrogatepass")
 
 
 def _json_field(row: dict[str, Any], names: Sequence[str]) -> Any:
