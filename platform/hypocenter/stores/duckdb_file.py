@@ -67,7 +67,7 @@ class DuckDbFile:
             connection = duckdb.connect(self.folder / FILE, config=config)
         try:
             with self.told():
-                _restrict(connection)
+                _prepare(connection)
                 self._check_format(connection)
         except BaseException:
             connection.close()
@@ -194,7 +194,12 @@ class DuckDbFile:
             self._lock.close()
 
 
-def _restrict(connection: DuckDBPyConnection) -> None:
+def _prepare(connection: DuckDBPyConnection) -> None:
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    # The first table that is handed over has DuckDB load much of Arrow: now, not while a request waits.
+    connection.register("first", pa.table({"number": [0]}))
+    connection.unregister("first")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

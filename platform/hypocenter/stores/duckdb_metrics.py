@@ -63,7 +63,7 @@ class DuckDbMetrics:
             self._newest.load(newest_samples(connection, kept))
 
     def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
-        """Return the number of each series; one never seen gets the next. Raises LimitError, then none is taken."""
+        """Return the number of each series; the next for a new one. Raises SeriesLimitError, then none is taken."""
         return self._table.number(labels)
 
     def append(self, batches: Sequence[Batch]) -> Sequence[Taken]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa  # type: ignore[import-untyped]
     from duckdb import DuckDBPyConnection
     from numpy.typing import NDArray
 
@@ -47,7 +50,7 @@ class KeptSeries:
             numbers, lists, components = part.columns
             self._grow(numbers[-1].as_py())
             self._durable[numbers.to_numpy()] = True
-            yield from zip(numbers.to_pylist(), lists.to_pylist(), components.to_pylist(), strict=True)
+            yield from zip(numbers.to_pylist(), _lists(lists), map(sys.intern, components.to_pylist()), strict=True)
 
     def _grow(self, last: int) -> None:
         if last >= len(self._durable):
@@ -65,7 +68,7 @@ class KeptSeries:
             self._written = missing, self._append(connection, missing.tolist())
 
     def _append(self, connection: DuckDBPyConnection, numbers: list[int]) -> int:
-        import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow as pa
 
         series = [self._table[number] for number in numbers]
         ids = [self._table.pair_ids(number) for number in numbers]
@@ -110,6 +113,13 @@ class KeptSeries:
         """The transaction that deleted them has ended well."""
         self._durable[numbers] = False
         self._table.retire(numbers.tolist())
+
+
+def _lists(column: pa.ListArray) -> Iterator[list[int]]:
+    """Yield the lists of a column, several times faster than Arrow does."""
+    flat = column.flatten().to_numpy().tolist()
+    for start, end in pairwise(np.append(0, np.cumsum(column.value_lengths().to_numpy())).tolist()):
+        yield flat[start:end]
 
 
 def insert(connection: DuckDBPyConnection, table: str, rows: object) -> None:

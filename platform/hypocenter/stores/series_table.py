@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.errors import LimitError
+from hypocenter.batches import SeriesLimitError
 from hypocenter.naming import measure
 from hypocenter.signals.components import DEFAULT_COMPONENT_LABELS
 from hypocenter.signals.identify import owner_of
@@ -42,7 +42,7 @@ class SeriesTable:
         return len(self._numbers) - len(self._retired)
 
     def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
-        """Return the number of each series; one never seen gets the next. Raises LimitError, then none is taken."""
+        """Return the number of each series; the next for a new one. Raises SeriesLimitError, then none is taken."""
         found = [self._numbers.get(one, -1) for one in labels]
         if -1 in found:
             with self._lock:
@@ -52,7 +52,7 @@ class SeriesTable:
     def _with_new(self, labels: Sequence[Labels]) -> list[int]:
         new = {one for one in labels if one not in self._numbers}
         if len(self) + len(new) > self._most:
-            raise LimitError(
+            raise SeriesLimitError(
                 f"{len(new)} new series beside the {len(self)} that are kept are more than {self._most}; drop labels"
                 " that have many values, or raise HYPOCENTER_MAX_SERIES"
             )
@@ -125,4 +125,7 @@ class SeriesTable:
 
 
 def _name(labels: Labels) -> str:
-    return next((value for name, value in labels if name == "__name__"), "")
+    for name, value in labels:
+        if name == "__name__":
+            return value
+    return ""
