@@ -31,6 +31,8 @@ from hypocenter.telemetry import RawTable, SeriesTable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from hypocenter.signals.aggregate import Recipe, Rows
     from hypocenter.telemetry import Times, Values
 
@@ -67,7 +69,7 @@ def parted(table: RawTable) -> tuple[RawTable, RawTable]:
     return _columns(table, ~of_counted), _columns(table, of_counted)
 
 
-def _columns(table: RawTable, wanted: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> RawTable:
+def _columns(table: RawTable, wanted: NDArray[np.bool_]) -> RawTable:
     labels = tuple(one for one, is_wanted in zip(table.labels, wanted, strict=True) if is_wanted)
     return RawTable(labels, table.times, table.values[:, wanted])
 
@@ -81,7 +83,8 @@ def resolve_counted(table: RawTable, reference: Sequence[RawTable]) -> Counted:
     keys = _keys((table, *reference))
     rows = _Rows(keys)
     plans = (("traces", tuple(_of_spans(rows))), ("logs", tuple(_of_lines(rows))))
-    gains = [_gained(one, keys) for one in (table, *reference)]
+    width_ns = _width_ns(table)
+    gains = [_gained(one, keys, width_ns) for one in (table, *reference)]
     cooked = [[_cooked(plan, modality, *gain) for modality, plan in plans if plan and len(gain[0])] for gain in gains]
     calls = sorted(rows.ends(EDGE_SERVER))
     return Counted(
@@ -96,9 +99,16 @@ def _keys(tables: Sequence[RawTable]) -> list[Key]:
     return sorted(found, key=sorted)
 
 
-def _gained(table: RawTable, keys: Sequence[Key]) -> tuple[Times, Values]:
+def _width_ns(table: RawTable) -> int:
+    """Return how wide steps are, as wide as the bins that the spans and lines themselves would have."""
+    moments = table.times.astype("datetime64[ns]").astype(np.int64)
+    gained = moments[:-1][np.diff(_without_gaps(table.values), axis=0).any(axis=1)]
+    return max(grid.width_of(gained) * 1_000_000_000 if len(gained) else 0, BIN_MS * 1_000_000)
+
+
+def _gained(table: RawTable, keys: Sequence[Key], width_ns: int) -> tuple[Times, Values]:
     """Return (when each step begins, what each series gained in it per second: [series, step])."""
-    kept = _wide_steps(table.times)
+    kept = _wide_steps(table.times, width_ns)
     times, totals = table.times[kept], np.zeros((len(kept), len(keys)))
     place = {frozenset(labels.items()): at for at, labels in enumerate(table.labels)}
     known = [column for column, key in enumerate(keys) if key in place]
@@ -109,15 +119,13 @@ def _gained(table: RawTable, keys: Sequence[Key]) -> tuple[Times, Values]:
     return times[:-1], np.where(steps < 0, totals[1:], steps).T / seconds
 
 
-def _wide_steps(times: Times) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Return the rows between which steps are as wide as the bins that the spans and lines themselves would have."""
+def _wide_steps(times: Times, width_ns: int) -> NDArray[np.intp]:
+    """Return the rows between which steps are at least `width_ns` wide, at whole multiples of their width."""
     if len(times) < 2:
         return np.arange(0)
     moments = times.astype("datetime64[ns]").astype(np.int64)
     step = int(np.median(np.diff(moments)))
-    width = max(grid.width_of(moments) * 1_000_000_000, BIN_MS * 1_000_000)
-    stride = max(math.ceil(width / step), 1)
-    return np.flatnonzero((moments // step) % stride == 0)
+    return np.flatnonzero((moments // step) % max(math.ceil(width_ns / step), 1) == 0)
 
 
 def _without_gaps(totals: Values) -> Values:

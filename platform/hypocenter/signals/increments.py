@@ -114,9 +114,9 @@ def _bucket(labels: Labels, name: str, place: int) -> Labels:
 class Numbering:
     """Turns tallies into samples of numbered series.
 
-    A series that was quiet for `QUIET_MS` first gets an increment of 0 a bin earlier, so that whoever reads it as a
-    counter sees what it gained. For that the last bin of `MOST_REMEMBERED` series is remembered. Not safe to share
-    between threads without a lock.
+    A series that was quiet for `QUIET_MS` first gets an increment of 0 as long before, so that whoever reads it as a
+    counter sees what it gained, also what comes late. For that the last bin of `MOST_REMEMBERED` series is remembered.
+    Not safe to share between threads without a lock.
     """
 
     def __init__(self, index: SeriesIndex) -> None:
@@ -129,7 +129,7 @@ class Numbering:
         numbers = self._index.number([labels for labels, _, _ in rows])
         at_ms = np.fromiter((end_ms for _, end_ms, _ in rows), np.int64, len(rows))
         gained = np.fromiter((number for _, _, number in rows), np.float64, len(rows))
-        begun = [(number, end - BIN_MS) for number, end in zip(numbers.tolist(), at_ms.tolist(), strict=True)
+        begun = [(number, end - QUIET_MS) for number, end in zip(numbers.tolist(), at_ms.tolist(), strict=True)
                  if self._begins(number, end)]  # fmt: skip
         series, earlier = (np.array([pair[part] for pair in begun], np.int64) for part in (0, 1))
         return Samples(
