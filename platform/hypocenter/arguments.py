@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -259,8 +259,8 @@ about_the_view = _options_of(
 )
 
 
-def refuse_server_options(context: click.Context, but: str = "") -> None:
-    """Raise UsageError for an option, other than `but`, that means nothing without a server."""
-    for name in filter(but.__ne__, _SERVER_OPTIONS):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+def refuse_server_options(context: click.Context, but: Sequence[str] = ()) -> None:
+    """Raise UsageError for an option, other than those of `but`, that means nothing without a server."""
+    for name in _SERVER_OPTIONS:
+        if name not in but and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--{name.replace('_', '-')} needs --prometheus URL", context)

@@ -27,6 +27,7 @@ from hypocenter.cli_detect import detect
 from hypocenter.cli_feedback import feedback
 from hypocenter.cli_graph import graph
 from hypocenter.cli_history import history
+from hypocenter.cli_kept import graph_of, read_kept
 from hypocenter.cli_models import models
 from hypocenter.cli_serve import serve
 from hypocenter.cli_server import server_options
@@ -116,6 +117,7 @@ def cli(wanted: dict[str, bool], traceback: bool) -> None:
 @click.argument("cases", metavar="[CASE]...", nargs=-1, type=PATH)
 @about_the_incident
 @about_the_server
+@click.option("--data-dir", type=PATH, metavar="DIR", help="Read what `hypocenter serve` kept there instead of a CASE.")
 @click.option("--graph", metavar="WHERE", help="Kept dependency graph to add: a file or bolt://HOST:7687.")
 @click.option("--learned", is_flag=True, help="Use also what the kept graph learned from metrics, as suggestions.")
 @click.option(
@@ -129,14 +131,9 @@ def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **give
     A CASE is a folder in any supported layout, a CSV or Parquet file, or a .jsonl[.gz] file of incidents.
     Without --json, a summary is printed and one case's report written to report.html.
     """
-    if bool(cases) == bool(given["prometheus"]):
-        raise click.UsageError("give one or more CASEs, or --prometheus URL", click.get_current_context())
-    if given["prometheus"] and given["at"] is None:
-        raise click.UsageError("--prometheus needs --at TIME", click.get_current_context())
-    if not given["prometheus"]:
-        refuse_server_options(click.get_current_context())
+    _check_sources(cases, given)
     options = _options(given)
-    found = _read_server(given) if given["prometheus"] else _read_files(cases, given["component_labels"])
+    found = _read(cases, given)
     first = list(islice(found, 2))
     several = len(cases) > 1 or len(first) > 1
     inputs = [*cases, *(value for value in given.values() if isinstance(value, Path))]
@@ -155,10 +152,27 @@ def investigate(cases: tuple[Path, ...], out: Path | None, as_json: bool, **give
     raise click.exceptions.Exit(OURS if OURS in codes else max(codes, default=0))
 
 
+def _check_sources(cases: tuple[Path, ...], given: dict[str, Any]) -> None:
+    context = click.get_current_context()
+    if [bool(cases), bool(given["prometheus"]), given["data_dir"] is not None].count(True) != 1:
+        raise click.UsageError("give one or more CASEs, or --prometheus URL, or --data-dir DIR", context)
+    if not cases and given["at"] is None:
+        raise click.UsageError(f"{'--prometheus' if given['prometheus'] else '--data-dir'} needs --at TIME", context)
+    if not given["prometheus"]:
+        refuse_server_options(context, () if cases else ("lookback", "match"))
+
+
+def _read(cases: tuple[Path, ...], given: dict[str, Any]) -> Iterator[Case | Failure]:
+    if given["data_dir"]:
+        return iter([read_kept(given["data_dir"], given)])
+    return _read_server(given) if given["prometheus"] else _read_files(cases, given["component_labels"])
+
+
 def _graph(given: dict[str, Any]) -> AbstractContextManager[KnownGraph | None]:
     from hypocenter_workers.known_graph import opened
 
-    return opened(given["graph"], learned=given["learned"])
+    where = given["graph"] or (given["data_dir"] and graph_of(given["data_dir"]))
+    return opened(where, learned=given["learned"])
 
 
 def _learned(where: str | None) -> Learned | None:

@@ -68,7 +68,7 @@ def _check(files: Sequence[Path], given: Mapping[str, Any]) -> None:
     if not files and not given["prometheus"]:
         raise click.UsageError("give one or more FILEs, or --prometheus URL", context)
     if not given["prometheus"]:
-        refuse_server_options(context, but="lookback")
+        refuse_server_options(context, but=("lookback",))
 
 
 def _overrides(path: Path | None) -> Overrides:

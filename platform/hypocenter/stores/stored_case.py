@@ -1,0 +1,87 @@
+"""What was kept around a moment, as a case: samples, alerts and change events out of the stores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypocenter.errors import InputError, LimitError
+from hypocenter.readers.limits import limits_from_settings
+from hypocenter.readers.prometheus_options import DEFAULT_MATCH_OF_KEPT
+from hypocenter.readers.prometheus_samples import alerts_of, table_of
+from hypocenter.readers.selectors import parse_selector
+from hypocenter.telemetry import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from hypocenter.readers.grid import Samples
+    from hypocenter.readers.prometheus_samples import Key
+    from hypocenter.stores.metrics import MetricsStore, StoredSeries
+    from hypocenter.stores.records import Records
+    from hypocenter.telemetry import RawTable
+
+NANOSECONDS = 1_000_000
+
+
+def read_stored(
+    metrics: MetricsStore,
+    records: Records,
+    window: tuple[datetime, datetime],
+    match: Sequence[str] = DEFAULT_MATCH_OF_KEPT,
+    reference: Sequence[timedelta] = (),
+) -> Case:
+    """Return what was kept from the first to the second moment of `window`, in UTC, as a case.
+
+    `match` are series selectors such as `{namespace="shop"}`; `reference` says how long before the same window is read
+    as what was normal. Raises InputError where nothing was kept or a selector is none, LimitError where it is more than
+    the settings let one table hold.
+    """
+    start, end = window
+    series = _series(metrics, match, window)
+    alerts = tuple(kept.alert for kept in records.alerts.alerts(start, end))
+    table, notes = table_of(series, "metrics")
+    if not len(table.times) and not alerts:
+        raise InputError(
+            f"nothing that matches was kept from {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC; "
+            "ask for another time, or see with --match '{__name__=~\".+\"}' whether another name matches"
+        )
+    return Case(
+        case_id=f"kept-{end:%Y-%m-%dT%H%M%SZ}",
+        metrics=table if len(table.times) else None,
+        reference=tuple(_reference(metrics, match, window, reference)),
+        alerts=(*alerts_of(series), *alerts),
+        changes=tuple(kept.change for kept in records.changes.changes(start, end)),
+        notes=notes,
+    )
+
+
+def _reference(
+    metrics: MetricsStore, match: Sequence[str], window: tuple[datetime, datetime], ago: Sequence[timedelta]
+) -> Iterator[RawTable]:
+    start, end = window
+    for span in ago:
+        table, _ = table_of(_series(metrics, match, (start - span, end - span)), "metrics")
+        if len(table.times):
+            yield table
+
+
+def _series(metrics: MetricsStore, match: Sequence[str], window: tuple[datetime, datetime]) -> Mapping[Key, Samples]:
+    """Return labels and samples (times in ns) of what matches, in order of labels."""
+    start_ms, end_ms = (round(moment.timestamp() * 1000) for moment in window)
+    labels = {one.number: one.labels for one in _matching(metrics, match, start_ms, end_ms)}
+    most, held = limits_from_settings().cells, 0
+    found: dict[Key, Samples] = {}
+    for samples in metrics.read(sorted(labels), start_ms, end_ms):
+        held += len(samples.values)
+        if held > most:
+            raise LimitError(
+                f"more than the limit of {most:,} samples match; ask for a shorter time, name what is wanted with "
+                "--match, or raise HYPOCENTER_MAX_CELLS"
+            )
+        found[labels[samples.series]] = samples.at_ms * NANOSECONDS, samples.values
+    return {key: found[key] for key in sorted(found)}
+
+
+def _matching(metrics: MetricsStore, match: Sequence[str], start_ms: int, end_ms: int) -> Sequence[StoredSeries]:
+    return metrics.series([parse_selector(text) for text in match], start_ms, end_ms)
