@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 @click.option("--metrics", metavar="URL", help="Keep metrics in a Prometheus-compatible server instead.")
 @click.option("--records", metavar="WHERE", help="Keep records in this file or postgresql://USER@HOST/NAME.")
 @click.option("--graph", metavar="WHERE", help="Keep the graph in this file or bolt://HOST:7687.")
-def serve(data_dir: Path | None, listen: str | None, open_to_all: bool, **places: Any) -> None:
+@click.option("--pull", metavar="URL", help="Read the metrics of this Prometheus-compatible server by itself.")
+@click.option("--match", metavar="SELECTOR", multiple=True, help="Series to read from it; repeatable.")
+def serve(
+    data_dir: Path | None, listen: str | None, open_to_all: bool, match: tuple[str, ...], pull: str | None, **kept: Any
+) -> None:
     """Take telemetry, alerts and change events in the formats that other tools speak."""
     from hypocenter import settings
     from hypocenter.api.data_directory import data_directory
@@ -33,10 +38,12 @@ def serve(data_dir: Path | None, listen: str | None, open_to_all: bool, **places
     from hypocenter.api.serving import Listen
     from hypocenter.api.serving import serve as run
 
+    # What is kept tells of a system, and is for the eyes of its owner.
+    os.umask(0o077)
     host, port = place_of(listen or str(settings.read("listen")))
     log_as_json(str(settings.read("log_level")))
-    named = {name: where or settings.read(name) for name, where in places.items()}
-    run(Listen(host, port, open_to_all), Places(data_directory(data_dir), **named, limits=_limits()), _announce)
+    places = Places(data_directory(data_dir), **kept, pull=pull, match=match, limits=_limits())
+    run(Listen(host, port, open_to_all), places, _announce)
 
 
 def _limits() -> BodyLimits:

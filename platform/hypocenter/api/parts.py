@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hypocenter import settings
 from hypocenter.api.intake import BodyLimits, Intake
 from hypocenter.api.schedule import Schedule
 from hypocenter.api.self_metrics import CountedWriter
@@ -29,12 +30,17 @@ GRAPH_FILE, RECORDS_FILE = "graph.db", "records.db"
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a server keeps what it is sent; what is None is in the data directory."""
+    """Where a server keeps what it is sent; what is None is as the settings say, else in the data directory.
+
+    `pull` is a Prometheus-compatible server whose series `match` are fetched.
+    """
 
     data_dir: Path
     metrics: str | None = None
     records: str | None = None
     graph: str | None = None
+    pull: str | None = None
+    match: tuple[str, ...] = ()
     limits: BodyLimits = field(default_factory=BodyLimits)
 
 
@@ -71,12 +77,18 @@ def opened(places: Places, folder: Path) -> Iterator[Parts]:
     from hypocenter_graph.stores.opening import open_graph
 
     with ExitStack() as stack:
-        metrics = stack.enter_context(closing(open_metrics(folder, places.metrics)))
-        records = stack.enter_context(closing(open_records(places.records or str(folder / RECORDS_FILE))))
-        graph = stack.enter_context(closing(open_graph(places.graph or str(folder / GRAPH_FILE))))
+        # It ends last: a store that is closed breaks its work off, and what writes must not wait for that.
+        maintenance = stack.enter_context(Schedule(TICK_S, "maintenance"))
+        metrics = stack.enter_context(closing(open_metrics(folder, places.metrics, _now)))
+        records = stack.enter_context(closing(open_records(_place("records", places.records, folder / RECORDS_FILE))))
+        graph = stack.enter_context(closing(open_graph(_place("graph", places.graph, folder / GRAPH_FILE))))
         writer = stack.enter_context(closing(GroupCommit(metrics)))
-        stack.enter_context(closing(Schedule(lambda: metrics.tick(_now()), TICK_S, "maintenance")))
+        maintenance.start(metrics.tick)
         yield Parts(metrics, writer, records, graph, places.limits)
+
+
+def _place(setting: str, typed: str | None, usual: Path) -> str:
+    return str(typed or settings.read(setting) or usual)
 
 
 def _answers(question: Callable[[], object]) -> str:

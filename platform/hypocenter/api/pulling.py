@@ -14,25 +14,29 @@ from hypocenter.readers.selectors import parse_selectors
 from hypocenter.stores.opening_metrics import metrics_url
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hypocenter.api.intake import Intake
 
 
-def new_pull(intake: Intake, data_dir: Path, metrics: str | None = None) -> Pull | None:
+def new_pull(
+    intake: Intake, data_dir: Path, metrics: str | None = None, url: str | None = None, match: Sequence[str] = ()
+) -> Pull | None:
     """Return the pull that the settings tell of, not started yet; None where they name no server.
 
-    `metrics` is the server that keeps the metrics, where it is not as the setting says. Of that server no sample needs
-    to be copied: only the alerts that its rules fire are read. Raises InputError for a setting that cannot be.
+    `url` and `match` are what was typed, and go before the settings. `metrics` is the server that keeps the metrics,
+    where it is not as the setting says. Of that server no sample needs to be copied: only the alerts that its rules
+    fire are read. Raises InputError for a setting that cannot be.
     """
-    named, keeper = settings.read("pull_url"), metrics_url(metrics)
-    url = str(named) if named else keeper
-    if url is None:
+    named, keeper = url or settings.read("pull_url"), metrics_url(metrics)
+    source = str(named) if named else keeper
+    if source is None:
         return None
-    place = place_of(url)
+    place = place_of(source)
     plan = PullPlan(
-        url,
-        _selectors(),
+        source,
+        _selectors(match),
         access_from_settings("pull" if named else "metrics"),
         _interval(),
         copies=keeper is None or place_of(keeper) != place,
@@ -40,8 +44,8 @@ def new_pull(intake: Intake, data_dir: Path, metrics: str | None = None) -> Pull
     return Pull(plan, intake, Marks(data_dir, place))
 
 
-def _selectors() -> tuple[str, ...]:
-    text = settings.read("pull_match")
+def _selectors(match: Sequence[str]) -> tuple[str, ...]:
+    text = " ".join(match) or settings.read("pull_match")
     return tuple(str(each) for each in parse_selectors(str(text))) if text else DEFAULT_MATCH
 
 

@@ -15,18 +15,30 @@ logger = logging.getLogger(__name__)
 
 
 class Schedule:
-    """Does `work` every `every_s` seconds in a thread, the first time after as long; what fails is logged."""
+    """A thread that does its work every `every_s` seconds, from `start` to the end of this context.
 
-    def __init__(self, work: Callable[[], object], every_s: float, name: str) -> None:
-        self._work, self._every_s = work, every_s
+    What fails is logged and done again with the next turn: retention must not end because one turn of it did.
+    """
+
+    def __init__(self, every_s: float, name: str) -> None:
+        self._every_s = every_s
         self._stopped = threading.Event()
+        self._work: Callable[[], object] = int
         self._thread = threading.Thread(target=self._run, name=name)
+
+    def start(self, work: Callable[[], object]) -> None:
+        """Begin; the first turn comes after `every_s`."""
+        self._work = work
         self._thread.start()
 
-    def close(self) -> None:
-        """Finish what is being done, and do no more."""
+    def __enter__(self) -> Schedule:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Finish the turn that is going on, and do no more."""
         self._stopped.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopped.wait(self._every_s):
@@ -35,5 +47,4 @@ class Schedule:
             except HypocenterError as error:
                 logger.warning("%s failed", self._thread.name, extra={"fields": {"why": str(error)}})
             except Exception:
-                # It goes on with the next turn: retention must not end because one turn of it did.
                 logger.exception("%s failed", self._thread.name)

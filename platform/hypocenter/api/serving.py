@@ -6,7 +6,6 @@ import logging
 import signal
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -20,6 +19,8 @@ from hypocenter.api.health import Readiness
 from hypocenter.api.health import routes as health_routes
 from hypocenter.api.listening import is_loopback, listening, url_of
 from hypocenter.api.parts import Parts, opened
+from hypocenter.api.pull_metrics import PullMetrics
+from hypocenter.api.pulling import new_pull
 from hypocenter.api.self_metrics import StoreMetrics, new_registry
 from hypocenter.api.tokens import TokenFile, Verifier
 from hypocenter.errors import InputError
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from prometheus_client import CollectorRegistry
     from starlette.applications import Starlette
 
     from hypocenter.api.parts import Places
+    from hypocenter.api.pull import Pull
 
 MOST_CONNECTIONS = 1000
 KEEP_ALIVE_S = 75
@@ -70,8 +73,8 @@ def serve(listen: Listen, places: Places, announce: Callable[[Started], None]) -
         verifier = Verifier(TokenFile(folder))
         _check_closed(verifier, bound, listen)
         parts = stack.enter_context(opened(places, folder))
-        started = Started(url_of(bound), folder, verifier.asks())
-        _run(_app(parts, verifier, stack), bound, lambda: announce(started))
+        started = Started(url_of(bound), folder.resolve(), verifier.asks())
+        _run(_app(parts, places, verifier, stack), bound, lambda: announce(started))
         logger.info("stopping: what was taken is being written")
 
 
@@ -83,15 +86,23 @@ def _check_closed(verifier: Verifier, bound: socket.socket, listen: Listen) -> N
         )
 
 
-def _app(parts: Parts, verifier: Verifier, stack: ExitStack) -> Starlette:
+def _app(parts: Parts, places: Places, verifier: Verifier, stack: ExitStack) -> Starlette:
     registry = new_registry()
     registry.register(StoreMetrics(parts.metrics))
     readiness = stack.enter_context(closing(Readiness(parts.checks())))
     intake = parts.intake(registry)
     counting = stack.enter_context(Counting(intake))
     registry.register(CountingMetrics(counting))
+    _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
     routes = [*health_routes(readiness, registry), *intake_routes(replace(intake, counting=counting))]
     return create_server_app(routes, verifier, registry, BODY_MEMORY)
+
+
+def _start_pull(pull: Pull | None, registry: CollectorRegistry, stack: ExitStack) -> None:
+    if pull is not None:
+        registry.register(PullMetrics(pull))
+        stack.callback(pull.stop)
+        pull.start()
 
 
 def _run(app: Starlette, bound: socket.socket, announce: Callable[[], None]) -> None:
@@ -143,8 +154,3 @@ class _Server(uvicorn.Server):
         self.should_exit = True
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
-
-
-def now() -> datetime:
-    """Return the time, in UTC."""
-    return datetime.now(UTC)
