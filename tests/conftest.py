@@ -9,6 +9,7 @@ import sys
 import tempfile
 import uuid
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +18,7 @@ from hypocenter_server import HypocenterServer
 from hypothesis import settings
 from native_neo4j import Neo4j, UnavailableError
 from native_postgres import Postgres
+from official_sender import built
 from prompb import Messages, messages
 from server_process import ServerProcess, free_port
 from victoria_metrics import VictoriaMetrics
@@ -24,12 +26,16 @@ from victoria_metrics import VictoriaMetrics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+    from hypocenter.stores.memory_metrics import MemoryMetrics
+    from hypocenter.stores.metrics import MetricsStore
     from hypocenter.stores.opening import SqlRecords
     from hypocenter_graph.stores.contract import GraphStore
     from hypocenter_graph.stores.neo4j import Connection
 
 S = TypeVar("S")
-PACKAGES = {"redis-server": "redis-server", "prometheus": "prometheus", "chromium": "chromium", "dot": "graphviz"}
+METRICS_NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+PACKAGES = {"dot": "graphviz"}
 GROW_TREES = (
     *("test_learn_", "test_train", "test_models_", "test_feedback", "test_history_evaluate", "test_benchmarks_learn"),
     "test_model_card",
@@ -213,6 +219,12 @@ def prompb() -> Messages:
 
 
 @pytest.fixture(scope="session")
+def official_sender() -> Path:
+    """The program that sends remote write 2.0 with the official client library."""
+    return _had(lambda _: built(), Path())
+
+
+@pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
     """One PostgreSQL for all tests: its `url()`, `user`, `password_file`; tests keep apart by database or tenant."""
     # The folders of tests are closed to the account that the server runs as where the tests run as root.
@@ -295,6 +307,48 @@ def records_at(
 def records(records_at: Callable[[str], SqlRecords], tenant: str) -> SqlRecords:
     """The records, none so far, of a tenant in each kind of place in turn."""
     return records_at(tenant)
+
+
+@pytest.fixture
+def new_metrics(tmp_path: Path) -> Iterator[Callable[..., DuckDbMetrics | MemoryMetrics]]:
+    """`new_metrics(kind, now, **limits)` is an empty store of metrics, "memory" or "duckdb"; closed after the test."""
+    from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+    from hypocenter.stores.memory_metrics import MemoryMetrics
+    from hypocenter.stores.retention import MetricsLimits
+
+    with ExitStack() as opened:
+
+        def new(kind: str, now: Callable[[], datetime], **limits: object) -> DuckDbMetrics | MemoryMetrics:
+            if kind == "memory":
+                return opened.enter_context(closing(MemoryMetrics(now, MetricsLimits(**limits))))
+            folder = tmp_path / f"metrics-{uuid.uuid4().hex}"
+            return opened.enter_context(closing(DuckDbMetrics(folder, now, MetricsLimits(**limits))))
+
+        yield new
+
+
+@pytest.fixture(
+    params=["memory", "duckdb", pytest.param("prometheus", marks=pytest.mark.prometheus), "victoria"],
+)
+def metrics_store(
+    request: pytest.FixtureRequest, new_metrics: Callable[..., DuckDbMetrics | MemoryMetrics]
+) -> Iterator[MetricsStore]:
+    """An empty store of metrics of each kind in turn, whose clock stands still at `METRICS_NOW`.
+
+    Servers are shared by the tests of a module: tests keep apart by labels.
+    """
+    from hypocenter.readers.prometheus_options import PrometheusOptions
+    from hypocenter.stores.prometheus_metrics import PrometheusMetrics
+    from hypocenter.stores.split import SplitMetrics
+
+    if request.param in {"memory", "duckdb"}:
+        yield new_metrics(request.param, lambda: METRICS_NOW)
+        return
+    server = request.getfixturevalue(f"{request.param}_{'metrics' if request.param == 'victoria' else 'server'}")
+    url = getattr(server, "url", server)
+    remote = PrometheusMetrics(url, PrometheusOptions(timeout_s=20.0), now=lambda: METRICS_NOW)
+    with closing(SplitMetrics(remote, new_metrics("duckdb", lambda: METRICS_NOW))) as split:
+        yield split
 
 
 @pytest.fixture(scope="session")

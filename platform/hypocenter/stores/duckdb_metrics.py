@@ -67,7 +67,10 @@ class DuckDbMetrics:
         return self._table.number(labels)
 
     def append(self, batches: Sequence[Batch]) -> Sequence[Taken]:
-        """Write batches, all or nothing; durable when this returns. Raises FullError."""
+        """Write batches, all or nothing, durable when this returns. Raises FullError, InputError for no number."""
+        for batch in batches:
+            self._table.check(batch.samples.series)
+            self._table.check(batch.increments.series)
         with self._writing:
             now_ms = self._now_ms()
             self._refuse_when_full()

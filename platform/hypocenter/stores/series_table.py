@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter.batches import SeriesLimitError
-from hypocenter.naming import measure
-from hypocenter.signals.components import DEFAULT_COMPONENT_LABELS
-from hypocenter.signals.identify import owner_of
+from hypocenter.errors import InputError
+from hypocenter.signals.series_component import component_of_series
 from hypocenter.stores.metrics import StoredSeries
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hypocenter.batches import Labels
-    from hypocenter.naming import Measure
+    from hypocenter.signals.identify import Measures
 
 Pair = tuple[str, str]
 _NO_PAIR = ("", "")
@@ -35,7 +34,7 @@ class SeriesTable:
         self._by_name: dict[str, list[int]] = {}
         self._pair_ids: dict[Pair, int] = {}
         self._pairs: list[Pair] = []
-        self._measures: dict[tuple[str, frozenset[str], str], Measure] = {}
+        self._measures: Measures = {}
         self._retired: set[int] = set()
 
     def __len__(self) -> int:
@@ -62,7 +61,7 @@ class SeriesTable:
         number = len(self._series)
         self._series.append(None)
         kept = tuple(self._pairs[self._pair_id(pair)] for pair in labels)
-        self._place(StoredSeries(number, kept, self._component(kept)))
+        self._place(StoredSeries(number, kept, component_of_series(kept, self._measures)))
         return number
 
     def _pair_id(self, pair: Pair) -> int:
@@ -75,13 +74,6 @@ class SeriesTable:
         self._series[one.number] = one
         self._by_name.setdefault(_name(one.labels), []).append(one.number)
         self._numbers[one.labels] = one.number
-
-    def _component(self, labels: Labels) -> str:
-        names = dict(labels)
-        key = names.get("__name__", ""), frozenset(names), names.get("quantile", "")
-        if key not in self._measures:
-            self._measures[key] = measure(key[0], names)
-        return owner_of(names, self._measures[key], DEFAULT_COMPONENT_LABELS) or ""
 
     def load(self, pairs: Iterable[tuple[int, Pair]], series: Iterable[tuple[int, list[int], str]]) -> None:
         """Take what was kept: pairs by their ids, series as number, ids of pairs and component."""
@@ -97,6 +89,11 @@ class SeriesTable:
         if found is None:
             raise KeyError(number)
         return found
+
+    def check(self, numbers: NDArray[np.int64]) -> None:
+        """Raise InputError when one of the numbers was never given."""
+        if len(numbers) and not (numbers.min() >= 0 and numbers.max() < len(self._series)):
+            raise InputError("a sample names a series by a number that was not given; ask `number` for it")
 
     def pair_ids(self, number: int) -> list[int]:
         """Return the ids of the pairs of a series' labels."""

@@ -1,0 +1,146 @@
+"""Metrics of one tenant in memory, slow and obvious: for trials, and to hold other stores to."""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from hypocenter.batches import Refused, Taken
+from hypocenter.stores.matching import matching
+from hypocenter.stores.metrics import Found, Usage
+from hypocenter.stores.newest import EXAMPLES, bits_of
+from hypocenter.stores.retention import DAY_MS, MetricsLimits, first_kept_ms
+from hypocenter.stores.series_table import SeriesTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from hypocenter.batches import Batch, Labels, Samples
+    from hypocenter.readers.selectors import Selector
+    from hypocenter.stores.metrics import StoredSeries
+
+N = TypeVar("N", int, float)
+V = TypeVar("V", np.int64, np.float64)
+
+
+class MemoryMetrics:
+    """A MetricsStore that is gone with the process; `now` is the clock. Safe to share between threads."""
+
+    def __init__(self, now: Callable[[], datetime], limits: MetricsLimits | None = None) -> None:
+        self._now, self._limits = now, limits or MetricsLimits()
+        self._table, self._lock = SeriesTable(self._limits.max_series), RLock()
+        # By series: bits of the first sample written at each time; what each time gained; the newest sample.
+        self._samples: dict[int, dict[int, int]] = {}
+        self._gained: dict[int, dict[int, float]] = {}
+        self._newest: dict[int, tuple[int, int]] = {}
+        self._receipts: set[bytes] = set()
+
+    def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
+        """Return the number of each series, the next for a new one. Raises SeriesLimitError, then none is taken."""
+        return self._table.number(labels)
+
+    def append(self, batches: Sequence[Batch]) -> Sequence[Taken]:
+        """Write batches, all or nothing. Raises InputError for a number that was not given."""
+        with self._lock:
+            for batch in batches:
+                self._table.check(batch.samples.series)
+                self._table.check(batch.increments.series)
+            return [self._write(batch) for batch in batches]
+
+    def _write(self, batch: Batch) -> Taken:
+        refused = [*self._write_samples(batch.samples), *self._add(batch.increments, batch.receipt)]
+        return Taken(len(batch) - len(refused), len(refused), tuple(refused[:EXAMPLES]))
+
+    def _write_samples(self, samples: Samples) -> Iterator[Refused]:
+        """Write what is taken; within one batch the first sample of a series and time counts."""
+        first: dict[tuple[int, int], int] = {}
+        for series, at, bits in _rows(samples, bits_of(samples.values)):
+            newest_at, newest = self._newest.get(series, (None, 0))
+            there = newest if newest_at == at else first.setdefault((series, at), bits)
+            reason = self._outside(at) or ("another value at this time" if there != bits else "")
+            if reason:
+                yield Refused(series, at, reason)
+            else:
+                self._samples.setdefault(series, {}).setdefault(at, bits)
+        for (series, at), bits in first.items():
+            if not self._outside(at):
+                self._newest[series] = max(self._newest.get(series, (at, bits)), (at, bits), key=lambda one: one[0])
+
+    def _outside(self, at: int) -> str:
+        now_ms = self._now_ms()
+        if at < first_kept_ms(now_ms, self._limits):
+            return "too old"
+        return "too far ahead" if at > now_ms + self._limits.ahead.total_seconds() * 1000 else ""
+
+    def _now_ms(self) -> int:
+        return int(self._now().timestamp() * 1000)
+
+    def _add(self, increments: Samples, receipt: bytes) -> Iterator[Refused]:
+        is_known = receipt in self._receipts
+        self._receipts.update([receipt] if receipt else [])
+        for series, at, value in _rows(increments, increments.values):
+            reason = "no finite number" if not np.isfinite(value) else self._outside(at)
+            if reason:
+                yield Refused(series, at, reason)
+            elif not is_known:
+                gained = self._gained.setdefault(series, {})
+                gained[at] = gained.get(at, 0.0) + value
+
+    def series(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Sequence[StoredSeries]:
+        """Return the series that match any selector and have samples in [start, end], by number."""
+        with self._lock:
+            everything = [self._table[number] for number in self._table.named("")]
+            matched = {one.number: one for selector in selectors for one in matching(everything, selector)}
+            found = {one.series for one in self.read(sorted(matched), start_ms, end_ms)}
+        return [matched[number] for number in sorted(found)]
+
+    def read(self, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
+        """Yield the samples of series in [start, end], by number; one without samples is left out."""
+        for number in sorted(set(series)):
+            with self._lock:
+                samples, totals = sorted(self._samples.get(number, {}).items()), self._totals(number)
+            # What came as samples hides what came as increments.
+            rows = _within(samples, start_ms, end_ms) or _within(totals, start_ms, end_ms)
+            if rows:
+                at_ms, bits = np.array(rows, np.int64).T
+                yield Found(number, at_ms.copy(), bits.copy().view(np.float64))
+
+    def _totals(self, number: int) -> list[tuple[int, int]]:
+        gained = sorted(self._gained.get(number, {}).items())
+        totals = np.cumsum([value for _, value in gained]).view(np.int64).tolist()
+        return [(at, bits) for (at, _), bits in zip(gained, totals, strict=True)]
+
+    def usage(self) -> Usage:
+        """Return what is held; bytes are not counted."""
+        with self._lock:
+            times = [at for kept in (self._samples, self._gained) for rows in kept.values() for at in rows]
+        return Usage(len(self._table), 0, min(times, default=None), max(times, default=None))
+
+    def tick(self) -> None:
+        """Drop the days that are older than what is kept."""
+        first_day = first_kept_ms(self._now_ms(), self._limits) // DAY_MS
+        with self._lock:
+            self._samples = _since(self._samples, first_day)
+            self._gained = _since(self._gained, first_day)
+
+    def close(self) -> None:
+        """Hold nothing any more."""
+        self._samples, self._gained = {}, {}
+
+
+def _rows(samples: Samples, values: NDArray[V]) -> Iterator[tuple[int, int, Any]]:
+    return zip(samples.series.tolist(), samples.at_ms.tolist(), values.tolist(), strict=True)
+
+
+def _within(rows: list[tuple[int, int]], start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+    return [row for row in rows if start_ms <= row[0] <= end_ms]
+
+
+def _since(kept: dict[int, dict[int, N]], first_day: int) -> dict[int, dict[int, N]]:
+    left = {number: {at: one for at, one in rows.items() if at // DAY_MS >= first_day} for number, rows in kept.items()}
+    return {number: rows for number, rows in left.items() if rows}
