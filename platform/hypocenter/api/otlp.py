@@ -46,15 +46,11 @@ class Decoded(Protocol):
 def routes(intake: Intake) -> list[Route]:
     """Return the routes of the three signals, under OTLP's own paths and those of other receivers."""
     from hypocenter.api.counting import Counting
-    from hypocenter.ingest.otlp_metrics import decode_metrics
+    from hypocenter.ingest.otlp_metrics import MetricsDecoder
 
     counting = intake.counting or Counting(intake)
-
-    def metrics(body: bytes, encoding: Encoding) -> Decoded:
-        return decode_metrics(body, encoding, intake.index)
-
     return [
-        *_routes_of("metrics", Signal.METRICS, metrics, intake),
+        *_routes_of("metrics", Signal.METRICS, MetricsDecoder(intake.index).decode, intake),
         *_routes_of("traces", Signal.TRACES, counting.spans, intake, inline=0),
         *_routes_of("logs", Signal.LOGS, counting.log_lines, intake, inline=0),
     ]

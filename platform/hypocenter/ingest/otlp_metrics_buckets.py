@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from hypocenter.ingest.otlp_metrics_rows import Buckets, ExponentialPoint, HistogramPoint
 
+Bounds = tuple[str, ...]
+"""Upper bounds as `le` writes them, rising, the last `+Inf`."""
+
 _KEPT = 1024
 _SCALES = range(-11, 31)
 _TIMES: Mapping[str, int] = {"s": 0, "ms": 10, "us": 20, "ns": 30}
@@ -27,29 +30,29 @@ class PointError(ValueError):
     """A point that says nothing that can be kept; the message tells why."""
 
 
-def classic(point: HistogramPoint) -> Iterable[tuple[str, float]]:
-    """Return (bound, observations at or below it) of an explicit histogram, none where it has no buckets.
+def classic(point: HistogramPoint) -> tuple[Bounds, Iterable[float]]:
+    """Return the bounds of an explicit histogram and observations at or below each, none where it has no buckets.
 
     Raises PointError when bounds do not rise or buckets and bounds do not go together.
     """
     if not point.counts and not point.bounds:
-        return ()
+        return (), ()
     texts = _texts(tuple(point.bounds))
     if len(point.counts) != len(texts):
         raise PointError(f"{len(point.counts)} buckets with {len(point.bounds)} bounds; there is one bucket more")
-    return zip(texts, accumulate(map(float, point.counts)), strict=True)
+    return texts, accumulate(map(float, point.counts))
 
 
 @lru_cache(_KEPT)
-def _texts(bounds: tuple[float, ...]) -> tuple[str, ...]:
+def _texts(bounds: tuple[float, ...]) -> Bounds:
     rises = all(low < high for low, high in pairwise(bounds))
     if not rises or not all(map(math.isfinite, bounds)):
         raise PointError("the bounds of a histogram must be finite and rise")
     return (*(np.format_float_positional(bound, trim="-") for bound in bounds), "+Inf")
 
 
-def coarse(point: ExponentialPoint, unit: str) -> Iterable[tuple[str, float]]:
-    """Return (bound, observations at or below it) of an exponential histogram, at bounds that its unit alone decides.
+def coarse(point: ExponentialPoint, unit: str) -> tuple[Bounds, Iterable[float]]:
+    """Return bounds and observations at or below each of an exponential histogram; its unit alone decides the bounds.
 
     Bounds are powers of 2 from 61 µs to 17 min where the unit is one of time, else powers of 4 from 2**-20 to 2**40:
     they stay when the scale changes, and deltas of different scales add up. Where the scale is 0 or more (buckets no
@@ -65,7 +68,7 @@ def coarse(point: ExponentialPoint, unit: str) -> Iterable[tuple[str, float]]:
     below = float(point.zeros) + float(sum(point.negative.counts))
     upto = np.concatenate(([0.0], np.cumsum(positive)))
     cumulative = below + upto[np.searchsorted(_uppers(point.positive, point.scale), exponents, "right")]
-    return zip(texts, [*cumulative.tolist(), below + float(upto[-1])], strict=True)
+    return texts, [*cumulative.tolist(), below + float(upto[-1])]
 
 
 def _uppers(buckets: Buckets, scale: int) -> NDArray[np.float64]:
@@ -74,7 +77,7 @@ def _uppers(buckets: Buckets, scale: int) -> NDArray[np.float64]:
 
 
 @lru_cache
-def _ladder(unit: str) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+def _ladder(unit: str) -> tuple[Bounds, NDArray[np.float64]]:
     shift = _TIMES.get(unit)
     exponents = range(_LEAST, _MOST, 2) if shift is None else range(_SHORTEST + shift, _LONGEST + shift)
     return _texts(tuple(2.0**exponent for exponent in exponents)), np.array(exponents, float)

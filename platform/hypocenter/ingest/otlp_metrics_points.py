@@ -5,6 +5,7 @@ Sources: opentelemetry-proto `metrics/v1/metrics.proto` and `common/v1/common.pr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hypocenter.ingest.otlp_attributes import attribute_text
@@ -19,7 +20,7 @@ from hypocenter.ingest.otlp_metrics_rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
@@ -27,25 +28,46 @@ if TYPE_CHECKING:
     from hypocenter.ingest.otlp_metrics_rows import Attributes, Point
 
 _NO_VALUE = 1
+_MOST_BYTES = 64 << 20
+_Read = Callable[["Sequence[KeyValue]"], "Attributes"]
 
 
-def readers() -> Mapping[Kind, Callable[[bytes], Point]]:
+class AttributeTexts:
+    """Reads attributes, and remembers those of points, which come again and again; starts anew when it is full."""
+
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._known: dict[tuple[bytes, ...], Attributes] = {}
+        self._bytes, self._most_bytes = 0, most_bytes
+
+    def of(self, pairs: Sequence[KeyValue]) -> Attributes:
+        """Return attributes as text, in their order. Raises LimitError, InputError."""
+        check_number(len(pairs))
+        key = tuple([pair.SerializeToString() for pair in pairs])
+        found = self._known.get(key)
+        if found is None:
+            found = tuple([(pair.key, _text(pair.value)) for pair in pairs])
+            self._keep(key, found)
+        return found
+
+    def _keep(self, key: tuple[bytes, ...], found: Attributes) -> None:
+        self._bytes += 2 * sum(map(len, key))
+        if self._bytes > self._most_bytes:
+            self._known, self._bytes = {}, 0
+        self._known[key] = found
+
+
+def readers(texts: AttributeTexts) -> Mapping[Kind, Callable[[bytes], Point]]:
     """Return what reads the points of each kind from their bytes; it raises DecodeError, LimitError, InputError."""
     from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
+    number, attributes_of = pb.NumberDataPoint.FromString, texts.of
     return {
-        Kind.GAUGE: lambda body: _number(pb.NumberDataPoint.FromString(body)),
-        Kind.SUM: lambda body: _number(pb.NumberDataPoint.FromString(body)),
-        Kind.HISTOGRAM: lambda body: _histogram(pb.HistogramDataPoint.FromString(body)),
-        Kind.EXPONENTIAL: lambda body: _exponential(pb.ExponentialHistogramDataPoint.FromString(body)),
-        Kind.SUMMARY: lambda body: _summary(pb.SummaryDataPoint.FromString(body)),
+        Kind.GAUGE: lambda body: _number(number(body), attributes_of),
+        Kind.SUM: lambda body: _number(number(body), attributes_of),
+        Kind.HISTOGRAM: lambda body: _histogram(pb.HistogramDataPoint.FromString(body), attributes_of),
+        Kind.EXPONENTIAL: lambda body: _exponential(pb.ExponentialHistogramDataPoint.FromString(body), attributes_of),
+        Kind.SUMMARY: lambda body: _summary(pb.SummaryDataPoint.FromString(body), attributes_of),
     }
-
-
-def attributes_of(pairs: Sequence[KeyValue]) -> Attributes:
-    """Return attributes as text, in their order. Raises LimitError, InputError."""
-    check_number(len(pairs))
-    return tuple([(pair.key, _text(pair.value)) for pair in pairs])
 
 
 def _text(value: AnyValue) -> str:
@@ -62,13 +84,13 @@ def _value(value: AnyValue) -> Any:
     return getattr(value, kind) if kind else None
 
 
-def _number(point: pb.NumberDataPoint) -> NumberPoint:
+def _number(point: pb.NumberDataPoint, attributes_of: _Read) -> NumberPoint:
     kind = point.WhichOneof("value")
     value = None if kind is None else point.as_double if kind == "as_double" else float(point.as_int)
     return NumberPoint(attributes_of(point.attributes), point.time_unix_nano, bool(point.flags & _NO_VALUE), value)
 
 
-def _histogram(point: pb.HistogramDataPoint) -> HistogramPoint:
+def _histogram(point: pb.HistogramDataPoint, attributes_of: _Read) -> HistogramPoint:
     return HistogramPoint(
         attributes_of(point.attributes),
         point.time_unix_nano,
@@ -80,7 +102,7 @@ def _histogram(point: pb.HistogramDataPoint) -> HistogramPoint:
     )
 
 
-def _exponential(point: pb.ExponentialHistogramDataPoint) -> ExponentialPoint:
+def _exponential(point: pb.ExponentialHistogramDataPoint, attributes_of: _Read) -> ExponentialPoint:
     return ExponentialPoint(
         attributes_of(point.attributes),
         point.time_unix_nano,
@@ -94,7 +116,7 @@ def _exponential(point: pb.ExponentialHistogramDataPoint) -> ExponentialPoint:
     )
 
 
-def _summary(point: pb.SummaryDataPoint) -> SummaryPoint:
+def _summary(point: pb.SummaryDataPoint, attributes_of: _Read) -> SummaryPoint:
     return SummaryPoint(
         attributes_of(point.attributes),
         point.time_unix_nano,

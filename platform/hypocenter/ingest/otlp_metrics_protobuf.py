@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
 from hypocenter.ingest.otlp_metrics_limits import check_size
-from hypocenter.ingest.otlp_metrics_points import attributes_of, readers
+from hypocenter.ingest.otlp_metrics_points import readers
 from hypocenter.ingest.otlp_metrics_rows import Kind, Metric, Scope, Temporality
 from hypocenter.ingest.protobuf_fields import LENGTH, VARINT, fields
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from hypocenter.ingest.otlp_metrics_limits import Budget
+    from hypocenter.ingest.otlp_metrics_points import AttributeTexts
     from hypocenter.ingest.otlp_metrics_rows import Attributes, Point
 
 _RESOURCE_METRICS = _RESOURCE = _SCOPE = _NAME = _POINT = 1 << 3 | LENGTH
@@ -34,12 +35,12 @@ _KINDS: Mapping[int, Kind] = {
 _Extent = tuple[int, int]
 
 
-def scopes_of_protobuf(body: bytes, budget: Budget) -> Iterator[Scope]:
+def scopes_of_protobuf(body: bytes, budget: Budget, texts: AttributeTexts) -> Iterator[Scope]:
     """Yield what each scope of each resource reports. Raises InputError, LimitError."""
     from google.protobuf.message import DecodeError
 
     try:
-        yield from _Request(body, budget).scopes()
+        yield from _Request(body, budget, texts).scopes()
     except (DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"the body is not OTLP metrics in protobuf ({error})") from error
 
@@ -47,12 +48,12 @@ def scopes_of_protobuf(body: bytes, budget: Budget) -> Iterator[Scope]:
 class _Request:
     """A request that is read field by field, within a budget."""
 
-    def __init__(self, body: bytes, budget: Budget) -> None:
+    def __init__(self, body: bytes, budget: Budget, texts: AttributeTexts) -> None:
         from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
         from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
         self._body, self._budget = body, budget
-        self._read = readers()
+        self._read, self._texts = readers(texts), texts
         self._resource_type, self._scope_type = Resource, InstrumentationScope
 
     def scopes(self) -> Iterator[Scope]:
@@ -63,7 +64,7 @@ class _Request:
                 yield Scope(resource, scope.name, map(self._metric, self._each(of_scope, _METRIC)))
 
     def _resource(self, extent: _Extent) -> Attributes:
-        return attributes_of(self._resource_type.FromString(self._joined(extent, _RESOURCE)).attributes)
+        return self._texts.of(self._resource_type.FromString(self._joined(extent, _RESOURCE)).attributes)
 
     def _metric(self, extent: _Extent) -> Metric:
         name = unit = b""

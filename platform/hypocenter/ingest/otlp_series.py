@@ -66,11 +66,10 @@ def joined(attributes: Mapping[str, str]) -> dict[str, str]:
 
 
 class SeriesOfScope:
-    """Names the series of one scope of one resource; points with the same attributes are named once."""
+    """Names the series of one scope of one resource."""
 
     def __init__(self, resource: Attributes, scope: str) -> None:
         self._promoted, self._identity = promoted(resource), identity(resource, scope)
-        self._known: dict[Attributes, Labels] = {}
 
     def base(self, attributes: Attributes) -> Labels:
         """Return the labels of a point but for its name, in order; its own outrank the resource's. Raises LabelsError.
@@ -78,12 +77,9 @@ class SeriesOfScope:
         >>> SeriesOfScope((("service.name", "cart"),), "").base((("job", "?"), ("http.route", "/")))
         (('http_route', '/'), ('job', 'cart'), ('service_name', 'cart'))
         """
-        found = self._known.get(attributes)
-        if found is None:
-            all_of_it = {**self._promoted, **joined(dict(attributes)), **self._identity}
-            whole = checked([(NAME, "?"), *all_of_it.items()])
-            found = self._known[attributes] = tuple(pair for pair in whole if pair[0] != NAME)
-        return found
+        pairs = {**self._promoted, **joined(dict(attributes)), **self._identity}
+        whole = checked([(NAME, "?"), *pairs.items()])
+        return tuple([pair for pair in whole if pair[0] != NAME])
 
 
 def named(base: Labels, name: str, extra: tuple[str, str] | None = None) -> Labels:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hypocenter.batches import Batch, Samples, SeriesLimitError
 from hypocenter.ingest.native_histograms import series_of
+from hypocenter.ingest.numbering import numbered
 from hypocenter.ingest.protobuf_samples import samples_at
 from hypocenter.ingest.series_labels import LabelsError, checked, shown
 
@@ -140,7 +141,9 @@ class Gathering:
     def written(self, index: SeriesIndex, known: Known) -> Written:
         """Number what is new, remember it, and return all that was gathered. Raises InputError for an odd sample."""
         series, at_ms, values = self._columns()
-        fresh, limited = _numbered(self._fresh, index)
+        numbers, limited = numbered(self._fresh, index)
+        # Slot -1 is the first.
+        fresh = numbers[::-1]
         for key, slot in self._keys:
             if fresh[slot] >= 0:
                 known.add(key, int(fresh[slot]))
@@ -180,23 +183,6 @@ class Gathering:
             slots = [(self.number(own), value) for own, value in series_of(labels, histogram)]
             self._odd += [(slot, histogram.at_ms, value) for slot, value in slots]
             self._histograms.append([slot for slot, _ in slots])
-
-
-def _numbered(labels: Sequence[Labels], index: SeriesIndex) -> tuple[NDArray[np.int64], SeriesLimitError | None]:
-    """Return numbers of series, the last first, so that slot -1 is the first; -1 for those beyond the limit."""
-    if not labels:
-        return np.empty(0, np.int64), None
-    try:
-        return index.number(labels)[::-1], None
-    except SeriesLimitError as error:
-        return np.array([_number_or_none(one, index) for one in labels], np.int64)[::-1], error
-
-
-def _number_or_none(labels: Labels, index: SeriesIndex) -> int:
-    try:
-        return int(index.number([labels])[0])
-    except SeriesLimitError:
-        return -1
 
 
 def _of_numbered(series: NDArray[np.int64], at_ms: NDArray[np.int64], values: NDArray[np.float64]) -> Samples:
