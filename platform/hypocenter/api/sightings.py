@@ -22,7 +22,7 @@ from hypocenter_graph.importing import plan_import, write_import
 from hypocenter_graph.stores.opening import view_as_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
     from hypocenter.signals.span_counts import Relation
@@ -158,6 +158,7 @@ class _Names:
         self._links: dict[Relation, tuple[Link, ...]] = {}
         self._peers: dict[Sort, tuple[Peer, ...]] = {}
         self._answering: dict[str, set[str]] = {}
+        self._known: dict[str, str] = {}
         self._meant: dict[str, set[str]] = {}
 
     def links_of(self, relation: Relation) -> tuple[Link, ...]:
@@ -168,14 +169,14 @@ class _Names:
             above = _facts(relation.above) if relation.above is not None else None
             caller = _name(relation.caller) if relation.caller is not None else ""
             facts = _facts(relation.sort, caller, is_end=relation.is_end)
-            self._links[relation] = tuple(filter(_is_usable, links_of(facts, above, self._known())))
+            self._links[relation] = tuple(filter(_is_usable, links_of(facts, above, self._known)))
         return self._links[relation]
 
     def peers_of(self, sort: Sort) -> tuple[Peer, ...]:
         """Return who a span of this sort asks, where no recorded span answers it."""
         if sort not in self._peers:
             _make_room(self._peers)
-            links = links_of(_facts(sort, is_end=True), None, self._known())
+            links = links_of(_facts(sort, is_end=True), None, self._known)
             self._peers[sort] = tuple(
                 Peer(link.callee, _connection(sort, link))
                 for link in links
@@ -193,7 +194,7 @@ class _Names:
 
     def aliases(self) -> dict[str, tuple[str, ...]]:
         """Return the other names of services and pods."""
-        return other_names(self._known(), self._meant)
+        return other_names(self._known, self._meant)
 
     def _within(self, namespace: str, name: str) -> str:
         whole = _within(namespace, name)
@@ -201,9 +202,6 @@ class _Names:
         self._meant.setdefault(name, set()).add(whole)
         self._answer(whole, whole)
         return whole
-
-    def _known(self) -> Mapping[str, str]:
-        return {name: min(behind) for name, behind in self._answering.items() if len(behind) == 1}
 
     def _learn(self, relation: Relation) -> None:
         """Learn from an answered call which service is behind an address or peer name."""
@@ -218,6 +216,8 @@ class _Names:
             return
         _make_room(self._answering)
         self._answering.setdefault(name, set()).add(service)
+        # A name at which several answer, such as a proxy's, is none of theirs.
+        self._known = {each: min(behind) for each, behind in self._answering.items() if len(behind) == 1}
         self._links.clear()
         self._peers.clear()
 

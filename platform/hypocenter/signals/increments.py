@@ -7,8 +7,8 @@ a series of the same name that another program counted.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +18,17 @@ from hypocenter.batches import BIN_MS, COUNTED_FROM, Samples
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from hypocenter.batches import Labels, SeriesIndex
 
 # Two a doubling, from 0.1 ms to beyond a minute: a quantile is off by at most a part in 2.4 of itself.
 BOUNDS_S = tuple(float(f"{1e-4 * 2 ** (step / 2):.4g}") for step in range(40))
 QUIET_MS = 60_000
-MOST_REMEMBERED = 500_000
+MOST_REMEMBERED = 100_000
+# Buckets, the one beyond all bounds, count and sum.
+_PARTS = len(BOUNDS_S) + 3
+_NO_NUMBER = -1
 
 Cell = tuple["Labels", int]
 
@@ -83,66 +88,90 @@ class Tally:
             mine = self.timed.get(cell)
             self.timed[cell] = list(parts) if mine is None else [a + b for a, b in zip(mine, parts, strict=True)]
 
-    def increments(self) -> Iterator[tuple[Labels, int, float]]:
-        """Yield (labels, end of bin in ms, what was gained): counters, and the parts of histograms.
-
-        Of a histogram's buckets those are told that gained, and the one below the first, which says how low it begins.
-        """
-        for (labels, end_ms), number in self.counted.items():
-            yield labels, end_ms, number
-        for (labels, end_ms), parts in self.timed.items():
-            for series, gained in _parts(labels, parts):
-                yield series, end_ms, gained
-
-
-def _parts(labels: Labels, parts: list[float]) -> Iterator[tuple[Labels, float]]:
-    buckets, name = parts[:-1], labels[0][1]
-    first = next(place for place, number in enumerate(buckets) if number)
-    below = 0.0
-    for place in range(max(first - 1, 0), len(buckets)):
-        below += buckets[place]
-        yield _bucket(labels, name, place), below
-    yield (("__name__", f"{name}_sum"), *labels[1:]), parts[-1]
-    yield (("__name__", f"{name}_count"), *labels[1:]), below
-
-
-def _bucket(labels: Labels, name: str, place: int) -> Labels:
-    bound = f"{BOUNDS_S[place]:g}" if place < len(BOUNDS_S) else "+Inf"
-    return tuple(sorted((("__name__", f"{name}_bucket"), ("le", bound), *labels[1:])))
-
 
 class Numbering:
-    """Turns tallies into samples of numbered series.
+    """Turns tallies into samples of numbered series. Not safe to share between threads without a lock.
 
+    Of a histogram's buckets those are told that gained, and the one below the first, which says how low it begins.
     A series that was quiet for `QUIET_MS` first gets an increment of 0 as long before, so that whoever reads it as a
-    counter sees what it gained, also what comes late. For that the last bin of `MOST_REMEMBERED` series is remembered.
-    Not safe to share between threads without a lock.
+    counter sees what it gained, also what comes late.
     """
 
     def __init__(self, index: SeriesIndex) -> None:
         self._index = index
-        self._last: OrderedDict[int, int] = OrderedDict()
+        self._counters: dict[Labels, int] = {}
+        self._histograms: dict[Labels, list[int]] = {}
+        self._last_ms = np.zeros(0, np.int64)
 
     def samples(self, tally: Tally) -> Samples:
         """Return a tally's increments, in order of its counting. Raises LimitError when there are too many series."""
-        rows = list(tally.increments())
-        numbers = self._index.number([labels for labels, _, _ in rows])
-        at_ms = np.fromiter((end_ms for _, end_ms, _ in rows), np.int64, len(rows))
-        gained = np.fromiter((number for _, _, number in rows), np.float64, len(rows))
-        begun = [(number, end - QUIET_MS) for number, end in zip(numbers.tolist(), at_ms.tolist(), strict=True)
-                 if self._begins(number, end)]  # fmt: skip
-        series, earlier = (np.array([pair[part] for pair in begun], np.int64) for part in (0, 1))
+        self._learn(tally)
+        series = [self._counters[labels] for labels, _ in tally.counted]
+        ends = [end_ms for _, end_ms in tally.counted]
+        gained = list(tally.counted.values())
+        for (labels, end_ms), parts in tally.timed.items():
+            first = _first(parts)
+            series += self._histograms[labels][first:]
+            gained += _cumulative(parts)[first:]
+            ends += [end_ms] * (_PARTS - first)
+        numbers, at_ms = np.array(series, np.int64), np.array(ends, np.int64)
+        begun = self._begins(numbers, at_ms)
         return Samples(
-            np.concatenate([series, numbers]),
-            np.concatenate([earlier, at_ms]),
-            np.concatenate([np.zeros(len(begun)), gained]),
+            np.concatenate([numbers[begun], numbers]),
+            np.concatenate([at_ms[begun] - QUIET_MS, at_ms]),
+            np.concatenate([np.zeros(np.count_nonzero(begun)), np.array(gained, np.float64)]),
         )
 
-    def _begins(self, number: int, end_ms: int) -> bool:
-        """Whether a series gained nothing for long before this bin; remembers the bin."""
-        last = self._last.get(number)
-        self._last[number] = max(end_ms, last or 0)
-        self._last.move_to_end(number)
-        if len(self._last) > MOST_REMEMBERED:
-            self._last.popitem(last=False)
-        return last is None or not last - QUIET_MS < end_ms <= last + QUIET_MS
+    def _learn(self, tally: Tally) -> None:
+        """Have numbers given to the series of a tally that have none yet."""
+        if len(self._counters) + len(self._histograms) > MOST_REMEMBERED:
+            self._counters.clear()
+            self._histograms.clear()
+        counters = dict.fromkeys(labels for labels, _ in tally.counted if labels not in self._counters)
+        missing = list(self._missing(tally))
+        wanted = [*counters, *(_part(labels, place) for labels, place in missing)]
+        numbers = self._index.number(wanted).tolist() if wanted else []
+        self._counters.update(zip(counters, numbers, strict=False))
+        for (labels, place), number in zip(missing, numbers[len(counters) :], strict=True):
+            self._histograms.setdefault(labels, [_NO_NUMBER] * _PARTS)[place] = number
+
+    def _missing(self, tally: Tally) -> Iterator[tuple[Labels, int]]:
+        """Yield the parts of histograms that have no number yet, each once."""
+        lowest: dict[Labels, int] = {}
+        for (labels, _), parts in tally.timed.items():
+            lowest[labels] = min(_first(parts), lowest.get(labels, _PARTS))
+        for labels, first in lowest.items():
+            known = self._histograms.get(labels)
+            for place in range(first, _PARTS):
+                if known is None or known[place] == _NO_NUMBER:
+                    yield labels, place
+
+    def _begins(self, numbers: NDArray[np.int64], at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which series gained nothing for long before their bin; the bins are remembered."""
+        if not len(numbers):
+            return np.zeros(0, bool)
+        room = int(numbers.max()) + 1 - len(self._last_ms)
+        if room > 0:
+            self._last_ms = np.append(self._last_ms, np.zeros(max(room, len(self._last_ms)), np.int64))
+        apart = np.abs(at_ms - self._last_ms[numbers])
+        np.maximum.at(self._last_ms, numbers, at_ms)
+        return np.asarray(apart > QUIET_MS)
+
+
+def _first(parts: list[float]) -> int:
+    """Return the bucket below the first that gained, or that one where it is the lowest."""
+    return max(next(place for place, number in enumerate(parts) if number) - 1, 0)
+
+
+def _cumulative(parts: list[float]) -> list[float]:
+    below = list(accumulate(parts[:-1]))
+    return [*below, below[-1], parts[-1]]
+
+
+def _part(labels: Labels, place: int) -> Labels:
+    """Return the labels of a part of a histogram: its buckets, then its count and its sum."""
+    (_, name), others = labels[0], labels[1:]
+    if place > len(BOUNDS_S):
+        return (("__name__", f"{name}_{'count' if place == len(BOUNDS_S) + 1 else 'sum'}"), *others)
+    bound = f"{BOUNDS_S[place]:g}" if place < len(BOUNDS_S) else "+Inf"
+    return tuple(sorted((("__name__", f"{name}_bucket"), ("le", bound), *others)))
