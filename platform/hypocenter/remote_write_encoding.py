@@ -30,7 +30,12 @@ def request_body(series: Iterable[bytes]) -> bytes:
 
 def encoded_labels(labels: Iterable[tuple[str, str]]) -> bytes:
     """Return the labels of a series, sorted by name and none of them empty, as the fields of its message."""
-    return b"".join(_field(1, _field(1, name.encode()) + _field(2, value.encode())) for name, value in labels)
+    return b"".join(encoded_label(name, value) for name, value in labels)
+
+
+def encoded_label(name: str, value: str) -> bytes:
+    """Return one label as a field of its series' message."""
+    return _field(1, _field(1, name.encode()) + _field(2, value.encode()))
 
 
 def encoded_series(labels: bytes, at_ms: Iterable[int], value_bits: Iterable[int]) -> bytes:

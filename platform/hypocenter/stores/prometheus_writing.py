@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hypocenter.errors import SourceError
 from hypocenter.readers.prometheus_access import access
-from hypocenter.remote_write_encoding import HEADERS, encoded_labels, encoded_series, request_body
+from hypocenter.remote_write_encoding import HEADERS, encoded_label, encoded_series, request_body
 from hypocenter.remote_write_sending import deliver
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hypocenter.remote_write_sending import Answer, Patience
 
 SAMPLES_PER_REQUEST = 10_000
+_MOST_KNOWN = 1_000_000
 # A server takes or refuses a request as a whole: this many more are sent to find what it was refused for.
 _MOST_SEARCHES = 200
 TOO_OLD, TOO_FAR_AHEAD, OTHER_VALUE = "too old", "too far ahead", "another value at this time"
@@ -50,6 +52,8 @@ class RemoteWriter:
     def __init__(self, url: str, options: PrometheusOptions, patience: Patience) -> None:
         self._access = access(url, options, HEADERS)
         self._patience = patience
+        # Series share their labels: known ones are most of the work of encoding a sample.
+        self._known: dict[tuple[str, str], bytes] = {}
 
     def write(self, samples: Samples, labels_of: Callable[[int], Labels]) -> list[Refusal]:
         """Write samples and return those that were refused; the rest is durable as the server understands it.
@@ -69,7 +73,7 @@ class RemoteWriter:
 
     def _refusal(self, samples: Samples, places: NDArray[np.int64], labels_of: Callable[[int], Labels]) -> str:
         """Return why the server will not have these samples, "" when it took them."""
-        body = request_body(_encoded(samples, places, labels_of))
+        body = request_body(self._encoded(samples, places, labels_of))
         answer = deliver(self._access.http, self._access.place, body, self._patience, _is_refusal)
         if answer.is_taken:
             return ""
@@ -77,6 +81,26 @@ class RemoteWriter:
         if _is_refusal(answer):
             return problem
         raise SourceError(f"{self._access.place}: did not take the samples ({problem})")
+
+    def _encoded(
+        self, samples: Samples, places: NDArray[np.int64], labels_of: Callable[[int], Labels]
+    ) -> Iterator[bytes]:
+        series, at_ms = samples.series[places], samples.at_ms[places]
+        bits = np.ascontiguousarray(samples.values[places]).view(np.uint64)
+        order = np.lexsort((at_ms, series))
+        at_each, bits_each = at_ms[order].tolist(), bits[order].tolist()
+        starts = np.flatnonzero(np.diff(series[order], prepend=-1))
+        for first, last in pairwise([*starts.tolist(), len(order)]):
+            named = self._encoded_labels(labels_of(int(series[order[first]])))
+            yield encoded_series(named, at_each[first:last], bits_each[first:last])
+
+    def _encoded_labels(self, labels: Labels) -> bytes:
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        for label in labels:
+            if label not in self._known:
+                self._known[label] = encoded_label(*label)
+        return b"".join([self._known[label] for label in labels])
 
 
 def _is_refusal(answer: Answer) -> bool:
@@ -122,13 +146,3 @@ def reason_of(problem: str) -> str:
     'too old'
     """
     return next((reason for words, reason in _REASONS if words in problem), problem)
-
-
-def _encoded(samples: Samples, places: NDArray[np.int64], labels_of: Callable[[int], Labels]) -> Iterator[bytes]:
-    series, at_ms = samples.series[places], samples.at_ms[places]
-    bits = np.ascontiguousarray(samples.values[places]).view(np.uint64)
-    order = np.lexsort((at_ms, series))
-    ends = np.flatnonzero(np.diff(series[order])) + 1
-    for group in np.split(order, ends):
-        named = encoded_labels(labels_of(int(series[group[0]])))
-        yield encoded_series(named, at_ms[group].tolist(), bits[group].tolist())
