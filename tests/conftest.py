@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 METRICS_NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-PACKAGES = {"dot": "graphviz"}
+PACKAGES = {"redis-server": "redis-server", "prometheus": "prometheus", "chromium": "chromium", "dot": "graphviz"}
 GROW_TREES = (
     *("test_learn_", "test_train", "test_models_", "test_feedback", "test_history_evaluate", "test_benchmarks_learn"),
     "test_model_card",
