@@ -171,10 +171,8 @@ def test_an_increment_that_is_no_finite_number_is_refused(metrics_store, tag):
 
 def test_many_batches_are_written_together_and_answered_apart(metrics_store, tag, show):
     numbers = metrics_store.number([labels(tag, job=f"j{at:04}") for at in range(3000)])
-    batches = [
-        Batch(Samples(numbers, np.full(3000, NOW_MS - at * MINUTE), np.arange(3000) + at / 4))
-        for at in reversed(range(5))
-    ]
+    minutes = (4, 3, 2, 1, 0)
+    batches = [Batch(Samples(numbers, np.full(3000, NOW_MS - at * MINUTE), np.arange(3000) + at / 4)) for at in minutes]
     assert [taken.written for taken in metrics_store.append(batches)] == [3000] * 5
     show()
     found = list(metrics_store.read(numbers.tolist(), NOW_MS - 10 * MINUTE, NOW_MS))
