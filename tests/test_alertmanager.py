@@ -74,9 +74,6 @@ def answering(port: int) -> Iterator[None]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
     with ThreadingHTTPServer(("127.0.0.1", port), Empty) as web:
         thread = threading.Thread(target=web.serve_forever)
         thread.start()

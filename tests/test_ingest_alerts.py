@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hypocenter.errors import InputError, LimitError
+from hypocenter.ingest.alert_labels import label_order
 from hypocenter.ingest.alertmanager import FIRES_FOR, decode_posted, decode_webhook
 from hypocenter.ingest.alerts import decode_alerts
 from hypocenter.ingest.json_values import LONGEST_NAME, LONGEST_TEXT, MOST_LABELS, MOST_RECORDS
@@ -150,6 +151,14 @@ def test_the_labels_name_the_component_also_where_an_exporter_names_itself(
 def test_the_order_of_labels_can_be_chosen() -> None:
     told = decode_webhook(body({"alerts": [{**NOTIFIED, "labels": {"team": "x", "pod": "p"}}]}), NOW, ("team",))
     assert told.alerts[0].alert.component == "x"
+
+
+def test_labels_of_the_setting_go_before_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert label_order() == ORDER
+    monkeypatch.setenv("HYPOCENTER_ALERT_LABELS", " team_service,,app ")
+    assert label_order() == ("team_service", "app", *ORDER)
+    labels = {"alertname": "A", "job": "kube-state-metrics", "pod": "cart-0", "team_service": "basket"}
+    assert decode_posted(body([{"labels": labels}]), NOW, label_order()).alerts[0].alert.component == "basket"
 
 
 def test_our_own_shape_tells_all_that_an_alert_may_say() -> None:

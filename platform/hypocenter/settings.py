@@ -35,6 +35,9 @@ SETTINGS = (
     Setting("listen", "127.0.0.1:4477", "Where `hypocenter serve` listens, as HOST:PORT."),
     Setting("log_level", "info", "Least of what `hypocenter serve` logs: debug, info, warning or error."),
     Setting("max_body_bytes", 64 << 20, "Largest body that the server takes, as sent and after decompression."),
+    Setting(
+        "alert_labels", None, "Labels that name the component of an alert, before all others, with commas between them."
+    ),
     Setting("redis_url", "redis://127.0.0.1:6379/0", "Redis server that carries Celery's tasks and results."),
     Setting("max_file_bytes", 2_000_000_000, "Largest telemetry file that is read, in bytes on disk."),
     Setting("max_cells", 200_000_000, "Largest table that is read into memory, in cells (rows x columns)."),
@@ -74,10 +77,14 @@ SETTINGS = (
     Setting("precision", 0.8, "Wanted share of named causes that are right; where it cannot be kept, none is named."),
     Setting("retention_days", 15.0, "Days for which metrics are kept; the oldest day is dropped as a whole."),
     Setting(
-        "disk_limit_bytes", None, "Most bytes that metrics may take on disk; the oldest days go first, never the last two."
+        "disk_limit_bytes",
+        None,
+        "Most bytes that metrics may take on disk; the oldest days go first, never the last two.",
     ),
     Setting("max_series", 2_000_000, "Most series that are kept at a time; a request with more is refused."),
-    Setting("metrics_memory_bytes", 1_073_741_824, "Most memory that the embedded store of metrics works with, in bytes."),
+    Setting(
+        "metrics_memory_bytes", 1_073_741_824, "Most memory that the embedded store of metrics works with, in bytes."
+    ),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 

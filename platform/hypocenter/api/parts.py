@@ -12,6 +12,7 @@ from hypocenter import settings
 from hypocenter.api.intake import BodyLimits, Intake
 from hypocenter.api.schedule import Schedule
 from hypocenter.api.self_metrics import CountedWriter
+from hypocenter.ingest.alert_labels import label_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +58,7 @@ class Parts:
     def intake(self, registry: CollectorRegistry) -> Intake:
         """Return what routes are given; what they write is counted in `registry`."""
         writer = CountedWriter(self.writer, registry)
-        return Intake(self.metrics, writer, self.records, self.graph, _now, self.limits)
+        return Intake(self.metrics, writer, self.records, self.graph, _now, self.limits, label_order())
 
     def checks(self) -> Mapping[str, Callable[[], str]]:
         """Return how to ask each part whether it can do its work."""

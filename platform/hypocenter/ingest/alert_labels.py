@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hypocenter import settings
 from hypocenter.model import Alert
-from hypocenter.signals.components import component_of
+from hypocenter.signals.components import DEFAULT_COMPONENT_LABELS, component_of
 from hypocenter.signals.identify import HOST_ORDER, OTHERS_ORDER
 
 if TYPE_CHECKING:
@@ -18,6 +19,12 @@ SPEAK_OF_MACHINES = ("node-exporter", "node_exporter", "windows-exporter")
 SEVERITY_LABELS = ("severity", "priority", "level")
 SUMMARIES = ("summary", "description", "message", "title")
 _OFFSET, _PRIME = 0xCBF29CE484222325, 0x100000001B3
+
+
+def label_order() -> tuple[str, ...]:
+    """Return the labels that may name the component of an alert: those of the setting `alert_labels`, then all."""
+    given = str(settings.read("alert_labels") or "").split(",")
+    return (*filter(None, map(str.strip, given)), *DEFAULT_COMPONENT_LABELS)
 
 
 def alert_of(labels: Mapping[str, str], annotations: Mapping[str, str], at: datetime, order: Sequence[str]) -> Alert:
@@ -44,10 +51,11 @@ def component_of_alert(labels: Mapping[str, str], order: Sequence[str]) -> str:
     'db-7'
     """
     exporter = " ".join(labels.get(name, "") for name in ("job", "service"))
+    chosen = [label for label in order if label not in DEFAULT_COMPONENT_LABELS]
     if any(name in exporter for name in SPEAK_OF_WORKLOADS):
-        return component_of(labels, OTHERS_ORDER) or component_of(labels, order) or ""
-    if any(name in exporter for name in SPEAK_OF_MACHINES):
-        return component_of(labels, HOST_ORDER) or component_of(labels, order) or ""
+        order = (*chosen, *OTHERS_ORDER, *order)
+    elif any(name in exporter for name in SPEAK_OF_MACHINES):
+        order = (*chosen, *HOST_ORDER, *order)
     return component_of(labels, order) or ""
 
 
