@@ -15,6 +15,9 @@ BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-rank b
 	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual \
 	bench-calibration bench-history bench-learn bench-ingest
 
+SOAKED := tests/test_graph_store_contract.py tests/test_graph_walks.py \
+	tests/test_remote_write_decoding.py tests/test_ingest_kill.py tests/test_ingest_memory.py
+
 .PHONY: help install demo test soak services check format bench gallery bench-docs peers rca-peers cold-start lock picture clean
 
 help: ## Show what each target does
@@ -41,8 +44,8 @@ demo: $(STAMP) ## Simulate a shop with a fault, investigate it and write report.
 test: $(STAMP) ## Run every test; shows coverage, and what was skipped and why
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
-soak: $(STAMP) ## Try the laws of graph stores on many random graphs (half an hour); ARGS goes to pytest
-	@$(BIN)/python -m pytest --hypothesis-profile=soak tests/test_graph_store_contract.py tests/test_graph_walks.py $(ARGS)
+soak: $(STAMP) ## Try graph stores, parsers, kill -9 and memory under load for long (an hour); ARGS goes to pytest
+	@$(BIN)/python -m pytest --hypothesis-profile=soak $(SOAKED) $(ARGS)
 
 services: $(STAMP) ## Run Neo4j and Redis natively, on loopback, until Ctrl-C (needs java and mvn)
 	@$(BIN)/python tests/servers/services.py
