@@ -20,12 +20,15 @@ from hypocenter.signals.log_counts import LogCounter
 from hypocenter.signals.span_counts import SpanCounter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
+    from datetime import datetime
     from types import TracebackType
 
-    from hypocenter.api.intake import Intake
-    from hypocenter.batches import Taken
+    from hypocenter.api.intake import Writer
+    from hypocenter.batches import SeriesIndex, Taken
     from hypocenter.ingest.otlp_status import Encoding, Rejected
+    from hypocenter_graph.stores.contract import GraphStore
 
 TICK_S = 2.0
 MOST_DUE = 200_000
@@ -46,15 +49,24 @@ class Counting:
     What a request tells by itself is its batch, with a receipt: sent twice, it is counted once. What its spans tell
     together with those of other requests is submitted beside it, and again if it could not be written. As a context, a
     thread counts spans that waited in vain, also when nothing comes any more; at its end all that wait are counted.
+    `clock` tells seconds and never goes back.
     `lost` counts series of ten seconds that were let go because the store took nothing for long.
     """
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(
+        self,
+        index: SeriesIndex,
+        writer: Writer,
+        graph: GraphStore,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.lost = 0
-        self.sightings = Sightings(intake.graph, intake.now)
-        self._writer = intake.writer
+        self._clock = clock
+        self.sightings = Sightings(graph, now)
+        self._writer = writer
         self._lock = Lock()
-        self._numbering = Numbering(intake.index)
+        self._numbering = Numbering(index)
         self._spans = SpanCounter(self.sightings.peers, self.sightings.related)
         self._lines = LogCounter()
         self._ended = Event()
@@ -85,7 +97,7 @@ class Counting:
         decoded = decode_traces(body, encoding)
         with self._lock:
             batch = self._batch(self._spans.count(decoded.spans), body, b"spans")
-            self._spans.meet(decoded.spans, time.monotonic())
+            self._spans.meet(decoded.spans, self._clock())
         for cells, (first_ns, last_ns) in decoded.places.items():
             self.sightings.placed(cells, first_ns, last_ns)
         self._submit_due()
@@ -104,7 +116,7 @@ class Counting:
 
     def _tick(self) -> None:
         while not self._ended.wait(TICK_S):
-            self._settle(time.monotonic())
+            self._settle(self._clock())
             self.sightings.refresh()
 
     def _settle(self, now_s: float | None) -> None:

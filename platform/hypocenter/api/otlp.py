@@ -48,7 +48,7 @@ def routes(intake: Intake) -> list[Route]:
     from hypocenter.api.counting import Counting
     from hypocenter.ingest.otlp_metrics import MetricsDecoder
 
-    counting = intake.counting or Counting(intake)
+    counting = intake.counting or Counting(intake.index, intake.writer, intake.graph, intake.now)
     return [
         *_routes_of("metrics", Signal.METRICS, MetricsDecoder(intake.index).decode, intake),
         *_routes_of("traces", Signal.TRACES, counting.spans, intake, inline=0),

@@ -91,7 +91,7 @@ def _app(parts: Parts, places: Places, verifier: Verifier, stack: ExitStack) -> 
     registry.register(StoreMetrics(parts.metrics))
     readiness = stack.enter_context(closing(Readiness(parts.checks())))
     intake = parts.intake(registry)
-    counting = stack.enter_context(Counting(intake))
+    counting = stack.enter_context(Counting(intake.index, intake.writer, intake.graph, intake.now))
     registry.register(CountingMetrics(counting))
     _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
     routes = [*health_routes(readiness, registry), *intake_routes(replace(intake, counting=counting))]

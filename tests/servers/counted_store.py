@@ -1,0 +1,81 @@
+"""Requests of spans and log lines counted into a store of metrics on disk, and read back as an investigation would."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from hypocenter.api.counting import Counting
+from hypocenter.ingest.otlp_status import Encoding
+from hypocenter.readers.prometheus_samples import table_of
+from hypocenter.readers.selectors import parse_selector
+from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+from hypocenter.stores.group_commit import GroupCommit
+from hypocenter_graph.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from hypocenter.api.counting import CountedRequest
+    from hypocenter.batches import Labels, Taken
+    from hypocenter.readers.grid import Samples
+    from hypocenter.telemetry import RawTable
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+_LAST_MS = 4 * 10**12
+
+
+class CountedStore:
+    """A store in `folder` whose clock stands at `now`, into which requests are counted."""
+
+    def __init__(self, folder: Path, now: datetime = NOON + timedelta(minutes=1)) -> None:
+        self.metrics = DuckDbMetrics(folder, lambda: now)
+        self.writer = GroupCommit(self.metrics)
+        self.graph = MemoryStore()
+        self.now = now
+
+    def take(self, traces: Iterable[bytes] = (), logs: Iterable[bytes] = ()) -> int:
+        """Count requests as if they came within one moment, and then all spans that still wait.
+
+        Returns how many of their spans and lines were turned down.
+        """
+        rejected = 0
+        written: list[Future[Taken]] = []
+        with Counting(self.metrics, self.writer, self.graph, lambda: self.now, lambda: 0.0) as counting:
+            for body in traces:
+                rejected += self._submit(counting.spans(body, Encoding.PROTOBUF), written)
+            for body in logs:
+                rejected += self._submit(counting.log_lines(body, Encoding.PROTOBUF), written)
+        assert not any(future.result().refused for future in written)
+        return rejected
+
+    def _submit(self, counted: CountedRequest, written: list[Future[Taken]]) -> int:
+        written.append(self.writer.submit(counted.batch))
+        return counted.rejected.number
+
+    def series(self) -> Mapping[Labels, Samples]:
+        """Return all that was written, times in ns, in order of labels."""
+        self.writer.close()
+        found = self.metrics.series([parse_selector('{__name__=~".+"}')], 0, _LAST_MS)
+        labels = {each.number: each.labels for each in found}
+        series = {
+            labels[each.series]: (each.at_ms * 10**6, each.values)
+            for each in self.metrics.read(sorted(labels), 0, _LAST_MS)
+        }
+        return {key: series[key] for key in sorted(series)}
+
+    def totals(self) -> Mapping[Labels, float]:
+        """Return what each counter stands at in the end."""
+        return {labels: float(values[-1]) for labels, (_, values) in self.series().items()}
+
+    def table(self, beside: Mapping[Labels, Samples] | None = None) -> RawTable:
+        """Return all that was written, and other series beside it, on one grid."""
+        table, _ = table_of({**(beside or {}), **self.series()}, "the store")
+        return table
+
+    def close(self) -> None:
+        """Write what waits, and let go of the file."""
+        self.writer.close()
+        self.metrics.close()
