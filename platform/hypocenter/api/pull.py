@@ -62,8 +62,8 @@ class PullPlan:
 class PullStatus:
     """How a pull goes: at `last_success` all that there was had become durable, but what outages left unread.
 
-    `series` were there at the last turn; `samples`, `refused`, `failures` and `skipped`, the time left unread, count
-    all turns; `error` is why the last turn failed, "" when it did not.
+    `series` were there at the last turn; `samples`, `refused` and `failures` count all turns; `skipped` is the time
+    that was left unread, of the selector that missed most; `error` is why the last turn failed, "" when it did not.
     """
 
     last_success: datetime | None = None
@@ -92,6 +92,7 @@ class Pull:
         self._readers = {text: PartReader(self._client, text) for text in (*plan.selectors, SELECTOR)}
         # A daemon, since a server that does not answer must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="pull", daemon=True)
+        self._skipped: dict[str, timedelta] = {}
         self.status = PullStatus()
 
     def start(self) -> None:
@@ -154,20 +155,27 @@ class Pull:
 
     def _unread(self, selector: str, until_ms: int) -> Iterator[Part]:
         """Yield what was not read yet, and a while before it for what came late."""
-        plan = self._plan
-        start_ms = self._marks.until(selector)
-        if start_ms is None:
-            start_ms = until_ms - _ms(plan.first)
-        elif until_ms - start_ms > _ms(plan.most_behind):
-            skipped = timedelta(milliseconds=until_ms - start_ms) - plan.most_behind
-            logger.warning("pull skipped a time", extra={"fields": {"selector": selector, "skipped": str(skipped)}})
-            self.status = replace(self.status, skipped=self.status.skipped + skipped)
-            start_ms = until_ms - _ms(plan.most_behind)
-        for part in self._readers[selector].parts(start_ms - _ms(plan.overlap), until_ms):
+        start_ms = self._begin(selector, until_ms) - _ms(self._plan.overlap)
+        for part in self._readers[selector].parts(start_ms, until_ms):
             self._check_running()
             for warning in part.warnings:
                 logger.warning("pull was warned", extra={"fields": {"warning": warning}})
             yield part
+
+    def _begin(self, selector: str, until_ms: int) -> int:
+        """Return up to when the selector is read; where that is too long ago, what is left out is told, once."""
+        start_ms = self._marks.until(selector)
+        if start_ms is None:
+            return until_ms - _ms(self._plan.first)
+        earliest_ms = until_ms - _ms(self._plan.most_behind)
+        if start_ms >= earliest_ms:
+            return start_ms
+        left_out = timedelta(milliseconds=earliest_ms - start_ms)
+        logger.warning("pull skipped a time", extra={"fields": {"selector": selector, "skipped": str(left_out)}})
+        self._skipped[selector] = self._skipped.get(selector, timedelta()) + left_out
+        self.status = replace(self.status, skipped=max(self._skipped.values()))
+        self._marks.move(selector, earliest_ms)
+        return earliest_ms
 
     def _keep(self, series: Sequence[tuple[Key, Samples]]) -> None:
         """Bring samples to the store and wait until they are durable."""
