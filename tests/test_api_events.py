@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from asgi_client import AsgiClient
 
 from hypocenter.api.app import create_app
 from hypocenter.api.intake import BodyLimits, Intake
+from hypocenter.api.uploads import MOST_AT_ONCE
+from hypocenter.ingest.uploads import CHUNK
 from hypocenter.readers.selectors import parse_selector
 from hypocenter.stores.duckdb_metrics import DuckDbMetrics
 from hypocenter.stores.group_commit import GroupCommit
+from hypocenter.stores.retention import MetricsLimits
 from hypocenter_graph.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from hypocenter.stores.opening import SqlRecords
@@ -161,6 +167,59 @@ def test_a_table_that_is_sent_again_adds_nothing(client: AsgiClient, metrics: Du
     for _ in range(2):
         assert client.post(UPLOAD, table).json()["samples"] == 2
     assert samples(metrics, "twice") == {"cart": [1.0, 2.0]}
+
+
+def test_a_file_in_another_encoding_is_read_and_no_place_of_this_machine_is_told(client: AsgiClient) -> None:
+    said = client.post(UPLOAD, f"time,Köln|latin\n{NOW_MS},1\n".encode("latin-1")).json()
+    assert said["samples"] == 1
+    assert said["notes"][0].startswith("the file: not UTF-8")
+
+
+def test_too_many_series_are_told_with_what_was_taken_before(records: SqlRecords, tmp_path: Path) -> None:
+    limits = MetricsLimits(max_series=CHUNK + 10)
+    table = "time,metric,value\n" + "".join(f"{NOW_MS},m{at},1\n" for at in range(2 * CHUNK))
+    with closing(DuckDbMetrics(tmp_path / "few", lambda: NOW, limits)) as store, closing(GroupCommit(store)) as writer:
+        intake = Intake(store, writer, records, MemoryStore(), lambda: NOW)
+        answer = AsgiClient(create_app(intake)).post(UPLOAD, table)
+    assert answer.status_code == 429
+    assert f"({CHUNK:,} samples were taken before)" in answer.json()["detail"]
+
+
+def test_two_files_are_read_at_once_and_a_third_may_come_again(intake: Intake) -> None:
+    app = create_app(intake)
+
+    async def run() -> list[int]:
+        go_on, begun = asyncio.Event(), asyncio.Semaphore(0)
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"time,cart|slow\n"
+            begun.release()
+            await go_on.wait()
+            yield b"1772366400,1\n"
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://h") as client:
+            waiting = [asyncio.create_task(client.post(UPLOAD, content=slow())) for _ in range(MOST_AT_ONCE)]
+            for _ in waiting:
+                await begun.acquire()
+            third = await client.post(UPLOAD, content=b"time,cart|slow\n1772366400,1\n")
+            go_on.set()
+            return [third.status_code, *(answer.status_code for answer in await asyncio.gather(*waiting))]
+
+    assert asyncio.run(run()) == [503, 200, 200]
+
+
+def test_a_file_that_does_not_arrive_is_given_up(intake: Intake) -> None:
+    app = create_app(replace(intake, limits=BodyLimits(seconds=0.05)))
+
+    async def run() -> int:
+        async def never() -> AsyncIterator[bytes]:
+            yield b"time,cart|never\n"
+            await asyncio.Event().wait()
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://h") as client:
+            return (await client.post(UPLOAD, content=never())).status_code
+
+    assert asyncio.run(run()) == 408
 
 
 def test_what_the_store_refuses_is_told(client: AsgiClient) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from hypocenter.api.bodies import read_body
+from hypocenter.api.bodies import LARGE, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,16 +25,20 @@ if TYPE_CHECKING:
 
     Decode = Callable[[bytes, Request], Told]
 
-# Read as JSON, a body takes about ten times its size.
+# Read as JSON, a body takes ten to twenty times its size.
 LARGEST = 8 << 20
+MOST_LARGE_AT_ONCE = 2
+MOST_TOLD = 20
 
 
 def routes(intake: Intake) -> list[Route]:
     """Return the routes that this module serves."""
     from hypocenter.api.uploads import upload_routes
 
+    turn = asyncio.Semaphore(MOST_LARGE_AT_ONCE)
     decoders = _decoders(intake)
-    return [Route(path, _taking(intake, decode), methods=["POST"]) for path, decode in decoders] + upload_routes(intake)
+    taking = [Route(path, _taking(intake, decode, turn), methods=["POST"]) for path, decode in decoders]
+    return taking + upload_routes(intake)
 
 
 def _decoders(intake: Intake) -> list[tuple[str, Decode]]:
@@ -54,14 +60,15 @@ def _decoders(intake: Intake) -> list[tuple[str, Decode]]:
     ]
 
 
-def _taking(intake: Intake, decode: Decode) -> Callable[[Request], Awaitable[Response]]:
+def _taking(intake: Intake, decode: Decode, turn: asyncio.Semaphore) -> Callable[[Request], Awaitable[Response]]:
     limits = replace(
         intake.limits, sent=min(intake.limits.sent, LARGEST), unpacked=min(intake.limits.unpacked, LARGEST)
     )
 
     async def take(request: Request) -> Response:
         body = await read_body(request, limits)
-        return await run_in_threadpool(lambda: JSONResponse(_kept(intake.records, decode(body, request))))
+        async with turn if len(body) > LARGE else nullcontext():
+            return await run_in_threadpool(lambda: JSONResponse(_kept(intake.records, decode(body, request))))
 
     return take
 
@@ -69,4 +76,7 @@ def _taking(intake: Intake, decode: Decode) -> Callable[[Request], Awaitable[Res
 def _kept(records: Records, told: Told) -> dict[str, object]:
     """Keep what was told, and say what became of it."""
     alerts, changes = records.alerts.add_alerts(told.alerts), records.changes.add_changes(told.changes)
-    return {"alerts": alerts._asdict(), "changes": changes._asdict(), "left_out": list(told.left_out)}
+    left_out = [*told.left_out[:MOST_TOLD]]
+    if len(told.left_out) > MOST_TOLD:
+        left_out.append(f"and {len(told.left_out) - MOST_TOLD:,} more")
+    return {"alerts": alerts._asdict(), "changes": changes._asdict(), "left_out": left_out}

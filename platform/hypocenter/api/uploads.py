@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hypocenter.api.intake import Intake
 
+    # Takes a file and what is asked of it; what it says has `notes`.
     Reader = Callable[[Path, Mapping[str, str]], dict[str, Any]]
 
 # Each takes room on the disk and a thread.
@@ -32,6 +33,8 @@ MOST_AT_ONCE = 2
 # Its incidents are kept in one transaction, for which alerts wait.
 LARGEST_HISTORY = 256_000_000
 FILE = "the file"
+LONGEST_S = 3600
+_SETTING = "HYPOCENTER_MAX_FILE_BYTES"
 
 
 def upload_routes(intake: Intake) -> list[Route]:
@@ -67,9 +70,10 @@ def _taking(
 def _read(read: Reader, path: Path, asked: Mapping[str, str]) -> dict[str, Any]:
     """Read a file, of whose place on this machine no message speaks."""
     try:
-        return read(path, asked)
+        said = read(path, asked)
     except InputError as error:
         raise type(error)(str(error).replace(str(path), FILE)) from error
+    return said | {"notes": [note.replace(str(path), FILE) for note in said["notes"]]}
 
 
 async def _save(request: Request, path: Path, most: int, seconds: float) -> None:
@@ -81,15 +85,21 @@ async def _save(request: Request, path: Path, most: int, seconds: float) -> None
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
         raise UnsupportedError(f"Content-Encoding {encoding[:50]!r} is not taken here; use gzip or none")
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            await _write_parts(request, path, most, seconds)
+    except TimeoutError as error:
+        raise SlowError(f"the file did not arrive within {LONGEST_S:,} s") from error
+
+
+async def _write_parts(request: Request, path: Path, most: int, seconds: float) -> None:
     size = 0
     with path.open("wb") as file:
         async with aclosing(request.stream()) as chunks:
             while (chunk := await _next(chunks, seconds)) is not None:
                 size += len(chunk)
                 if size > most:
-                    raise LimitError(
-                        f"the file is larger than {most:,} bytes; split it, or see HYPOCENTER_MAX_FILE_BYTES"
-                    )
+                    raise LimitError(f"the file is larger than {most:,} bytes; split it, or see {_SETTING}")
                 await run_in_threadpool(_write, file, chunk)
 
 
