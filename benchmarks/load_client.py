@@ -42,6 +42,7 @@ class Outcome:
 
     @property
     def rate(self) -> float:
+        """Acknowledged samples a second."""
         return self.samples / self.seconds
 
     def wait_ms(self, share: float) -> float:
