@@ -32,6 +32,8 @@ _KINDS: Mapping[int, Kind] = {
     (10 << 3 | LENGTH): Kind.EXPONENTIAL,
     (11 << 3 | LENGTH): Kind.SUMMARY,
 }
+# What a resource or a scope takes to read, in points.
+_PER_GROUP = 20
 _Extent = tuple[int, int]
 
 
@@ -58,8 +60,10 @@ class _Request:
 
     def scopes(self) -> Iterator[Scope]:
         for of_resource in self._each((0, len(self._body)), _RESOURCE_METRICS):
+            self._budget.spend(_PER_GROUP)
             resource = self._resource(of_resource)
             for of_scope in self._each(of_resource, _SCOPE_METRICS):
+                self._budget.spend(_PER_GROUP)
                 scope = self._scope_type.FromString(self._joined(of_scope, _SCOPE))
                 yield Scope(resource, scope.name, map(self._metric, self._each(of_scope, _METRIC)))
 
