@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hypocenter.batches import Refused, Samples, Taken
-from hypocenter.errors import SourceError
+from hypocenter.errors import InputError, SourceError
 from hypocenter.readers.prometheus_client import NoSuchQuestionError, PrometheusClient
 from hypocenter.remote_write_sending import Patience
 from hypocenter.signals.series_component import component_of_series
@@ -137,10 +137,10 @@ class PrometheusMetrics:
             yield Refusal(places[refusal.places], refusal.reason)
 
     def labels(self, number: int) -> Labels:
-        """Return the labels of a numbered series; raises SourceError for a number that was not given."""
+        """Return the labels of a numbered series; raises InputError for a number that was not given."""
         labels = self._numbers.labels(number)
         if labels is None:
-            raise SourceError(f"a sample names series {number}, which has no labels")
+            raise InputError(f"a sample names series {number}, and no series was given that number")
         return labels
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypocenter.readers.prometheus_access import IN_FLIGHT
 from hypocenter.readers.prometheus_client import QueryTooLargeError
-from hypocenter.readers.prometheus_plan import LONGEST_RANGE_S, POINTS_PER_QUERY, SERIES_PER_QUERY, Piece
+from hypocenter.readers.prometheus_plan import POINTS_PER_QUERY, SERIES_PER_QUERY, Piece
 from hypocenter.readers.prometheus_questions import Questions
 from hypocenter.readers.prometheus_samples import decoded_matrix, decoded_names, key_of
 from hypocenter.readers.selectors import exactly, one_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # How densely samples are held to lie before any is read; denser ones make larger answers, not wrong ones.
 _INTERVAL_S = 10
+_LONGEST_READ_S = 86_400
 _LONGEST_LISTED_MS = 3_600_000
 _SHORTEST_LISTED_MS = 60_000
 _MOST_LISTINGS = 48
@@ -100,7 +101,7 @@ def _chunk(questions: Questions, numbers: Mapping[Labels, int], start_ms: int, e
 
 def _pieces(expression: str, series: int, start_ms: int, end_ms: int) -> Iterator[Piece]:
     """Yield questions that together cover [start, end], each for no more points than a server answers with ease."""
-    seconds = min(max(POINTS_PER_QUERY * _INTERVAL_S // series, 60), LONGEST_RANGE_S)
+    seconds = min(max(POINTS_PER_QUERY * _INTERVAL_S // series, 60), _LONGEST_READ_S)
     # A second earlier, since a range may not hold its own beginning.
     start = start_ms // 1000 - 1
     for number in range(math.ceil((end_ms / 1000 - start) / seconds)):

@@ -34,7 +34,10 @@ class SeriesNumbers:
         with self._lock:
             unseen = dict.fromkeys(each for each in labels if each not in self._numbers)
             if len(self._labels) + len(unseen) > self._most:
-                raise SeriesLimitError(f"there would be more than the limit of {self._most:,} series")
+                raise SeriesLimitError(
+                    f"{len(unseen):,} new series and {len(self._labels):,} known ones are more than the limit of "
+                    f"{self._most:,} series; drop labels of many values, or raise HYPOCENTER_MAX_SERIES"
+                )
             for each in unseen:
                 self._numbers[each] = len(self._labels)
                 self._labels.append(each)
