@@ -39,7 +39,7 @@ def intake_routes(intake: Intake) -> list[Route]:
 
 def create_app(intake: Intake) -> Starlette:
     """Return an ASGI application of the intake alone: no tokens, no limit of memory, no log."""
-    return Starlette(routes=intake_routes(intake), exception_handlers=_HANDLERS)
+    return _plain(Starlette(routes=intake_routes(intake), exception_handlers=_HANDLERS))
 
 
 def create_server_app(
@@ -53,4 +53,10 @@ def create_server_app(
         Middleware(Authentication, verifier=verifier, open_paths=OPEN_PATHS),
         Middleware(Memory, memory=BodyMemory(memory_bytes)),
     ]
-    return Starlette(routes=routes, middleware=around, exception_handlers=_HANDLERS)
+    return _plain(Starlette(routes=routes, middleware=around, exception_handlers=_HANDLERS))
+
+
+def _plain(app: Starlette) -> Starlette:
+    """Have a path with a slash too many be unknown, and not lead to wherever the Host header says."""
+    app.router.redirect_slashes = False
+    return app

@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from asyncio import TimerHandle
     from asyncio import Transport as AsyncTransport
 
-MOST_HEAD_BYTES = 64 << 10
-HEAD_SECONDS = 15.0
-
 
 class GuardedProtocol(HttpToolsProtocol):
     """Refuses heads that are too long (431) or too slow (408); uvicorn itself would wait and collect for ever."""
 
+    most_head_bytes = 64 << 10
+    head_seconds = 15.0
     head_bytes = 0
-    head_begun = False
+    heads_begun = 0
+    in_head = in_body = False
     head_timer: TimerHandle | None = None
 
     def connection_made(self, transport: AsyncTransport) -> None:  # type: ignore[override]
@@ -32,31 +32,38 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, and count it while it goes on with a head."""
-        goes_on = self.head_begun
+        """Take what came, and count it while a head is under way."""
+        was_in_body, self.heads_begun = self.in_body, 0
         super().data_received(data)
-        if self.transport.is_closing() or not self.head_begun:
+        if self.transport.is_closing() or not self.in_head:
             return
-        # What stands before a head in the same piece is no part of it.
-        self.head_bytes += len(data) if goes_on else 0
-        if self.head_bytes > MOST_HEAD_BYTES:
+        # A piece in which something else ends before this head begins is not counted.
+        self.head_bytes += 0 if was_in_body or self.heads_begun > 1 else len(data)
+        if self.head_bytes > self.most_head_bytes:
             self._refuse(431, "the head of the request is too large")
         elif self.head_timer is None:
             self._await_head()
 
     def on_message_begin(self) -> None:
         """Note that a head begins."""
-        self.head_begun = True
+        self.in_head = True
+        self.heads_begun += 1
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Begin with the request."""
-        self.head_begun, self.head_bytes = False, 0
+        self.in_head, self.in_body, self.head_bytes = False, True, 0
         self._head_came()
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        """Note that the body has come."""
+        self.in_body = False
+        super().on_message_complete()
+
     def _await_head(self) -> None:
-        self.head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, 408, "the head of the request came too late")
+        late = "the head of the request came too late"
+        self.head_timer = self.loop.call_later(self.head_seconds, self._refuse, 408, late)
 
     def _head_came(self) -> None:
         if self.head_timer is not None:
