@@ -176,8 +176,9 @@ def test_a_file_in_another_encoding_is_read_and_no_place_of_this_machine_is_told
 
 
 def test_too_many_series_are_told_with_what_was_taken_before(records: SqlRecords, tmp_path: Path) -> None:
-    limits = MetricsLimits(max_series=CHUNK + 10)
-    table = "time,metric,value\n" + "".join(f"{NOW_MS},m{at},1\n" for at in range(2 * CHUNK))
+    limits = MetricsLimits(max_series=5)
+    rows = [f"{NOW_MS - at},first,1\n" for at in range(CHUNK)] + [f"{NOW_MS},m{at},1\n" for at in range(9)]
+    table = "time,metric,value\n" + "".join(rows)
     with closing(DuckDbMetrics(tmp_path / "few", lambda: NOW, limits)) as store, closing(GroupCommit(store)) as writer:
         intake = Intake(store, writer, records, MemoryStore(), lambda: NOW)
         answer = AsgiClient(create_app(intake)).post(UPLOAD, table)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hypocenter.batches import Labels, SeriesIndex
 
-CHUNK = 20_000
+CHUNK = 50_000
 EXAMPLES = 10
 
 
