@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa  # type: ignore[import-untyped]
     from duckdb import DuckDBPyConnection
+    from numpy.typing import NDArray
 
 SAMPLES, INCREMENTS = "samples", "increments"
 DAY_MS = 86_400_000
@@ -76,6 +77,13 @@ def clean(connection: DuckDBPyConnection) -> None:
     for part in sorted(found):
         if _is_unfinished(part, found):
             drop(connection, part)
+
+
+def series_in(connection: DuckDBPyConnection, part: Part) -> NDArray[np.int64]:
+    """Return the numbers of the series that a part holds rows of."""
+    rows = connection.sql(f"SELECT DISTINCT series FROM {part.table}").to_arrow_table()  # noqa: S608 - a name of ours
+    numbers: NDArray[np.int64] = rows.column("series").to_numpy()
+    return numbers
 
 
 def create(connection: DuckDBPyConnection, part: Part) -> None:

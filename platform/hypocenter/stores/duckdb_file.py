@@ -146,18 +146,23 @@ class DuckDbFile:
                 cursor.close()
 
     @contextmanager
-    def snapshot(self) -> Iterator[DuckDBPyConnection]:
-        """See the file as it is at one time, whatever is written meanwhile."""
+    def snapshot(self, **tables: object) -> Iterator[DuckDBPyConnection]:
+        """See the file as it is at one time, whatever is written meanwhile, with these tables beside it."""
         with self.cursor() as cursor:
+            # Within the transaction they would make it one that writes, which no checkpoint passes.
+            for name, table in tables.items():
+                cursor.register(name, table)
             cursor.begin()
             yield cursor
 
-    def checkpoint(self) -> None:
-        """Move the log into the file, and give back what was dropped; where readers are in the way, later."""
+    def checkpoint(self) -> bool:
+        """Move the log into the file and give back what was dropped; return whether that could be done now."""
         import duckdb
 
-        with self.told(), suppress(duckdb.TransactionException), self.cursor() as cursor:
+        with self.cursor() as cursor, suppress(duckdb.TransactionException):
             cursor.execute("CHECKPOINT")
+            return True
+        return False
 
     def is_broken(self) -> bool:
         """Whether DuckDB has given up on the file, so that it must be opened anew."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypocenter.stores.duckdb_days import clean, parts
 from hypocenter.stores.duckdb_file import DuckDbFile
 from hypocenter.stores.duckdb_newest import newest_samples, times
-from hypocenter.stores.duckdb_reading import found, with_samples
+from hypocenter.stores.duckdb_reading import found, wanted, with_samples
 from hypocenter.stores.duckdb_series import KeptSeries
 from hypocenter.stores.duckdb_tending import Tending
 from hypocenter.stores.duckdb_writing import Appender
@@ -104,16 +104,16 @@ class DuckDbMetrics:
     def series(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Sequence[StoredSeries]:
         """Return the series that match any selector and have samples in [start, end], by number."""
         matched = {one.number: one for selector in selectors for one in self._matching(selector)}
-        with self._file.snapshot() as connection:
-            return [matched[number] for number in with_samples(connection, sorted(matched), start_ms, end_ms)]
+        with self._file.snapshot(wanted=wanted(sorted(matched))) as connection:
+            return [matched[number] for number in with_samples(connection, start_ms, end_ms)]
 
     def _matching(self, selector: Selector) -> Iterator[StoredSeries]:
         return matching([self._table[number] for number in self._table.named(selector.name)], selector)
 
     def read(self, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
         """Yield the samples of series in [start, end], by number; one without samples is left out."""
-        with self._file.snapshot() as connection:
-            yield from found(connection, series, start_ms, end_ms)
+        with self._file.snapshot(wanted=wanted(series)) as connection:
+            yield from found(connection, start_ms, end_ms)
 
     def usage(self) -> Usage:
         """Return what is held, cheaply."""

@@ -23,24 +23,32 @@ Columns = tuple["NDArray[np.int64]", "NDArray[np.bool_]", "NDArray[np.int64]", "
 _WANTED = "series IN (SELECT number FROM wanted)"
 
 
-def with_samples(connection: DuckDBPyConnection, series: Sequence[int], start_ms: int, end_ms: int) -> list[int]:
-    """Return which of the series have samples or increments in [start, end], in order."""
+def wanted(series: Sequence[int]) -> pa.Table:
+    """Return the table of the numbers that are asked for."""
+    import pyarrow as pa
+
+    return pa.table({"number": np.unique(np.array(series, np.int64))})
+
+
+def with_samples(connection: DuckDBPyConnection, start_ms: int, end_ms: int) -> list[int]:
+    """Return which of the series that the table `wanted` lists have samples or increments in [start, end], in order."""
     near = [part for part in parts(connection) if _is_near(part, start_ms, end_ms)]
-    if not near or not series:
+    if not near:
         return []
-    _want(connection, series)
     within = f"{_WANTED} AND at_ms BETWEEN {start_ms:d} AND {end_ms:d}"
     each = " UNION ALL ".join(f"SELECT series FROM {part.table} WHERE {within}" for part in near)  # noqa: S608
     return [one for (one,) in connection.execute(f"SELECT DISTINCT series FROM ({each}) ORDER BY 1").fetchall()]  # noqa: S608
 
 
-def found(connection: DuckDBPyConnection, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
-    """Yield the samples of series in [start, end], by number; what came as samples hides what came as increments."""
+def found(connection: DuckDBPyConnection, start_ms: int, end_ms: int) -> Iterator[Found]:
+    """Yield the samples in [start, end] of series that the table `wanted` lists, by number.
+
+    What came as samples hides what came as increments.
+    """
     kept = [part for part in parts(connection) if part.day * DAY_MS <= end_ms]
     near = [part for part in kept if _is_near(part, start_ms, end_ms)]
-    if not near or not series:
+    if not near:
         return
-    _want(connection, series)
     before = _totals_before(connection, [part for part in kept if part.kind == INCREMENTS], start_ms)
     stream = connection.sql(_query(near, start_ms, end_ms)).to_arrow_reader(ROWS_AT_ONCE)
     for numbers, is_increment, at_ms, values in _by_series(map(_columns, stream)):
@@ -54,12 +62,6 @@ def found(connection: DuckDBPyConnection, series: Sequence[int], start_ms: int, 
 
 def _is_near(part: Part, start_ms: int, end_ms: int) -> bool:
     return part.day * DAY_MS <= end_ms and (part.day + 1) * DAY_MS > start_ms
-
-
-def _want(connection: DuckDBPyConnection, series: Sequence[int]) -> None:
-    import pyarrow as pa
-
-    connection.register("wanted", pa.table({"number": np.unique(np.array(series, np.int64))}))
 
 
 def _totals_before(connection: DuckDBPyConnection, increments: list[Part], start_ms: int) -> dict[int, float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.stores.duckdb_days import DAY_MS, HOUR_MS, Part, drop, fill_sorted, parts
+from hypocenter.stores.duckdb_days import DAY_MS, HOUR_MS, Part, drop, fill_sorted, parts, series_in
 from hypocenter.stores.retention import first_kept_ms, fullness
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Tending:
     ) -> None:
         self._file, self._appender, self._series, self._receipts = file, appender, series, receipts
         self._writing, self._one, self._stopping = writing, Lock(), Event()
+        self._owes_checkpoint = False
 
     def tick(self, now_ms: int, limits: MetricsLimits) -> None:
         """Drop days older than the retention, the oldest where there is no room, and sort one closed day."""
@@ -43,6 +44,8 @@ class Tending:
             with self._writing, self._file.transaction() as connection:
                 self._receipts.drop(connection, now_ms)
             self._sort_one(now_ms, limits)
+            if self._owes_checkpoint:
+                self._checkpoint()
 
     def stop(self) -> None:
         """End what is going on, soon and in order, and begin nothing more."""
@@ -58,8 +61,11 @@ class Tending:
         for day in days:
             self._drop(day)
         if days:
-            with self._writing:
-                self._file.checkpoint()
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        with self._writing:
+            self._owes_checkpoint = not self._file.checkpoint()
 
     def _drop(self, day: int) -> None:
         ended = self._ending(day)
@@ -80,17 +86,19 @@ class Tending:
         with self._file.snapshot() as connection:
             kept = list(parts(connection))
             left = np.empty(0, np.int64)
-            for part in (part for part in kept if part.day == day):
-                rows = connection.execute(f"SELECT DISTINCT series FROM {part.table}").fetchnumpy()  # noqa: S608
-                left = np.union1d(left, rows["series"])
-            for part in (part for part in reversed(kept) if part.day != day and len(left)):
-                connection.register("left_over", {"series": left})
-                query = f"SELECT DISTINCT series FROM {part.table} WHERE series IN (SELECT series FROM left_over)"  # noqa: S608
-                left = np.setdiff1d(left, connection.execute(query).fetchnumpy()["series"])
+            for part in kept:
+                if part.day == day:
+                    left = np.union1d(left, series_in(connection, part))
+            for part in reversed(kept):
+                if part.day != day and len(left):
+                    left = np.setdiff1d(left, series_in(connection, part))
         return left
 
     def _make_room(self, limits: MetricsLimits) -> None:
         """Drop the oldest days while there is no room, but never the last two."""
+        if fullness(self._file.space(), limits):
+            # The log takes several times the room that its rows take in the file.
+            self._checkpoint()
         days = self._days()
         while len(days) > DAYS_LEFT and fullness(self._file.space(), limits):
             self._drop_days([days.pop(0)])
@@ -125,7 +133,7 @@ class Tending:
                 with self._file.transaction() as connection:
                     for part in olds:
                         drop(connection, part)
-                self._file.checkpoint()
+        self._checkpoint()
 
 
 def _is_worth_sorting(sizes: dict[Part, int]) -> bool:
