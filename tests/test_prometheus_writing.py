@@ -23,7 +23,7 @@ from hypocenter.readers.prometheus_options import PrometheusOptions
 from hypocenter.remote_write_encoding import encoded_labels, encoded_series, request_body
 from hypocenter.remote_write_sending import Patience
 from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_OLD, RemoteWriter, Search
-from hypocenter.stores.series_numbers import SeriesNumbers
+from hypocenter.stores.series_table import SeriesTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,10 +74,10 @@ def some(count: int = 3) -> Samples:
 
 def held(body: bytes) -> list[tuple[object, int, int]]:
     """Return labels, time and bits of each sample in a request, read by the decoder of our own receiver."""
-    numbers = SeriesNumbers(1000)
-    samples = RemoteWrite1(numbers).decode(body).batch.samples
+    table = SeriesTable(1000)
+    samples = RemoteWrite1(table).decode(body).batch.samples
     rows = zip(samples.series.tolist(), samples.at_ms.tolist(), samples.values.view(np.uint64).tolist(), strict=True)
-    return [(numbers.labels(series), at, bits) for series, at, bits in rows]
+    return [(table[series].labels, at, bits) for series, at, bits in rows]
 
 
 def replies(*statuses: int, **headers: str) -> object:

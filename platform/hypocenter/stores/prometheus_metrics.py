@@ -13,24 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hypocenter.batches import Refused, Samples, Taken
-from hypocenter.errors import InputError, SourceError
+from hypocenter.errors import SourceError
 from hypocenter.readers.prometheus_client import NoSuchQuestionError, PrometheusClient
 from hypocenter.remote_write_sending import Patience
-from hypocenter.signals.series_component import component_of_series
 from hypocenter.stores.metrics import StoredSeries, Usage
 from hypocenter.stores.prometheus_reading import names_between, samples_between
 from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_FAR_AHEAD, Refusal, RemoteWriter
-from hypocenter.stores.series_numbers import SeriesNumbers
+from hypocenter.stores.series_table import SeriesTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from hypocenter.batches import Batch, Labels
     from hypocenter.readers.prometheus_options import PrometheusOptions
     from hypocenter.readers.selectors import Selector
-    from hypocenter.signals.identify import Measures
     from hypocenter.stores.metrics import Found
 
 MOST_SERIES = 5_000_000
@@ -66,15 +64,18 @@ class PrometheusMetrics:
         self._writer = RemoteWriter(
             write_url or f"{url.rstrip('/')}/api/v1/write", options, patience or Patience(seconds=WRITE_SECONDS)
         )
-        self._numbers = SeriesNumbers(most_series)
-        self._measures: Measures = {}
+        self._table = SeriesTable(most_series)
         self._now, self._ahead = now, ahead
         self._writing = threading.Lock()
         self._is_closed = False
 
     def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
         """Return the number of each series; they are for this process alone."""
-        return self._numbers.number(labels)
+        return self._table.number(labels)
+
+    def labels(self, numbers: Sequence[int]) -> Sequence[Labels]:
+        """Return the labels of numbered series; raises InputError for a number that was not given."""
+        return list(self._labels_of(numbers).values())
 
     def append(self, batches: Sequence[Batch]) -> Sequence[Taken]:
         """Write the samples of batches; durable when the server has taken them.
@@ -82,6 +83,7 @@ class PrometheusMetrics:
         Raises SourceError when it has not; then some may be there, and writing them again does no harm.
         """
         samples, batch = _together(batches)
+        self._table.check(samples.series)
         with self._writing:
             self._check_open()
             refusals = list(self._refusals(samples))
@@ -91,18 +93,12 @@ class PrometheusMetrics:
         """Return the series that match any selector and have samples in [start, end], by number."""
         self._check_open()
         found = sorted(names_between(self._client, selectors, start_ms, end_ms))
-        numbers = self.number(found).tolist()
-        named = zip(numbers, found, strict=True)
-        return [
-            StoredSeries(number, labels, component_of_series(labels, self._measures))
-            for number, labels in sorted(named)
-        ]
+        return [self._table[number] for number in sorted(self.number(found).tolist())]
 
     def read(self, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
         """Yield the samples of series in [start, end], by number; one without samples is left out."""
         self._check_open()
-        known = {number: labels for number in sorted(set(series)) if (labels := self._numbers.labels(number))}
-        yield from samples_between(self._client, known, start_ms, end_ms)
+        yield from samples_between(self._client, self._labels_of(series), start_ms, end_ms)
 
     def usage(self) -> Usage:
         """Return what the server tells of its newest block; what that takes on its disk it does not tell."""
@@ -110,7 +106,7 @@ class PrometheusMetrics:
         try:
             return _usage_of(self._client.head().data)
         except NoSuchQuestionError:
-            return Usage(len(self._numbers), 0, None, None)
+            return Usage(len(self._table), 0, None, None)
 
     def close(self) -> None:
         """Let go of connections, after what was begun is written; the store answers no more."""
@@ -133,15 +129,13 @@ class PrometheusMetrics:
         sent[same] = sent[other] = False
         places = np.flatnonzero(sent)
         kept = Samples(samples.series[places], samples.at_ms[places], samples.values[places])
-        for refusal in self._writer.write(kept, self.labels):
+        for refusal in self._writer.write(kept, lambda number: self._table[number].labels):
             yield Refusal(places[refusal.places], refusal.reason)
 
-    def labels(self, number: int) -> Labels:
-        """Return the labels of a numbered series; raises InputError for a number that was not given."""
-        labels = self._numbers.labels(number)
-        if labels is None:
-            raise InputError(f"a sample names series {number}, and no series was given that number")
-        return labels
+    def _labels_of(self, numbers: Sequence[int]) -> Mapping[int, Labels]:
+        """Return labels by number; raises InputError for a number that was not given."""
+        self._table.check(np.array(numbers, np.int64))
+        return {number: self._table[number].labels for number in numbers}
 
 
 def _together(batches: Sequence[Batch]) -> tuple[Samples, NDArray[np.int64]]:

@@ -39,12 +39,11 @@ class SplitMetrics:
 
     def append(self, batches: Sequence[Batch]) -> Sequence[Taken]:
         """Write samples first, then increments: a batch that is sent again after either failed is counted once."""
-        sampled = self._samples.append([Batch(batch.samples) for batch in batches])
-        gained = [at for at, batch in enumerate(batches) if len(batch.increments)]
-        added = self._increments.append([self._for_increments(batches[at]) for at in gained]) if gained else []
-        taken = list(sampled)
+        gained = {at: self._for_increments(batch) for at, batch in enumerate(batches) if len(batch.increments)}
+        taken = list(self._samples.append([Batch(batch.samples) for batch in batches]))
+        added = self._increments.append(list(gained.values())) if gained else []
         for at, more in zip(gained, added, strict=True):
-            taken[at] = _both(taken[at], more)
+            taken[at] = _both(taken[at], self._ours(batches[at], more))
         return taken
 
     def series(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Sequence[StoredSeries]:
@@ -95,9 +94,14 @@ class SplitMetrics:
     def _for_increments(self, batch: Batch) -> Batch:
         given = batch.increments
         numbers, places = np.unique(given.series, return_inverse=True)
-        theirs = self._increments.number([self._samples.labels(number) for number in numbers.tolist()])
+        theirs = self._increments.number(self._samples.labels(numbers.tolist()))
         self._theirs.update(zip(numbers.tolist(), theirs.tolist(), strict=True))
         return Batch(increments=Samples(theirs[places], given.at_ms, given.values), receipt=batch.receipt)
+
+    def _ours(self, batch: Batch, taken: Taken) -> Taken:
+        """Return what became of a batch's increments, its examples by our numbers."""
+        ours = {self._theirs[number]: number for number in np.unique(batch.increments.series).tolist()}
+        return replace(taken, examples=tuple(replace(one, series=ours[one.series]) for one in taken.examples))
 
 
 def _both(one: Taken, other: Taken) -> Taken:
