@@ -83,6 +83,19 @@ def _exponential(scale: int, offset: int, counts: list[int], temporality: int = 
     return metric
 
 
+def _rewrapped(metric: bytes) -> bytes:
+    """A request with one metric, given as bytes."""
+    return _field(1, _field(2, _field(2, metric)))
+
+
+def _field(number: int, inner: bytes) -> bytes:
+    size, length = len(inner), bytearray()
+    while size > 0x7F:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes([number << 3 | 2, *length, size]) + inner
+
+
 def test_gauges_and_sums_are_samples_under_the_names_of_prometheus(encoding):
     gauge = pb.Metric(name="queue.fill", unit="1")
     gauge.gauge.data_points.append(_point(pb.NumberDataPoint, as_int=7))
@@ -303,7 +316,9 @@ def test_what_is_remembered_between_requests_changes_nothing(encoding):
         assert dict(list(index.known)[series])["service_name"] == "other"
 
 
-@pytest.mark.parametrize("body", [b"\xff", b"\x0a\x05", b"\x0a\x02\x0a\xff", b"not protobuf at all"])
+@pytest.mark.parametrize(
+    "body", [b"\xff", b"\x0a\x05", b"\x0a\x02\x0a\xff", b"not protobuf at all", _rewrapped(b"\x0a\x01\xff")]
+)
 def test_a_body_that_is_no_protobuf_is_bad_input(body):
     with pytest.raises(InputError):
         decode_metrics(body, Encoding.PROTOBUF, Numbered())
@@ -390,19 +405,6 @@ def test_parts_of_a_protobuf_message_are_joined():
         f"jobs_bytes_total{ROUTE}": 1.0,
         "jobs_bytes_total{http_route=/more}": 2.0,
     }
-
-
-def _rewrapped(metric: bytes) -> bytes:
-    """A request with one metric, given as bytes."""
-    return _field(1, _field(2, _field(2, metric)))
-
-
-def _field(number: int, inner: bytes) -> bytes:
-    size, length = len(inner), bytearray()
-    while size > 0x7F:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    return bytes([number << 3 | 2, *length, size]) + inner
 
 
 @pytest.mark.parametrize(

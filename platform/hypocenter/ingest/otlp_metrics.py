@@ -13,7 +13,7 @@ from hypocenter.ingest.otlp_metrics_gathering import Gathering, KnownStreams
 from hypocenter.ingest.otlp_metrics_json import scopes_of_json
 from hypocenter.ingest.otlp_metrics_limits import Budget
 from hypocenter.ingest.otlp_metrics_points import AttributeTexts
-from hypocenter.ingest.otlp_metrics_protobuf import scopes_of_protobuf
+from hypocenter.ingest.otlp_metrics_protobuf import checked_protobuf, scopes_of_protobuf
 from hypocenter.ingest.otlp_metrics_rows import Kind, Temporality
 from hypocenter.ingest.otlp_metrics_values import check_increments, values_of
 from hypocenter.ingest.otlp_names import metric_name
@@ -65,8 +65,9 @@ class MetricsDecoder:
         """
         gathering, budget = Gathering(), Budget()
         is_protobuf = encoding is Encoding.PROTOBUF
-        for scope in scopes_of_protobuf(body, budget, self._texts) if is_protobuf else scopes_of_json(body):
-            self._take(scope, gathering, budget)
+        with checked_protobuf():
+            for scope in scopes_of_protobuf(body, budget, self._texts) if is_protobuf else scopes_of_json(body):
+                self._take(scope, gathering, budget)
         receipt = blake2b(body, digest_size=16, person=b"metrics").digest()
         batch = gathering.batch(self._index, self._known, receipt)
         return OtlpWritten(batch, gathering.rejected())

@@ -6,6 +6,7 @@ and the same on the wire.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
@@ -38,11 +39,17 @@ _Extent = tuple[int, int]
 
 
 def scopes_of_protobuf(body: bytes, budget: Budget, texts: AttributeTexts) -> Iterator[Scope]:
-    """Yield what each scope of each resource reports. Raises InputError, LimitError."""
+    """Yield what each scope of each resource reports; read it all within `checked_protobuf`."""
+    return _Request(body, budget, texts).scopes()
+
+
+@contextmanager
+def checked_protobuf() -> Iterator[None]:
+    """Raise InputError where what is read within turns out to be no such message."""
     from google.protobuf.message import DecodeError
 
     try:
-        yield from _Request(body, budget, texts).scopes()
+        yield
     except (DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"the body is not OTLP metrics in protobuf ({error})") from error
 
