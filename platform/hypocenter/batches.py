@@ -81,7 +81,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A sample that was not taken, and why: `too old`, `too far ahead` or `another value at this time`."""
+    """A sample that was not taken, and why.
+
+    `too old`, `too far ahead`, `another value at this time`, or for an increment `no finite number`.
+    """
 
     series: int
     at_ms: int
