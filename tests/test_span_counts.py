@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-from counted_store import NOON, CountedStore
+from counted_store import NOON, CountedStore, Index, Taking
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from hypocenter.api.counting import Counting
-from hypocenter.batches import Taken
 from hypocenter.ingest.otlp_status import Encoding
 from hypocenter.signals.increments import Tally, bin_end_ms, labels_of
 from hypocenter.signals.log_counts import MOST_OF_CALM, Line, LogCounter
 from hypocenter.signals.logs import MOST_TEMPLATES
 from hypocenter.signals.span_counts import Peer, SpanCounter
 from hypocenter.signals.span_window import Sort, Span
-from hypocenter.stores.metrics import BusyError
 from hypocenter_graph.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hypocenter.batches import Batch, Labels
+    from hypocenter.batches import Labels
     from hypocenter.signals.span_counts import Relation
 
 AT_NS = int(NOON.timestamp()) * 10**9
@@ -173,38 +169,6 @@ def test_a_call_that_nobody_answers_is_counted_of_its_caller(tmp_path: Path) -> 
     store.close()
 
 
-class Refusing:
-    """A writer that refuses, or fails at, as many batches as it is told, and then takes them."""
-
-    def __init__(self, busy: int, failing: int) -> None:
-        self.busy, self.failing = busy, failing
-        self.gained: dict[int, float] = {}
-
-    def submit(self, batch: Batch) -> Future[Taken]:
-        done: Future[Taken] = Future()
-        if self.busy:
-            self.busy -= 1
-            raise BusyError
-        if self.failing:
-            self.failing -= 1
-            done.set_exception(BusyError())
-            return done
-        for series, value in zip(batch.increments.series.tolist(), batch.increments.values.tolist(), strict=True):
-            self.gained[series] = self.gained.get(series, 0.0) + value
-        done.set_result(Taken(len(batch)))
-        return done
-
-
-class Index:
-    """Numbers series as they come."""
-
-    def __init__(self) -> None:
-        self.known: dict[Labels, int] = {}
-
-    def number(self, labels: list[Labels]) -> np.ndarray:
-        return np.array([self.known.setdefault(one, len(self.known)) for one in labels], np.int64)
-
-
 def trace_body(service: str, span: bytes, parent: bytes, kind: int) -> bytes:
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
@@ -216,7 +180,7 @@ def trace_body(service: str, span: bytes, parent: bytes, kind: int) -> bytes:
 
 @pytest.mark.parametrize(("busy", "failing"), [(0, 0), (1, 0), (0, 1), (3, 0), (0, 3), (1, 2)])
 def test_what_a_store_does_not_take_is_given_to_it_again(busy: int, failing: int) -> None:
-    index, writer = Index(), Refusing(busy, failing)
+    index, writer = Index(), Taking(busy, failing)
     with Counting(index, writer, MemoryStore(), lambda: NOON, lambda: 0.0) as counting:
         for body in (trace_body("web", b"a", b"", 3), trace_body("cart", b"b", b"a", 2), *[b""] * 4):
             counting.spans(body, Encoding.PROTOBUF)

@@ -2,29 +2,69 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hypocenter.api.counting import Counting
+from hypocenter.batches import Taken
 from hypocenter.ingest.otlp_status import Encoding
 from hypocenter.readers.prometheus_samples import table_of
 from hypocenter.readers.selectors import parse_selector
 from hypocenter.stores.duckdb_metrics import DuckDbMetrics
 from hypocenter.stores.group_commit import GroupCommit
+from hypocenter.stores.metrics import BusyError
 from hypocenter_graph.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from concurrent.futures import Future
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from hypocenter.api.counting import CountedRequest
-    from hypocenter.batches import Labels, Taken
+    from hypocenter.batches import Batch, Labels
     from hypocenter.readers.grid import Samples
     from hypocenter.telemetry import RawTable
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _LAST_MS = 4 * 10**12
+
+
+class Index:
+    """Numbers series as they come."""
+
+    def __init__(self) -> None:
+        self.known: dict[Labels, int] = {}
+
+    def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
+        """Return the number of each series."""
+        return np.array([self.known.setdefault(one, len(self.known)) for one in labels], np.int64)
+
+
+class Taking:
+    """A writer that adds up what series gained, once it has refused and failed at as many batches as it is told."""
+
+    def __init__(self, busy: int = 0, failing: int = 0) -> None:
+        self._busy, self._failing = busy, failing
+        self.gained: dict[int, float] = {}
+
+    def submit(self, batch: Batch) -> Future[Taken]:
+        """Take a batch at once."""
+        done: Future[Taken] = Future()
+        if self._busy:
+            self._busy -= 1
+            raise BusyError
+        if self._failing:
+            self._failing -= 1
+            done.set_exception(BusyError())
+            return done
+        for series, value in zip(batch.increments.series.tolist(), batch.increments.values.tolist(), strict=True):
+            self.gained[series] = self.gained.get(series, 0.0) + value
+        done.set_result(Taken(len(batch)))
+        return done
 
 
 class CountedStore:

@@ -17,7 +17,7 @@ from hypocenter.ingest.otlp_status import Encoding, Rejected
 from hypocenter.ingest.otlp_traces import LONGEST_TEXT, UNNAMED, rejected_for
 from hypocenter.readers.otlp_columns import RESOURCE_ATTRIBUTES
 from hypocenter.readers.otlp_json import records_in, texts_of
-from hypocenter.readers.otlp_json_fields import enum_of, nanoseconds_in, text_in, value_in
+from hypocenter.readers.otlp_json_fields import enum_of, nanoseconds_in, text_in, value_in, whole_text
 from hypocenter.readers.otlp_protobuf import resource_cells
 from hypocenter.readers.otlp_protobuf import texts_of as texts_of_pairs
 from hypocenter.signals.log_counts import Line
@@ -145,7 +145,7 @@ def _said(value: Any, deepest: int) -> str:
     if value is None:
         return ""
     plain = _unwrapped(value, deepest)
-    return plain if isinstance(plain, str) else _json_text(plain)
+    return whole_text(plain if isinstance(plain, str) else _json_text(plain))
 
 
 def _json_text(value: Any) -> str:
