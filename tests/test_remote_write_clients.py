@@ -78,6 +78,8 @@ def test_the_official_client_is_told_what_was_written_and_finds_it_kept(
     assert [found.values.tolist() for _, found in kept(server, "orders_total")] == [[7.0]]
     assert [found.values.tolist() for _, found in kept(server, "wait_seconds_count")] == [[5.0]]
     assert [found.values.tolist() for _, found in kept(server, "wait_seconds_sum")] == [[2.5]]
+    buckets = {labels["le"]: found.values.tolist() for labels, found in kept(server, "wait_seconds_bucket")}
+    assert [buckets[le] for le in ("0.25", "0.5", "1", "+Inf")] == [[1.0], [4.0], [5.0], [5.0]]
 
 
 def bits(*values: float) -> list[int]:

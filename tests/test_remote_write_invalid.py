@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import threading
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from written_requests import ENCODED, LABELS, NOW, Index, Reader, bits, plain
@@ -29,12 +30,70 @@ def test_a_stale_marker_keeps_every_bit_also_where_its_sample_is_of_an_odd_shape
 
 
 @versions
-def test_a_histogram_that_ended_ends_both_series_that_it_is_kept_as(prompb: Messages, version: int) -> None:
+@pytest.mark.parametrize(
+    ("schema", "kept_as"), [(0, {"up_count": 1, "up_sum": 1, "up_bucket": 32}), (-53, {"up_count": 1, "up_sum": 1})]
+)
+def test_a_histogram_that_ended_ends_all_series_that_it_is_kept_as(
+    prompb: Messages, version: int, schema: int, kept_as: dict[str, int]
+) -> None:
     (marker,) = struct.unpack("<d", struct.pack("<Q", STALE_BITS))
-    ended = {**plain(), "histograms": [{"count_int": 0, "sum": marker, "timestamp": NOW}]}
+    ended = {**plain(), "histograms": [{"schema": schema, "sum": marker, "timestamp": NOW}]}
     rows, written = Reader(version).read(ENCODED[version](prompb, [ended]))
-    assert [(labels[0][1], word) for labels, _, word in rows] == [("up_count", STALE_BITS), ("up_sum", STALE_BITS)]
+    assert Counter(dict(labels)["__name__"] for labels, *_ in rows) == kept_as
+    assert {word for *_, word in rows} == {STALE_BITS}
     assert (written.samples, written.histograms) == (0, 1)
+
+
+@versions
+def test_a_histogram_of_custom_bounds_is_kept_with_those_bounds(prompb: Messages, version: int) -> None:
+    told = {"count_int": 6, "sum": 9.5, "schema": -53, "custom_values": [0.5, 1.0, 2.5], "timestamp": NOW}
+    runs = {"positive_spans": [{"offset": 1, "length": 1}, {"offset": 1, "length": 1}], "positive_deltas": [2, 2]}
+    rows, _ = Reader(version).read(ENCODED[version](prompb, [{**plain(), "histograms": [told | runs]}]))
+    buckets = {dict(labels)["le"]: word for labels, _, word in rows if "le" in dict(labels)}
+    assert buckets == {"0.5": bits(0.0), "1": bits(2.0), "2.5": bits(2.0), "+Inf": bits(6.0)}
+
+
+@versions
+def test_a_histogram_of_floats_is_kept_as_one_of_integers(prompb: Messages, version: int) -> None:
+    own = {"count_float": 2.5, "sum": 1.0, "zero_count_float": 1.0, "timestamp": NOW}
+    told = own | {"positive_spans": [{"offset": 0, "length": 1}], "positive_counts": [1.5]}
+    rows, _ = Reader(version).read(ENCODED[version](prompb, [{**plain(), "histograms": [told]}]))
+    found = {(labels[0][1], dict(labels).get("le")): word for labels, _, word in rows}
+    assert found["up_count", None] == found["up_bucket", "1"] == found["up_bucket", "+Inf"] == bits(2.5)
+    assert found["up_bucket", "0.25"] == bits(1.0)
+
+
+@versions
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        ({"schema": 9}, "schema 9"),
+        ({"schema": -54}, "schema -54"),
+        ({"positive_deltas": [1]}, "1 buckets in spans of 0"),
+        ({"positive_spans": [{"length": 2**32 - 1}]}, "0 buckets in spans of 4294967295"),
+        ({"negative_spans": [{"length": 5000}], "negative_deltas": [0] * 5000}, "5000 buckets; 4096 are the most"),
+        (
+            {"positive_spans": [{"length": 1}, {"offset": 2**31 - 1, "length": 1}], "positive_deltas": [1, 0]},
+            "spans over",
+        ),
+        ({"positive_spans": [{"length": 1}, {"offset": -1, "length": 1}], "positive_deltas": [1, 0]}, "in no order"),
+        ({"schema": -53, "custom_values": [2.0, 1.0]}, "must be finite and rise"),
+        (
+            {"schema": -53, "positive_spans": [{"offset": 2, "length": 1}], "positive_deltas": [1]},
+            "beyond their 0 bounds",
+        ),
+        ({"schema": -53, "custom_values": [float(n) for n in range(5000)]}, "5001 buckets; 4096 are the most"),
+    ],
+)
+def test_histograms_whose_buckets_contradict_one_another_are_told_and_other_series_kept(
+    prompb: Messages, version: int, told: dict[str, Any], problem: str
+) -> None:
+    bad = {**plain(labels=[("__name__", "bad")]), "histograms": [{"count_int": 1, "timestamp": NOW, **told}]}
+    reader = Reader(version)
+    rows, written = reader.read(ENCODED[version](prompb, [bad, plain((1.0, NOW))]))
+    assert rows == [(LABELS, NOW, bits(1.0))]
+    assert (written.samples, written.histograms, written.invalid) == (1, 0, 1)
+    assert problem in written.problems[0]
 
 
 @versions
@@ -89,7 +148,7 @@ def test_series_beyond_the_limit_are_left_out_and_those_that_fit_or_are_known_ke
     reader = Reader(version, Index(most=4))
     reader.read(ENCODED[version](prompb, [plain((1.0, NOW))]))
     others = [plain((2.0, NOW), (3.0, NOW + 1), labels=[("__name__", name)]) for name in ("a", "b")]
-    histogram = {**plain(), "histograms": [{"count_int": 1, "sum": 0.5, "timestamp": NOW}]}
+    histogram = {**plain(), "histograms": [{"count_int": 1, "sum": 0.5, "timestamp": NOW, "schema": 0}]}
     for _ in range(2):
         rows, written = reader.read(ENCODED[version](prompb, [*others, plain((4.0, NOW + 2)), histogram]))
         assert {labels[0][1] for labels, *_ in rows} == {"a", "b", "up", "up_count"}

@@ -49,14 +49,14 @@ class HistogramPoint(NamedTuple):
     count: int
     total: float | None
     bounds: Sequence[float]
-    counts: Sequence[int]
+    counts: Sequence[float]
 
 
 class Buckets(NamedTuple):
     """Counts of exponential buckets; the first has the index `offset`."""
 
     offset: int
-    counts: Sequence[int]
+    counts: Sequence[float]
 
 
 class ExponentialPoint(NamedTuple):
@@ -68,7 +68,7 @@ class ExponentialPoint(NamedTuple):
     count: int
     total: float | None
     scale: int
-    zeros: int
+    zeros: float
     positive: Buckets
     negative: Buckets
 

@@ -77,6 +77,30 @@ def span(body: bytes, at: int, stop: int) -> tuple[int, int]:
     return begin, begin + size
 
 
+def varints(body: bytes, at: int, stop: int) -> list[int]:
+    """Return the packed varints in [at, stop). Raises InputError.
+
+    >>> varints(b"\\x01\\xac\\x02", 0, 3)
+    [1, 300]
+    """
+    found = []
+    while at < stop:
+        value, at = varint(body, at, stop)
+        found.append(value)
+    return found
+
+
+def doubles(body: bytes, at: int, stop: int) -> list[float]:
+    """Return the packed numbers of eight bytes in [at, stop). Raises InputError.
+
+    >>> doubles(bytes(6) + b"\\xf0\\x3f", 0, 8)
+    [1.0]
+    """
+    if (stop - at) % 8:
+        raise malformed(at, "numbers of eight bytes of which one is cut off")
+    return list(struct.unpack_from(f"<{(stop - at) // 8}d", body, at))
+
+
 def signed(value: int) -> int:
     """Return an int64 from its varint.
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hypocenter.ingest.native_histograms import histogram_of
-from hypocenter.ingest.protobuf_fields import fields
+from hypocenter.ingest.protobuf_fields import fields, varints
 from hypocenter.ingest.protobuf_samples import PLAIN, STARTED, STARTED_ZERO, ZERO, sample_of
 from hypocenter.ingest.remote_write_gathering import Found, Gathering, Written
-from hypocenter.ingest.remote_write_symbols import Vocabulary, references
+from hypocenter.ingest.remote_write_symbols import Vocabulary
 from hypocenter.ingest.series_labels import LabelsError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SYMBOL, _SERIES = 0x22, 0x2A
 _NONE = 0xFF
+_MOST_REFERENCE = 0xFFFF_FFFF
 _REFERENCES, _ONE_REFERENCE, _SAMPLE, _HISTOGRAM, _EXEMPLAR, _METADATA = 0x0A, 0x08, 0x12, 0x1A, 0x22, 0x2A
 _SHAPES = (PLAIN, ZERO, STARTED, STARTED_ZERO)
 _BY_SIZE = {shape.length - 2: (place, shape.length) for place, shape in enumerate(_SHAPES)}
@@ -95,9 +96,9 @@ def _parse(start: int, stop: int, words: Words, gathering: Gathering) -> None:
     body, found, numbers = gathering.body, Found([], []), []
     for tag, begin, end in fields(body, start, stop):
         if tag == _REFERENCES:
-            numbers += references(body[begin:end])
+            numbers += [value & _MOST_REFERENCE for value in varints(body, begin, end)]
         elif tag == _ONE_REFERENCE:
-            numbers.append(begin & 0xFFFF_FFFF)
+            numbers.append(begin & _MOST_REFERENCE)
         elif tag == _SAMPLE:
             found.samples.append(sample_of(body, begin, end))
         elif tag == _HISTOGRAM:

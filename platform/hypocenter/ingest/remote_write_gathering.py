@@ -10,6 +10,7 @@ import numpy as np
 from hypocenter.batches import Batch, Samples, SeriesLimitError
 from hypocenter.ingest.native_histograms import series_of
 from hypocenter.ingest.numbering import numbered
+from hypocenter.ingest.otlp_metrics_buckets import PointError
 from hypocenter.ingest.protobuf_samples import samples_at
 from hypocenter.ingest.series_labels import LabelsError, checked, shown
 
@@ -128,7 +129,7 @@ class Gathering:
             if len(readable) < len(pairs):
                 raise LabelsError("a label that is not UTF-8")
             self._add(checked(readable), found, key)
-        except LabelsError as error:
+        except (LabelsError, PointError) as error:
             self.refuse(f"{error}, in {shown(readable)}", found)
 
     def refuse(self, problem: str, found: Found) -> None:
@@ -150,9 +151,10 @@ class Gathering:
         new = series < 0
         series[new] = fresh[series[new]]
         kept = Samples(series, at_ms, values) if limited is None else _of_numbered(series, at_ms, values)
-        parts = fresh[np.array(self._histograms, np.int64).reshape(-1, 2)] >= 0
-        whole = int(np.count_nonzero(parts.all(axis=1)))
-        samples = len(kept) - int(np.count_nonzero(parts))
+        parts = [fresh[slots] >= 0 for slots in self._histograms]
+        whole = sum(bool(each.all()) for each in parts)
+        of_histograms = sum(map(len, parts))
+        samples = len(kept) - sum(int(np.count_nonzero(each)) for each in parts)
         return Written(
             batch=Batch(kept),
             samples=samples,
@@ -160,7 +162,7 @@ class Gathering:
             exemplars=self._exemplars,
             invalid=self._invalid,
             problems=tuple(self._problems),
-            over=len(series) - parts.size - samples + len(parts) - whole,
+            over=len(series) - of_histograms - samples + len(parts) - whole,
             limited=limited,
         )
 
@@ -175,13 +177,14 @@ class Gathering:
         )
 
     def _add(self, labels: Labels, found: Found, key: bytes) -> None:
+        histograms = [(histogram.at_ms, series_of(labels, histogram)) for histogram in found.histograms]
         self._exemplars += found.exemplars
         if found.samples:
             slot = self.number(labels, key)
             self._odd += [(slot, at_ms, value) for at_ms, value in found.samples]
-        for histogram in found.histograms:
-            slots = [(self.number(own), value) for own, value in series_of(labels, histogram)]
-            self._odd += [(slot, histogram.at_ms, value) for slot, value in slots]
+        for at_ms, series in histograms:
+            slots = [(self.number(own), value) for own, value in series]
+            self._odd += [(slot, at_ms, value) for slot, value in slots]
             self._histograms.append([slot for slot, _ in slots])
 
 

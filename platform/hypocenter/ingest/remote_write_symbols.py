@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.ingest.protobuf_fields import varint
 from hypocenter.ingest.remote_write_gathering import Known
 from hypocenter.ingest.series_labels import LabelsError
 
@@ -99,19 +98,6 @@ class Words:
             return self._symbols[reference].decode()
         except UnicodeDecodeError:
             return None
-
-
-def references(packed: bytes) -> list[int]:
-    """Return packed references, one by one. Raises InputError.
-
-    >>> references(b"\\x01\\xac\\x02")
-    [1, 300]
-    """
-    at, found = 0, []
-    while at < len(packed):
-        value, at = varint(packed, at, len(packed))
-        found.append(value & 0xFFFF_FFFF)
-    return found
 
 
 def references_of(packed: Sequence[bytes]) -> tuple[NDArray[np.uint32], NDArray[np.int64]] | None:
