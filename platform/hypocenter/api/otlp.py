@@ -50,14 +50,14 @@ def routes(intake: Intake) -> list[Route]:
 
     counting = intake.counting or Counting(intake.index, intake.writer, intake.graph, intake.now)
     return [
-        *_routes_of("metrics", Signal.METRICS, MetricsDecoder(intake.index).decode, intake),
+        *_routes_of("metrics", Signal.METRICS, MetricsDecoder(intake.index).decode, intake, inline=LARGE >> 2),
         *_routes_of("traces", Signal.TRACES, counting.spans, intake, inline=0),
         *_routes_of("logs", Signal.LOGS, counting.log_lines, intake, inline=0),
     ]
 
 
 def _routes_of(
-    name: str, signal: Signal, decode: Callable[[bytes, Encoding], Decoded], intake: Intake, inline: int = LARGE
+    name: str, signal: Signal, decode: Callable[[bytes, Encoding], Decoded], intake: Intake, inline: int
 ) -> list[Route]:
     """Return a signal's routes; a body of more than `inline` bytes is decoded in a thread."""
 
@@ -100,9 +100,7 @@ def _with_refused(rejected: Rejected, taken: Taken) -> Rejected:
 
 def _refusal(error: HypocenterError, encoding: Encoding) -> Response:
     status = status_of(error)
-    # A sender of OTLP tries again after 408 as little as after 400; what it may resend is told by 503.
-    content = otlp_status.status_of(status, encoding, str(error))
-    answer = _answer(status, content, encoding)
+    answer = _answer(status, otlp_status.status_of(status, encoding, str(error)), encoding)
     answer.headers.update(retry_headers(status))
     return answer
 
