@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import pytest
 
 from hypocenter.errors import InputError, LimitError
 from hypocenter.ingest.tables import table_samples
-from hypocenter.ingest.uploads import EXAMPLES, Findings, Sample, batches
+from hypocenter.ingest.uploads import EXAMPLES, MOST_TEXT, Findings, Sample, batches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from hypocenter.batches import Labels
 
 NOON = 1772366400000
 UP = (("__name__", "up"), ("component", "cart"))
@@ -19,9 +29,7 @@ class Numbers:
         self._known: dict[object, int] = {}
         self._most = most
 
-    def number(self, labels):  # type: ignore[no-untyped-def]
-        import numpy as np
-
+    def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
         found = [self._known.setdefault(each, len(self._known)) for each in labels]
         if len(self._known) > self._most:
             raise LimitError("too many series")
@@ -140,6 +148,21 @@ def test_samples_come_in_batches_of_bounded_size_whose_series_are_numbered_once(
     assert found[0][0].samples.series.tolist() == [0, 1, 2, 0]
     assert found[1][1] == {1: (("__name__", "m1"),), 2: (("__name__", "m2"),), 0: (("__name__", "m0"),)}
     assert [value for batch, _ in found for value in batch.samples.values.tolist()] == list(range(10))
+
+
+def test_batches_are_smaller_where_labels_are_long() -> None:
+    long = MOST_TEXT // 4
+    samples = [Sample((("__name__", f"{at}" + "m" * long),), at, 1.0) for at in range(8)]
+    assert [len(batch) for batch, _ in batches(samples, Numbers())] == [4, 4]
+    assert [len(batch) for batch, _ in batches(samples[:1] * 8, Numbers())] == [8]
+
+
+def test_a_table_with_more_labels_than_are_held_is_read_whole() -> None:
+    zones = [f"{at}".rjust(4000, "x") for at in range(MOST_TEXT // 4000 + 200)]
+    rows = [f"{zone},{NOON},{at % 7},m\n" for at, zone in enumerate((*zones, *zones[:9]))]
+    samples, findings = read("zone,time,value,metric\n" + "".join(rows))
+    assert [dict(sample.labels)["zone"] for sample in samples] == [*zones, *zones[:9]]
+    assert findings.refused == 0
 
 
 def test_too_many_series_end_it_after_what_went_before() -> None:

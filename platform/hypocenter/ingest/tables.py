@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hypocenter.errors import InputError
 from hypocenter.ingest.moments import to_moment
 from hypocenter.ingest.series_labels import LabelsError, checked
-from hypocenter.ingest.uploads import Sample
+from hypocenter.ingest.uploads import MOST_TEXT, Sample, size_of
 from hypocenter.readers.columns import labels_of
 from hypocenter.readers.frames import separator_of
 from hypocenter.readers.long_tables import (
@@ -104,34 +104,51 @@ def _row_reader(header: list[str], decimal: str) -> RowReader:
 
 def _long(header: list[str], time: int, decimal: str) -> RowReader:
     value = header.index(str(first_named(header, VALUE_COLUMNS)))
-    of_cells = _labels_of_cells(header, time, value)
-    named = [number for number in range(len(header)) if number not in (time, value)]
-    known: dict[tuple[str, ...], Labels] = {}
+    labels_of_cells = _LabelCache(_labels_of_cells(header, time, value), _others(header, time, value))
 
     def read(cells: list[str]) -> Iterator[Sample]:
         number = _number(cells[value], decimal)
         if number is None:
             raise _BadRowError(f"{header[value]!r} is empty")
-        key = tuple(map(cells.__getitem__, named))
-        labels = known.get(key)
-        if labels is None:
-            if len(known) >= MOST_KNOWN:
-                known.clear()
-            labels = known[key] = of_cells(cells)
-        yield Sample(labels, _at_ms(cells[time]), number)
+        yield Sample(labels_of_cells(cells), _at_ms(cells[time]), number)
 
     return read
+
+
+class _LabelCache:
+    """Remembers the labels that cells make, until they take too much memory: then all are forgotten."""
+
+    def __init__(self, make: Callable[[list[str]], Labels], columns: Sequence[int]) -> None:
+        self._make, self._columns = make, columns
+        self._known: dict[tuple[str, ...], Labels] = {}
+        self._text = 0
+
+    def __call__(self, cells: list[str]) -> Labels:
+        key = tuple(map(cells.__getitem__, self._columns))
+        found = self._known.get(key)
+        return self._added(key, self._make(cells)) if found is None else found
+
+    def _added(self, key: tuple[str, ...], labels: Labels) -> Labels:
+        if len(self._known) >= MOST_KNOWN or self._text > MOST_TEXT:
+            self._known, self._text = {}, 0
+        self._known[key] = labels
+        self._text += sum(map(len, key)) + size_of(labels)
+        return labels
+
+
+def _others(header: Sequence[str], *columns: int) -> list[int]:
+    return [number for number in range(len(header)) if number not in columns]
 
 
 def _labels_of_cells(header: list[str], time: int, value: int) -> Callable[[list[str]], Labels]:
     """Return what makes the labels of a row's cells, whose columns are named as `readers.long_tables` says."""
     series = first_named(header, SERIES_COLUMNS)
     metric, component = first_named(header, METRIC_COLUMNS), first_named(header, COMPONENT_COLUMNS)
-    renamed = {metric: "__name__", component: "component"}
+    renamed, others = {metric: "__name__", component: "component"}, set(_others(header, time, value))
     names = {
         number: str(renamed.get(name, name))
         for number, name in enumerate(header)
-        if number not in (time, value) and name != series
+        if number in others and name != series
     }
     at = header.index(series) if series else None
 
@@ -144,7 +161,7 @@ def _labels_of_cells(header: list[str], time: int, value: int) -> Callable[[list
 
 
 def _wide(header: list[str], time: int, decimal: str) -> RowReader:
-    columns = [number for number in range(len(header)) if number != time]
+    columns = _others(header, time)
     if not columns:
         raise InputError("no series beside the time; name columns `component|metric`")
     try:
