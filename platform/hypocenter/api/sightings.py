@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -34,6 +35,7 @@ Key = TypeVar("Key")
 Noted = TypeVar("Noted", Link, str)
 Value = TypeVar("Value")
 REFRESH_S = 60.0
+RETRY_S = 10.0
 MOST_KNOWN = 50_000
 _PLACES = [list(RESOURCE_ATTRIBUTES).index(name) for name in Place._fields]
 _NAMESPACE = list(RESOURCE_ATTRIBUTES).index("namespace")
@@ -62,7 +64,7 @@ class Sightings:
         self._alone: dict[str, _Seen] = {}
         self._known: set[Link | str] = set()
         self._has_new = False
-        self._written_at = now()
+        self._written_at = self._not_before = now()
         self._names = _Names()
 
     def related(self, relation: Relation, at_ns: int, calls: int) -> None:
@@ -87,14 +89,18 @@ class Sightings:
             return self._names.peers_of(sort)
 
     def write_new(self) -> None:
-        """Write what has been noted if any of it was never written; a failure is counted, and tried again later."""
-        if self._has_new:
+        """Write what has been noted if any of it was never written.
+
+        A failure is counted, and tried again after `RETRY_S`: requests do not wait for a graph that does not answer.
+        """
+        if self._has_new and self._now() >= self._not_before:
             self._write()
 
     def refresh(self) -> None:
         """Write what has been noted, unless that was done less than `REFRESH_S` ago."""
-        if self._has_new or (self._now() - self._written_at).total_seconds() >= REFRESH_S:
+        if (self._now() - self._written_at).total_seconds() >= REFRESH_S:
             self._write()
+        self.write_new()
 
     def flush(self) -> None:
         """Write what has been noted."""
@@ -141,8 +147,7 @@ class Sightings:
                 self._note(self._links, link, seen)
             for name, seen in alone.items():
                 self._note(self._alone, name, seen)
-            # Tried again by the next refresh, not by every request.
-            self._has_new = False
+            self._not_before = self._now() + timedelta(seconds=RETRY_S)
 
     def _remember(self, keys: set[Link | str]) -> None:
         with self._lock:
