@@ -82,3 +82,14 @@ def test_an_address_that_takes_no_samples_is_one_line(loaded: str, tmp_path: Pat
     shown = _run("simulate", "tiny.scenario", "--to", f"{loaded}/api/v1/query", cwd=tmp_path)
     assert (shown.returncode, shown.stdout) == (3, "")
     assert shown.stderr.count("\n") == 1
+
+
+@pytest.mark.prometheus
+def test_a_start_that_nobody_tells_is_found_in_the_time_up_to_now(loaded: str, tmp_path: Path) -> None:
+    scenario = Path(__file__).parents[1] / "fixtures" / "scenarios" / "shop.scenario"
+    sent = _run("simulate", scenario, "--to", loaded, "--ending-at", "now", cwd=tmp_path)
+    assert sent.returncode == 0, sent.stderr
+    shown = _run("investigate", "--prometheus", loaded, "--lookback", "3h", "--json", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    verdict: dict[str, Any] = json.loads(shown.stdout)
+    assert verdict["suspects"][0]["component"] == "orders-db"

@@ -154,7 +154,6 @@ def test_the_command_makes_no_folder_to_read_from(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--data-dir", "x"], "--data-dir needs --at"),
         (["--data-dir", "x", "--at", "now", "--prometheus", "http://localhost"], "or --data-dir DIR"),
         (["--data-dir", "x", "--at", "now", "--username", "u"], "--username needs --prometheus"),
     ],

@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -40,7 +41,6 @@ from hypocenter.terminal import progress, verdict_text, visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from datetime import datetime
 
     from hypocenter.model import Dependency, Investigation, Target
     from hypocenter.telemetry import Case
@@ -156,16 +156,15 @@ def _check_sources(cases: tuple[Path, ...], given: dict[str, Any]) -> None:
     context = click.get_current_context()
     if [bool(cases), bool(given["prometheus"]), given["data_dir"] is not None].count(True) != 1:
         raise click.UsageError("give one or more CASEs, or --prometheus URL, or --data-dir DIR", context)
-    if not cases and given["at"] is None:
-        raise click.UsageError(f"{'--prometheus' if given['prometheus'] else '--data-dir'} needs --at TIME", context)
     if not given["prometheus"]:
         refuse_server_options(context, () if cases else ("lookback", "match"))
 
 
 def _read(cases: tuple[Path, ...], given: dict[str, Any]) -> Iterator[Case | Failure]:
-    if given["data_dir"]:
-        return iter([read_kept(given["data_dir"], given)])
-    return _read_server(given) if given["prometheus"] else _read_files(cases, given["component_labels"])
+    if cases:
+        return _read_files(cases, given["component_labels"])
+    around = {**given, "at": given["at"] or datetime.now(UTC)}
+    return _read_server(around) if given["prometheus"] else iter([read_kept(given["data_dir"], around)])
 
 
 def _graph(given: dict[str, Any]) -> AbstractContextManager[KnownGraph | None]:
