@@ -30,7 +30,7 @@ _NONE = 0xFF
 _MOST_REFERENCE = 0xFFFF_FFFF
 _REFERENCES, _ONE_REFERENCE, _SAMPLE, _HISTOGRAM, _EXEMPLAR, _METADATA = 0x0A, 0x08, 0x12, 0x1A, 0x22, 0x2A
 _SHAPES = (PLAIN, ZERO, STARTED, STARTED_ZERO)
-_BY_SIZE = {shape.length - 2: (place, shape.length) for place, shape in enumerate(_SHAPES)}
+_BY_SIZE = {shape.length - 2: place for place, shape in enumerate(_SHAPES)}
 
 
 class RemoteWrite2:
@@ -75,20 +75,20 @@ def _parts(body: bytes) -> tuple[list[bytes], list[tuple[int, int, int]]]:
 
 def _take_usual(gathering: Gathering, number: int, cut: int, stop: int) -> bool:
     """Take a known series if from `cut` on it is samples of usual shapes and perhaps metadata; return whether it is."""
-    body = gathering.body
-    first = cut
-    while cut < stop - 1 and body[cut] == _SAMPLE:
-        place, length = _BY_SIZE.get(body[cut + 1], (0, stop))
-        places = gathering.places[place]
-        places.at.append(cut)
-        places.series.append(number)
-        cut += length
-    if cut < stop - 1 and body[cut] == _METADATA and body[cut + 1] < 0x80:
-        cut += 2 + body[cut + 1]
-    if cut != stop:
+    body, at = gathering.body, cut
+    while at < stop - 1:
+        tag, size = body[at], body[at + 1]
+        if tag == _SAMPLE and size in _BY_SIZE:
+            places = gathering.places[_BY_SIZE[size]]
+            places.at.append(at)
+            places.series.append(number)
+        elif tag != _METADATA or size > 0x7F:
+            break
+        at += size + 2
+    if at != stop:
         for places in gathering.places:
-            places.drop_from(first)
-    return cut == stop
+            places.drop_from(cut)
+    return at == stop
 
 
 def _parse(start: int, stop: int, words: Words, gathering: Gathering) -> None:
