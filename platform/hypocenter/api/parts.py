@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from hypocenter import settings
 from hypocenter.api.intake import BodyLimits, Intake
 from hypocenter.api.schedule import Schedule
-from hypocenter.api.self_metrics import CountedWriter
 from hypocenter.ingest.alert_labels import label_order
 
 if TYPE_CHECKING:
@@ -57,6 +56,8 @@ class Parts:
 
     def intake(self, registry: CollectorRegistry) -> Intake:
         """Return what routes are given; what they write is counted in `registry`."""
+        from hypocenter.api.self_metrics import CountedWriter
+
         writer = CountedWriter(self.writer, registry)
         return Intake(self.metrics, writer, self.records, self.graph, _now, self.limits, label_order())
 
@@ -70,13 +71,14 @@ class Parts:
 
 
 @contextmanager
-def opened(places: Places, folder: Path) -> Iterator[Parts]:
+def opened(places: Places) -> Iterator[Parts]:
     """Open every part, and close them in the order that loses nothing: what writes, the writer, then the stores."""
     from hypocenter.stores.group_commit import GroupCommit
     from hypocenter.stores.opening import open_records
     from hypocenter.stores.opening_metrics import open_metrics
     from hypocenter_graph.stores.opening import open_graph
 
+    folder = places.data_dir
     with ExitStack() as stack:
         # It ends last: a store that is closed breaks its work off, and what writes must not wait for that.
         maintenance = stack.enter_context(Schedule(TICK_S, "maintenance"))

@@ -1,0 +1,46 @@
+"""The application of a server, put together from its open stores."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hypocenter.api.app import create_server_app, intake_routes
+from hypocenter.api.counting import Counting
+from hypocenter.api.counting_metrics import CountingMetrics
+from hypocenter.api.health import Readiness
+from hypocenter.api.health import routes as health_routes
+from hypocenter.api.pull_metrics import PullMetrics
+from hypocenter.api.pulling import new_pull
+from hypocenter.api.self_metrics import StoreMetrics, new_registry
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from starlette.applications import Starlette
+
+    from hypocenter.api.parts import Parts, Places
+    from hypocenter.api.pull import Pull
+    from hypocenter.api.tokens import Verifier
+
+BODY_MEMORY = 512 << 20
+
+
+def composed(parts: Parts, places: Places, verifier: Verifier, stack: ExitStack) -> Starlette:
+    """Return the application; what runs beside it is started, and ends with `stack`."""
+    registry = new_registry()
+    registry.register(StoreMetrics(parts.metrics))
+    readiness = stack.enter_context(closing(Readiness(parts.checks())))
+    intake = parts.intake(registry)
+    counting = stack.enter_context(Counting(intake.index, intake.writer, intake.graph, intake.now))
+    registry.register(CountingMetrics(counting))
+    _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
+    routes = [*health_routes(readiness, registry), *intake_routes(replace(intake, counting=counting))]
+    return create_server_app(routes, verifier, registry, BODY_MEMORY)
+
+
+def _start_pull(pull: Pull | None, registry: CollectorRegistry, stack: ExitStack) -> None:
+    if pull is not None:
+        registry.register(PullMetrics(pull))
+        stack.callback(pull.stop)
+        pull.start()
