@@ -17,7 +17,7 @@ from learn_cases import Known, groups_of, in_turn, known_of, left_out
 from learn_tables import areas, beside_prior, calibration_rows, figure_row, interval, row, split, told_first
 
 from hypocenter.simulator.shapes import SHAPES
-from hypocenter_workers.learn.fault_types import FaultTypeModel
+from hypocenter_workers.learn.fault_types import UNKNOWN
 from hypocenter_workers.learn.fitting import fit, said_of
 from hypocenter_workers.learn.from_history import examples
 from hypocenter_workers.learn.history_evaluation import all_figures
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from results import Row
 
     from hypocenter_workers.learn.figures import Said
-    from hypocenter_workers.learn.fitting import Past
+    from hypocenter_workers.learn.fitting import Fitted, Past
     from hypocenter_workers.learn.validation import Fold
 
 INCIDENTS = 1200
@@ -102,10 +102,8 @@ def unknown(arguments: argparse.Namespace) -> list[Row]:
         types = [one.label.fault_type or "" for one in incidents]
         common = [name for name in sorted(set(types)) if types.count(name) >= FEWEST_OF_TYPE]
         for name in common if len(common) > 2 else ():
-            model = _types_of([one for one in incidents if one.label.fault_type != name])
-            called = [
-                model.predict_features(one.features).is_unknown for one in incidents if one.label.fault_type == name
-            ]
+            fitted = fit([one for one in incidents if one.label.fault_type != name])
+            called = [_is_called(one, fitted) for one in incidents if one.label.fault_type == name]
             found.append(_share_row("Left out of training: called unknown", path, name, called))
         found.append(_share_row("Left out of training: called unknown", path, "none left out", _called(incidents)))
     return found
@@ -235,13 +233,13 @@ def _called(incidents: Sequence[Past]) -> list[bool]:
     """Return which incidents are called unknown by a model that learned from others of all types."""
     found: list[bool] = []
     for fold in _folds(incidents):
-        model = _types_of([incidents[at] for at in fold.learned])
-        found += [model.predict_features(incidents[at].features).is_unknown for at in fold.held]
+        fitted = fit([incidents[at] for at in fold.learned])
+        found += [_is_called(incidents[at], fitted) for at in fold.held]
     return found
 
 
-def _types_of(incidents: Sequence[Past]) -> FaultTypeModel:
-    return FaultTypeModel.fit_features([one.features for one in incidents], [one.label for one in incidents])
+def _is_called(past: Past, fitted: Fitted) -> bool:
+    return said_of(past, fitted).named == UNKNOWN
 
 
 def _share_row(part: str, data: str, measure: str, called: Sequence[bool]) -> Row:

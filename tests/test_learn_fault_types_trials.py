@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from learn_incidents import SHOWN, history, known_roots
 
 from hypocenter_workers.learn.fault_types import FaultTypeModel
@@ -19,7 +21,7 @@ from hypocenter_workers.learn.incident_features import features_of, is_local
 from hypocenter_workers.learn.review_queue import review_queue
 from hypocenter_workers.learn.trials import calibration_error, sharpened
 from hypocenter_workers.learn.type_trees import look_at
-from hypocenter_workers.learn.unknown import UNMEASURED, fit_doubt
+from hypocenter_workers.learn.unknown import UNMEASURED, fit_doubt, surprise
 from hypocenter_workers.learn.validation import folds
 
 if TYPE_CHECKING:
@@ -76,15 +78,74 @@ def test_a_type_that_was_never_seen_raises_the_chance_of_the_unknown() -> None:
 
 def test_doubt_keeps_its_false_alarms_and_finds_what_stands_apart() -> None:
     rng = np.random.default_rng(0)
-    known, hidden = rng.normal(0, 1, (200, 3)), rng.normal(4, 1, (100, 3))
-    doubt = fit_doubt(known, hidden)
+    known, hidden = rng.beta(2, 6, 200), rng.beta(30, 2, 100)
+    doubt = fit_doubt(known, known, hidden)
     assert doubt.false_alarms <= 0.05 + 1e-9
     assert doubt.recall > 0.9
     assert doubt.chances(hidden).mean() > doubt.chances(known).mean()
 
 
+def test_hidden_faults_that_look_more_familiar_than_known_ones_teach_no_doubt() -> None:
+    rng = np.random.default_rng(0)
+    known, hidden = rng.beta(30, 2, 200), rng.beta(2, 6, 100)
+    doubt = fit_doubt(known, known, hidden)
+    assert doubt.recall == 0
+    assert np.unique(doubt.chances(np.concatenate([known, hidden]))).tolist() == pytest.approx([0.1])
+
+
+def test_no_limit_is_kept_by_fewer_than_nineteen_known_faults() -> None:
+    known = np.linspace(0, 1, 18)
+    assert fit_doubt(known, known[:0], known[:0]).limit == 1.0
+    assert fit_doubt(np.linspace(0, 1, 19), known[:0], known[:0]).limit < 1.0
+
+
+@pytest.mark.parametrize("values", [3, 1000])
+def test_of_later_faults_of_known_types_one_in_twenty_is_called_unknown(values: int) -> None:
+    rng = np.random.default_rng(0)
+    called = []
+    for _ in range(40):
+        held, later = (rng.integers(0, values, count) / values for count in (100, 200))
+        doubt = fit_doubt(held, held[:0], held[:0])
+        called.append(float((doubt.chances(later) > doubt.limit).mean()))
+    assert np.mean(called) <= 0.06
+
+
+@settings(max_examples=50)
+@given(arrays(float, 7, elements=st.integers(0, 4)), arrays(float, 9, elements=st.integers(0, 4)))
+def test_the_surprise_is_that_of_its_naive_twin(asked: Any, known: Any) -> None:
+    naive = [-math.log((1 + sum(known >= one)) / (1 + len(known))) for one in asked.tolist()]
+    assert surprise(asked, known).tolist() == pytest.approx(naive)
+    itself = [-math.log(sum(known >= one) / len(known)) for one in known.tolist()]
+    assert surprise(known, known, known_themselves=True).tolist() == pytest.approx(itself)
+
+
+def test_an_incident_is_as_strange_as_trees_that_part_it_from_every_past_root() -> None:
+    past = history(60)
+    suspects = known_roots(past)
+    model = FaultTypeModel.fit([e for e, _ in past], [label for _, label in past], suspects)
+    assert model.known is not None
+    assert model.trees is not None
+    view = model.trees.rooted
+    roots = view.booster.predict(model.known.rows, pred_leaf=True)
+    looks = [look_at(features_of(example, own)) for (example, _), own in zip(past[:5], suspects, strict=False)]
+    for look, told in zip(looks, model.known.strangeness(looks), strict=True):
+        naive = 0.0
+        for component, chance in look.incident.chances.items():
+            [own] = view.booster.predict(view.columns.matrix([look.rooted[component]]), pred_leaf=True)
+            naive += chance * min(float(np.mean(own != other)) for other in roots)
+        assert told == pytest.approx(naive)
+
+
+def test_an_incident_without_a_suspect_is_as_strange_as_can_be() -> None:
+    past = history(60)
+    model = FaultTypeModel.fit([e for e, _ in past], [label for _, label in past], known_roots(past))
+    assert model.known is not None
+    assert model.known.strangeness([look_at(features_of(past[0][0], {}))]).tolist() == [1.0]
+    assert model.known.strangeness([]).tolist() == []
+
+
 def test_doubt_is_not_measured_on_a_handful() -> None:
-    assert fit_doubt(np.zeros((3, 3)), np.zeros((50, 3))) == UNMEASURED
+    assert fit_doubt(np.zeros(3), np.zeros(3), np.zeros(50)) == UNMEASURED
 
 
 @settings(max_examples=25)

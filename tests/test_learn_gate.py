@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -163,6 +164,24 @@ def test_types_that_are_told_no_better_than_by_the_commonest_pass_no_gate(tellin
     assert gate.admitted is admitted
     assert "beside always saying cpu on 12 incidents" in gate.reason
     assert gate.reason.endswith("tells 2 fault types")
+
+
+def test_a_first_model_of_few_incidents_has_to_be_no_worse():
+    """What tells the type passes though chance may explain it; alerts that tell nothing pass now and then at most."""
+    passed = dict.fromkeys((True, False), 0)
+    for telling, seed in itertools.product(passed, range(6)):
+        gate = train(map(partial(typed, np.random.default_rng(seed), telling), range(12)), FIRST).card.gate
+        assert "beside the share of each type on 7 incidents" in gate.reason
+        assert "a first model of fewer than 60 incidents" in gate.reason
+        passed[telling] += gate.admitted
+    assert passed[True] == 6
+    assert passed[False] <= 2
+
+
+def test_a_first_model_that_tells_one_type_alone_passes_no_gate():
+    gate = train((typed(np.random.default_rng(0), True, 5 * number) for number in range(12)), FIRST).card.gate
+    assert not gate.admitted
+    assert "tells no fault types" in gate.reason
 
 
 def typed(draw, telling, number):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from hypocenter.model_card import Gate
+from hypocenter_workers.learn.fault_types import UNKNOWN
 from hypocenter_workers.learn.gate import Comparison, compare, reciprocal_rank
 
 if TYPE_CHECKING:
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 UNLEARNED = "the unlearned order"
 # What is compared, as the gate's sentence names it.
 ORDER, TYPE = "reciprocal rank of the root cause", "share of fault types told right"
+CHANCE, SHARES = "logarithm of the chance of the fault type", "the share of each type"
+_LEAST_CHANCE = 1e-4
 
 
 def compare_orders(said: Sequence[Said], others: Sequence[Mapping[str, float]], champion: str) -> Comparison:
@@ -29,6 +34,25 @@ def compare_types(said: Sequence[Said], others: Sequence[Said], champion: str) -
     pairs = [(one, other) for one, other in zip(said, others, strict=True) if one.fault_type and one.named]
     ours = [float(one.named == one.fault_type) for one, _ in pairs]
     return compare((TYPE, ours), (champion, [float(other.named == one.fault_type) for one, other in pairs]))
+
+
+def compare_chances(said: Sequence[Said]) -> Comparison:
+    """Compare the chances of what the fault types were with the shares of these types among all of them, one more each.
+
+    Chances are of the known types alone: whether a type is unknown is not told by shares.
+    """
+    typed = [one for one in said if one.fault_type and one.named]
+    common, classes = (
+        Counter(one.fault_type for one in typed),
+        {name for one in typed for name in one.types} - {UNKNOWN},
+    )
+    shares = [math.log((common[one.fault_type] + 1) / (len(typed) + max(1, len(classes)))) for one in typed]
+    return compare((CHANCE, [_log_chance(one) for one in typed]), (SHARES, shares))
+
+
+def _log_chance(said: Said) -> float:
+    known = math.fsum(chance for name, chance in said.types.items() if name != UNKNOWN)
+    return math.log(max(said.types.get(said.fault_type or "", 0.0) / known if known > 0 else 0.0, _LEAST_CHANCE))
 
 
 def gate_of(comparisons: Sequence[Comparison], against: str) -> Gate:

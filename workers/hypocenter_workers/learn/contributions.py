@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -12,20 +13,31 @@ if TYPE_CHECKING:
 
 MOST_REASONS = 3
 LEAST_PUSH = 0.05
-_WHERE = {
-    "all": "in all of the incident",
-    "wide": "on how many components",
-    "most": "the furthest anywhere",
-    "own": "on {root}",
-    "asked": "in calls that {root} makes",
-    "share": "on {root} as a share of all such signs",
-    "moved": "on {root}, how far it moved",
-    "finding": "on {root}, as the ranking weighs it",
-    "standing": "of {root} among the suspects",
-    "callers": "on callers of {root}",
-    "callees": "on what {root} calls",
-    "hosts": "on what {root} runs on",
-    "guests": "on what runs on {root}",
+# By role of a feature: what is said of it. `signs` counts what it names, `size` is on the ranking's scale of strength.
+_SAID = {
+    "all": "{signs} in all of the incident",
+    "wide": "{what} on {components}",
+    "most": "{what} anywhere, {size}",
+    "own": "{signs} on {root}",
+    "asked": "{signs} in calls that {root} makes",
+    "share": "{percent} of all signs of {what} on {root}",
+    "moved": "{what} on {root}, {size}",
+    "finding": "{what} on {root} as the ranking weighs it, {size}",
+    "callers": "{signs} on callers of {root}",
+    "callees": "{signs} on what {root} calls",
+    "hosts": "{signs} on what {root} runs on",
+    "guests": "{signs} on what runs on {root}",
+}
+_SAID_OF = {
+    "wide|any": "signs on {components}",
+    "own|rarity": "signs that few but {root} show",
+    "own|alone": "{count} signs that {root} alone shows",
+    "standing|chance": "a chance of {percent} that it began at {root}",
+    "standing|place": "{place} of {root} among the suspects",
+    "callers|number": "{count} callers of {root}",
+    "callees|number": "{count} components that {root} calls",
+    "hosts|number": "{count} that {root} runs on",
+    "guests|number": "{count} that run on {root}",
 }
 
 
@@ -34,8 +46,9 @@ def reasons(trees: TypeTrees, look: Look, fault_type: str, most: int = MOST_REAS
     root = next(iter(look.incident.chances), "")
     pushes = _pushes(trees, look, root, trees.classes.index(fault_type))
     values = look.rooted[root] if root else look.expected
+    said = math.fsum(push for push in pushes.values() if push > 0)
     kept = [(-push, name) for name, push in pushes.items() if push > LEAST_PUSH and values.get(name)]
-    return tuple(sentence(name, values[name], -push, root, fault_type) for push, name in sorted(kept)[:most])
+    return tuple(sentence(name, values[name], -push / said, root, fault_type) for push, name in sorted(kept)[:most])
 
 
 def _pushes(trees: TypeTrees, look: Look, root: str, place: int) -> dict[str, float]:
@@ -50,9 +63,24 @@ def _pushes(trees: TypeTrees, look: Look, root: str, place: int) -> dict[str, fl
     return dict(found)
 
 
-def sentence(feature: str, value: float, push: float, root: str, fault_type: str) -> str:
-    """Say that a feature, seen from a root, pushes towards a type of fault, in log-odds."""
+def sentence(feature: str, value: float, share: float, root: str, fault_type: str) -> str:
+    """Say what a feature shows, seen from a root, and which share it has of all that speaks for a type of fault.
+
+    >>> sentence("own|metric memory up", 3.0, 0.412, "db", "memory leak")
+    '3 signs of metric memory up on db: 41 % of what speaks for memory leak'
+    """
     role, _, what = feature.partition("|")
-    where = _WHERE.get(role, role).format(root=root)
     name = what.removeprefix(LOCAL[1]).strip()
-    return f"{name} {where} ({value:.3g}) speaks for {fault_type} (+{push:.2f} log-odds)"
+    count = f"{value:.3g}"
+    shown = _SAID_OF.get(feature) or _SAID.get(role, f"{{what}} ({role}), {{count}}")
+    told = shown.format(
+        what=name,
+        root=root,
+        count=count,
+        signs=f"{count} {'sign' if count == '1' else 'signs'} of {name}",
+        components=f"{count} {'component' if count == '1' else 'components'}",
+        percent=f"{value:.0%}".replace("%", " %"),
+        size=f"strength {value:.2f} of 1",
+        place=f"place {value + 1:.0f}",
+    )
+    return f"{told}: {f'{share:.0%}'.replace('%', ' %')} of what speaks for {fault_type}"

@@ -14,9 +14,10 @@ from hypocenter_workers.learn.contributions import reasons
 from hypocenter_workers.learn.incident_features import features_of
 from hypocenter_workers.learn.part_checks import reading
 from hypocenter_workers.learn.similar import Memory, memory_to_text, remember
+from hypocenter_workers.learn.strangeness import KnownRoots
 from hypocenter_workers.learn.trials import UNTRIED, Trials, try_out
 from hypocenter_workers.learn.type_trees import Settings, TypeTrees, grow_types, look_at
-from hypocenter_workers.learn.unknown import Doubt, doubt_signs
+from hypocenter_workers.learn.unknown import UNMEASURED, Doubt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.type_trees import Look
 
 UNKNOWN = "unknown"
-MODEL, MEMORY = "fault_types.json", "fault_types_memory.json"
-VERSION = 1
+MODEL, MEMORY, KNOWN = "fault_types.json", "fault_types_memory.json", "fault_types_known.json"
+# A model of the older version is read; it does not know what is strange.
+VERSION, OLDER = 2, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,12 @@ class FaultTypePrediction:
 
 @dataclass(frozen=True)
 class FaultTypeModel:
-    """Tells the type of a fault; made by `fit`. `trees` is None where fewer than two types were labelled."""
+    """Tells the type of a fault; made by `fit`. `trees` and `known` are None of fewer than two types."""
 
     classes: tuple[str, ...]
     memory: Memory
     trees: TypeTrees | None = None
+    known: KnownRoots | None = None
     trials: Trials = field(default=UNTRIED)
 
     @classmethod
@@ -99,7 +102,7 @@ class FaultTypeModel:
             return cls(classes, memory)
         trials = try_out(incidents, types, roots, settings)
         trees = grow_types(looks, types, roots, settings, trials.admitted)
-        return cls(classes, memory, trees, trials)
+        return cls(classes, memory, trees, KnownRoots.of(trees, looks, roots), trials)
 
     def predict(self, example: Example, suspects: Mapping[str, float] | None = None) -> FaultTypePrediction:
         """Say what an incident was; `suspects` as in `fit`, from a model that may have learned from everything."""
@@ -109,7 +112,7 @@ class FaultTypeModel:
         """Say what an incident was, from its features, and why."""
         look = look_at(incident)
         likenesses = self.memory.likenesses([look])
-        known, unknown = self._probabilities([look], likenesses)
+        known, unknown = self._probabilities([look])
         ordered = sorted(zip(self.classes, known[0].tolist(), strict=True), key=lambda c: (-c[1], c[0]))
         doubtful = bool(unknown[0] > self.trials.doubt.limit) if self.trees else not self.classes
         why = reasons(self.trees, look, ordered[0][0]) if self.trees else ()
@@ -119,20 +122,21 @@ class FaultTypeModel:
     def probabilities(self, incidents: Sequence[IncidentFeatures]) -> tuple[Floats, Floats]:
         """Return [incident, class] chances of known types and [incident] chances of none; together they sum to 1."""
         looks = [look_at(incident) for incident in incidents]
-        return self._probabilities(looks, self.memory.likenesses(looks))
+        return self._probabilities(looks)
 
-    def _probabilities(self, looks: Sequence[Look], likenesses: Floats) -> tuple[Floats, Floats]:
+    def _probabilities(self, looks: Sequence[Look]) -> tuple[Floats, Floats]:
         if self.trees is None:
             shape = (len(looks), len(self.classes))
             return np.ones(shape), np.full(len(looks), 0.0 if self.classes else 1.0)
         sure = self.trials.calibrated(self.trees.chances(looks))
-        unknown = self.trials.doubt.chances(doubt_signs(sure, likenesses.max(axis=1)))
+        strange = self.known.strangeness(looks) if self.known else np.ones(len(looks))
+        unknown = self.trials.doubt.chances(strange)
         return sure * (1.0 - unknown)[:, None], unknown
 
     def to_parts(self) -> dict[str, str]:
         """Return the model as texts by file name: JSON, and LightGBM's text format."""
         stated: dict[str, object] = {
-            "version": VERSION,
+            "version": VERSION if self.known or not self.trees else OLDER,
             "classes": self.classes,
             "trials": asdict(self.trials),
             "columns": {},
@@ -141,6 +145,8 @@ class FaultTypeModel:
         if self.trees:
             stated["columns"] = self.trees.columns()
             parts |= {f"fault_types_{view}.txt": text for view, text in self.trees.to_parts().items()}
+        if self.known:
+            parts[KNOWN] = self.known.to_text()
         return {MODEL: json.dumps(stated, indent=1), **parts}
 
     @classmethod
@@ -153,7 +159,7 @@ class FaultTypeModel:
 
     @classmethod
     def _read(cls, stated: Mapping[str, Any], memory: Memory, parts: Mapping[str, str]) -> FaultTypeModel:
-        if stated["version"] != VERSION:
+        if stated["version"] not in (VERSION, OLDER):
             raise InputError(
                 f"{MODEL}: is of version {stated['version']!r:.20}, this program reads {VERSION}; train it again"
             )
@@ -162,9 +168,15 @@ class FaultTypeModel:
             raise ValueError("trees are there for two types or more, each of which is named once")
         if columns and not memory.past:
             raise ValueError("trees are there, and no past incident")
-        trials = Trials.from_json(stated["trials"])
-        views = {view: parts[f"fault_types_{view}.txt"] for view in columns}
-        return cls(classes, memory, TypeTrees.from_parts(classes, columns, views) if views else None, trials)
+        older = stated["version"] == OLDER
+        trials = Trials.from_json(stated["trials"] | ({"doubt": asdict(UNMEASURED)} if older else {}))
+        if not columns:
+            return cls(classes, memory, trials=trials)
+        trees = TypeTrees.from_parts(classes, columns, {view: parts[f"fault_types_{view}.txt"] for view in columns})
+        if older:
+            return cls(classes, memory, trees, trials=trials)
+        with reading(KNOWN, "record of what known faults showed"):
+            return cls(classes, memory, trees, KnownRoots.from_json(json.loads(parts[KNOWN]), trees.rooted), trials)
 
 
 __all__ = ["UNKNOWN", "Doubt", "FaultTypeModel", "FaultTypePrediction", "Settings"]

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.incident_features import Features, IncidentFeatures
     from hypocenter_workers.learn.suspect_features import Suspects
 
-# A third of the incidents is held back, or the last fifth where times are known.
-FOLDS = 3
+# A third of the incidents is held back, or the last fifth where times are known; of few, one such part after another.
+FOLDS, FEW = 3, 60
 # A model that ships with the package has to be small.
 SMALL = Settings(growth=Growth(rounds=30))
 ORDINARY = Settings()
@@ -81,12 +81,13 @@ def _stacked(typed: Sequence[Past], ranker: SuspectRanker) -> list[IncidentFeatu
 def held_back(incidents: Sequence[Past], fitted: Callable[[Sequence[Past]], Fitted]) -> list[tuple[Past, Said]]:
     """Return what is said of some incidents by a model of the others: of the latest, where times are known.
 
-    It is [] where there are too few to hold any back.
+    Of fewer than `FEW` as many as possible are held back, some at a time. It is [] where there are too few.
     """
     groups = [f"{one.suspects.system}/{one.suspects.incident_id}" for one in incidents]
     strata = [one.label.fault_type or "" for one in incidents]
     found: list[tuple[Past, Said]] = []
-    for fold in folds(groups, [one.suspects.at for one in incidents], strata, FOLDS)[-1:]:
+    rounds = folds(groups, [one.suspects.at for one in incidents], strata, FOLDS)
+    for fold in rounds if len(incidents) < FEW else rounds[-1:]:
         learned = fitted([incidents[at] for at in fold.learned])
         found += [(incidents[at], said_of(incidents[at], learned)) for at in fold.held]
     return found

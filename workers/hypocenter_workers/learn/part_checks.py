@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
 # No weight or sum that was learned comes near; products of such stay finite.
 MOST = 1e6
@@ -49,3 +50,27 @@ def row(stated: Any, kinds: str) -> NDArray[Any]:
     if found.ndim != 1 or found.dtype.kind not in kinds or not np.isfinite(found).all():
         raise ValueError(f"{stated!r:.60} is no list of numbers")
     return found
+
+
+def sparse_to_json(matrix: csr_matrix) -> dict[str, Any]:
+    """Return a sparse matrix as JSON holds it."""
+    parts = {"values": matrix.data, "places": matrix.indices, "ends": matrix.indptr}
+    return {name: part.tolist() for name, part in parts.items()}
+
+
+def sparse(stated: dict[str, Any], columns: int, most: float) -> csr_matrix:
+    """Read what `sparse_to_json` wrote, with values up to `most` either way. Raises KeyError or ValueError.
+
+    scipy itself reads beyond its arrays where places or ends are wrong.
+    """
+    from scipy.sparse import csr_matrix
+
+    values = row(stated["values"], "if").astype(np.float64)
+    if (np.abs(values) > most).any():
+        raise ValueError(f"a value is beyond {most}")
+    ends = row(stated["ends"], "i")
+    matrix = csr_matrix((values, row(stated["places"], "i"), ends), shape=(max(0, len(ends) - 1), columns))
+    matrix.check_format(full_check=True)
+    if len(values) != matrix.indptr[-1]:
+        raise ValueError("the ends do not fit the values")
+    return csr_matrix((matrix.data, matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)), matrix.shape)

@@ -15,7 +15,7 @@ import numpy as np
 
 from hypocenter.stated import text, texts
 from hypocenter_workers.learn.columns import Columns, choose_columns
-from hypocenter_workers.learn.part_checks import finite, row
+from hypocenter_workers.learn.part_checks import finite, sparse, sparse_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,9 +83,7 @@ class Memory:
             "past": [asdict(past) for past in self.past],
             "columns": list(self.columns.names),
             "rarity": self.rarity.tolist(),
-            "values": self.matrix.data.tolist(),
-            "places": self.matrix.indices.tolist(),
-            "ends": self.matrix.indptr.tolist(),
+            **sparse_to_json(self.matrix),
         }
 
     @classmethod
@@ -126,18 +124,11 @@ def _past_of(stated: dict[str, Any]) -> PastIncident:
 
 
 def _matrix(stated: dict[str, Any], shape: tuple[int, int]) -> csr_matrix:
-    """Return [incident, column]; scipy itself reads beyond its arrays where places or ends are wrong."""
-    from scipy.sparse import csr_matrix
-
-    values = row(stated["values"], "if").astype(np.float64)
-    if (np.abs(values) > _LONGEST).any():
-        raise ValueError("values of the memory are longer than 1")
-    parts = (values, row(stated["places"], "i"), row(stated["ends"], "i"))
-    matrix = csr_matrix(parts, shape=shape)
-    matrix.check_format(full_check=True)
-    if len(values) != matrix.indptr[-1] or (matrix.multiply(matrix).sum(axis=1) > _LONGEST).any():
+    """Return [incident, column], one row for every incident, none longer than 1. Raises KeyError or ValueError."""
+    matrix = sparse(stated, shape[1], _LONGEST)
+    if matrix.shape != shape or (matrix.multiply(matrix).sum(axis=1) > _LONGEST).any():
         raise ValueError("ends or values of the memory do not fit its incidents")
-    return csr_matrix((matrix.data, matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)), shape=shape)
+    return matrix
 
 
 def _terms(look: Look) -> Features:

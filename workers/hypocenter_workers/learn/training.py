@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 from hypocenter.errors import InputError
 from hypocenter.model_card import Gate, ModelCard
 from hypocenter_graph.calibration import probabilities
-from hypocenter_workers.learn.comparison import ORDER, UNLEARNED, compare_orders, compare_types, gate_of, told_of
+from hypocenter_workers.learn.comparison import (
+    ORDER,
+    UNLEARNED,
+    compare_chances,
+    compare_orders,
+    compare_types,
+    gate_of,
+    told_of,
+)
 from hypocenter_workers.learn.figures import bins_of_chances, confusion_of, figures_of
-from hypocenter_workers.learn.fitting import Fitted, Past, fit, held_back, said_of
+from hypocenter_workers.learn.fitting import FEW, Fitted, Past, fit, held_back, said_of
 from hypocenter_workers.learn.incident_features import features_of
 from hypocenter_workers.learn.model_file import Model, model_of
 from hypocenter_workers.learn.ranker import SuspectRanker
@@ -30,6 +38,8 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.gate import Comparison
 
     Tell = Callable[[str], None]
+
+NOT_WORSE = f"a first model of fewer than {FEW} incidents has to be no worse, not better for sure"
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,8 @@ def train(
     judged = held_back(incidents, fitted)
     progress(f"fitting on {len(incidents)} incidents")
     final = fitted(incidents)
-    alone = _gate_of(final, _types_beside_commonest(incidents, judged))
+    types, sureness = _types_beside_commonest(incidents, judged), compare_chances([one for _, one in judged])
+    alone = _gate_of(final, types, sureness if len(incidents) < FEW else None)
     gate = alone if opponent is None else _gate_against(opponent, judged, alone)
     return Model(_card(incidents, [one for _, one in judged], now, simulated, gate, final), final.to_parts())
 
@@ -73,24 +84,35 @@ def _fit_simulated(incidents: Sequence[Past]) -> Fitted:
     return replace(fit(incidents, named=False), ranker=SuspectRanker(incidents=len(incidents)))
 
 
-def _gate_of(final: Fitted, types: Comparison) -> Gate:
+def _gate_of(final: Fitted, types: Comparison, sureness: Comparison | None) -> Gate:
     """Judge a model where nothing serves: it must order suspects, or tell types better than their commonest would.
 
-    The ranker has passed its own gate, or leaves the unlearned order alone.
+    The ranker has passed its own gate, or leaves the unlearned order alone. Few incidents prove nothing: with them,
+    where `sureness` is stated, types need only be told as often right, with chances that are no worse than shares.
     """
     tells = f"tells {len(final.types.classes)} fault types" if final.types.trees else "tells no fault types"
     tried = [*_by_order(final), *([types] if types.incidents else [])]
-    better = final.ranker.level != PRIOR or types.admitted
-    return Gate(better and types.high >= 0.0, "; ".join([*map(told_of, tried), tells]))
+    better = (final.ranker.level != PRIOR or types.admitted) and types.high >= 0.0
+    if better or sureness is None or not types.incidents or final.types.trees is None:
+        return Gate(better, "; ".join([*map(told_of, tried), tells]))
+    not_worse = min(types.gain, types.high, sureness.gain) >= 0.0
+    told = [*map(told_of, [*tried, sureness]), NOT_WORSE, tells]
+    return Gate(not_worse, "; ".join(told))
 
 
 def _types_beside_commonest(incidents: Sequence[Past], judged: Sequence[tuple[Past, Said]]) -> Comparison:
     """Compare fault types, told of incidents held back, with saying always the commonest of the others."""
-    held = {id(past) for past, _ in judged}
-    learned = [one.label.fault_type for one in incidents if one.label.fault_type and id(one) not in held]
+    learned = _types_learned(incidents, judged)
     commonest = Counter(sorted(learned)).most_common(1)[0][0] if learned else ""
     said = [one for _, one in judged]
     return compare_types(said, [replace(one, named=commonest) for one in said], f"always saying {commonest}")
+
+
+def _types_learned(incidents: Sequence[Past], judged: Sequence[tuple[Past, Said]]) -> list[str]:
+    """Return the types of incidents that were not held back; of all where each was, some at a time."""
+    held = {id(past) for past, _ in judged}
+    typed = [one for one in incidents if one.label.fault_type]
+    return [one.label.fault_type or "" for one in typed if id(one) not in held or len(incidents) < FEW]
 
 
 def _gate_against(opponent: Opponent, judged: Sequence[tuple[Past, Said]], alone: Gate) -> Gate:

@@ -7,16 +7,16 @@ Local features are admitted where the second does surely better.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hypocenter.stated import number, truth, whole, within
 from hypocenter_workers.learn.incident_features import is_local
-from hypocenter_workers.learn.similar import remember
+from hypocenter_workers.learn.strangeness import KnownRoots
 from hypocenter_workers.learn.type_trees import grow_types, look_at
-from hypocenter_workers.learn.unknown import UNMEASURED, Doubt, doubt_signs, fit_doubt
+from hypocenter_workers.learn.unknown import UNMEASURED, Doubt, fit_doubt
 from hypocenter_workers.learn.validation import Fold, folds
 
 if TYPE_CHECKING:
@@ -91,16 +91,31 @@ class Labelled:
         types = [self.types[at] for at in places]
         if len(set(types)) < 2:
             return None
-        looks, roots = [self.looks[at] for at in places], [self.roots[at] for at in places]
-        return grow_types(looks, types, roots, settings, admitted)
+        return grow_types(self._looks(places), types, self._roots(places), settings, admitted)
+
+    def strangeness(self, trees: TypeTrees, learned: Ints, asked: Ints) -> Floats:
+        """Return how strange some incidents are to trees that learned from others."""
+        known = KnownRoots.of(trees, self._looks(learned), self._roots(learned))
+        return known.strangeness(self._looks(asked))
+
+    def _looks(self, places: Ints) -> list[Look]:
+        return [self.looks[at] for at in places]
+
+    def _roots(self, places: Ints) -> list[Sequence[str]]:
+        return [self.roots[at] for at in places]
 
 
 @dataclass(frozen=True)
 class HeldBack:
-    """What trees said of incidents that they had not met: their places and [incident, class] chances."""
+    """What trees said of incidents that they had not met: their places, [incident, class] chances, strangeness."""
 
     places: Ints
     chances: Floats
+    strange: Floats
+
+    def sharpened(self, sharpness: float) -> HeldBack:
+        """Return the same with calibrated chances."""
+        return replace(self, chances=sharpened(self.chances, sharpness))
 
     def losses(self, truth: Ints) -> Floats:
         """Return the log-loss of every incident."""
@@ -128,7 +143,8 @@ def try_out(
     local = gain > SURELY * spread
     best = whole if local else core
     sharpness = _sharpness(best, truth)
-    doubt = _try_hidden(labelled, classes, settings, lambda f: local or not is_local(f), sharpness)
+    hidden = _try_hidden(labelled, classes, settings, lambda f: local or not is_local(f))
+    doubt = fit_doubt(best.strange, *hidden)
     return Trials(sharpness, local, doubt, len(best.places), gain, spread, **_measured(best, truth, sharpness))
 
 
@@ -141,12 +157,14 @@ def _hold_back(
 ) -> HeldBack | None:
     places: list[Ints] = []
     said: list[Floats] = []
+    strange: list[Floats] = []
     for fold in split:
         trees = labelled.grow(fold.learned, settings, admitted)
         if trees is not None:
             places.append(fold.held)
             said.append(_over(classes, trees, [labelled.looks[at] for at in fold.held]))
-    return HeldBack(np.concatenate(places), np.vstack(said)) if places else None
+            strange.append(labelled.strangeness(trees, fold.learned, fold.held))
+    return HeldBack(np.concatenate(places), np.vstack(said), np.concatenate(strange)) if places else None
 
 
 def _over(classes: Sequence[str], trees: TypeTrees, looks: Sequence[Look]) -> Floats:
@@ -168,8 +186,7 @@ def sharpened(chances: Floats, sharpness: float) -> Floats:
 
 def _sharpness(held: HeldBack, truth: Ints) -> float:
     losses = [
-        (float(HeldBack(held.places, sharpened(held.chances, power)).losses(truth).mean()), abs(math.log(power)), power)
-        for power in _TEMPERATURES
+        (float(held.sharpened(power).losses(truth).mean()), abs(math.log(power)), power) for power in _TEMPERATURES
     ]
     return min(losses)[2]
 
@@ -181,7 +198,7 @@ def _measured(held: HeldBack, truth: Ints, sharpness: float) -> dict[str, float]
     wanted = np.eye(sure.shape[1])[true]
     return {
         "accuracy": float(hits.mean()),
-        "log_loss": float(HeldBack(held.places, sure).losses(truth).mean()),
+        "log_loss": float(held.sharpened(sharpness).losses(truth).mean()),
         "brier": float(((sure - wanted) ** 2).sum(axis=1).mean()),
         "error": calibration_error(sure.max(axis=1), hits.astype(np.float64)),
     }
@@ -199,34 +216,20 @@ def calibration_error(chances: Floats, hits: Floats, bins: int = 10) -> float:
 
 
 def _try_hidden(
-    labelled: Labelled,
-    classes: Sequence[str],
-    settings: Settings,
-    admitted: Callable[[str], bool],
-    sharpness: float,
-) -> Doubt:
-    """Hide groups of types, and incidents of the others, and learn what gives a hidden type away."""
+    labelled: Labelled, classes: Sequence[str], settings: Settings, admitted: Callable[[str], bool]
+) -> tuple[Floats, Floats]:
+    """Hide groups of types, and incidents of the others; return how strange the others and the hidden ones are."""
+    nothing = np.zeros(0)
     if len(classes) < 3:
-        return UNMEASURED
+        return nothing, nothing
     count = min(FOLDS, len(classes))
     group = np.array([classes.index(type_) % count for type_ in labelled.types])
     ids = [look.incident.incident_id for look in labelled.looks]
-    known: list[Floats] = []
-    hidden: list[Floats] = []
+    known, hidden = [nothing], [nothing]
     for at, fold in enumerate(folds(ids, [None] * len(ids), labelled.types, count)):
         learned = fold.learned[group[fold.learned] != at]
         trees = labelled.grow(learned, settings, admitted)
         if trees is not None:
-            known.append(_signs(labelled, trees, learned, fold.held[group[fold.held] != at], sharpness))
-            hidden.append(_signs(labelled, trees, learned, np.flatnonzero(group == at), sharpness))
-    return fit_doubt(np.vstack(known), np.vstack(hidden)) if known else UNMEASURED
-
-
-def _signs(labelled: Labelled, trees: TypeTrees, learned: Ints, asked: Ints, sharpness: float) -> Floats:
-    from hypocenter_workers.learn.examples import Label
-
-    if not asked.size:
-        return np.zeros((0, 3))
-    looks = [labelled.looks[at] for at in asked]
-    memory = remember([labelled.looks[at] for at in learned], [Label()] * len(learned))
-    return doubt_signs(sharpened(trees.chances(looks), sharpness), memory.likenesses(looks).max(axis=1))
+            known.append(labelled.strangeness(trees, learned, fold.held[group[fold.held] != at]))
+            hidden.append(labelled.strangeness(trees, learned, np.flatnonzero(group == at)))
+    return np.concatenate(known), np.concatenate(hidden)

@@ -149,14 +149,14 @@ def grow_types(
     places = np.array([classes.index(type_) for type_ in types], np.intp)
     weights = _weights(places, settings.balance)
     expected = _view([look.expected for look in looks], places, weights, settings, admitted)
-    asked = [(i, c, share) for i, look in enumerate(looks) for c, share in _looked_from(look, roots[i])]
+    asked = [(i, c, share) for i, look in enumerate(looks) for c, share in looked_from(look, roots[i])]
     at = np.array([i for i, _, _ in asked], np.intp)
     shares = np.array([share for _, _, share in asked])
     rooted = _view([looks[i].rooted[c] for i, c, _ in asked], places[at], weights[at] * shares, settings, admitted)
     return TypeTrees(classes, expected, rooted)
 
 
-def _looked_from(look: Look, roots: Sequence[str]) -> list[tuple[str, float]]:
+def looked_from(look: Look, roots: Sequence[str]) -> list[tuple[str, float]]:
     """Return where to look at a labelled incident from, with weights: its roots, else its suspects."""
     if roots:
         return [(root, 1.0 / len(roots)) for root in roots]
