@@ -42,16 +42,8 @@ def tracing(server: HypocenterServer, service: str, compression: Compression) ->
     return provider
 
 
-def kept(data_dir: Path) -> dict[Labels, float]:
-    """Return what each counter stands at in a data directory that no server holds."""
-    with closing(DuckDbMetrics(data_dir, lambda: datetime.now(UTC))) as store:
-        labels = {each.number: each.labels for each in store.series([parse_selector('{__name__=~".+"}')], 0, 2**42)}
-        found = store.read(sorted(labels), 0, 2**42)
-        return {labels[each.series]: float(each.values[-1]) for each in found}
-
-
-def test_two_services_whose_spans_come_in_different_requests(hypocenter_server: HypocenterServer) -> None:
-    web, cart = (tracing(hypocenter_server, name, Compression.Gzip) for name in ("web", "cart"))
+def make_calls(web: TracerProvider, cart: TracerProvider) -> None:
+    """Serve pages that ask the cart, which asks its cache; the first few fail."""
     for call in range(CALLS):
         with (
             web.get_tracer("t").start_as_current_span("GET /", kind=SpanKind.SERVER),
@@ -63,6 +55,19 @@ def test_two_services_whose_spans_come_in_different_requests(hypocenter_server: 
             )
             query.end()
             served.set_status(StatusCode.ERROR if call < FAILED else StatusCode.OK)
+
+
+def kept(data_dir: Path) -> dict[Labels, float]:
+    """Return what each counter stands at in a data directory that no server holds."""
+    with closing(DuckDbMetrics(data_dir, lambda: datetime.now(UTC))) as store:
+        labels = {each.number: each.labels for each in store.series([parse_selector('{__name__=~".+"}')], 0, 2**42)}
+        found = store.read(sorted(labels), 0, 2**42)
+        return {labels[each.series]: float(each.values[-1]) for each in found}
+
+
+def test_two_services_whose_spans_come_in_different_requests(hypocenter_server: HypocenterServer) -> None:
+    web, cart = (tracing(hypocenter_server, name, Compression.Gzip) for name in ("web", "cart"))
+    make_calls(web, cart)
     # The callee's spans come first, in a request of their own.
     assert cart.force_flush()
     assert web.force_flush()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from threading import Event
 
 import pytest
 from counted_store import NOON
@@ -148,3 +150,31 @@ def test_a_service_without_a_name_of_its_own_is_none_of_the_graph(service: str) 
     sightings.related(Relation(CART, WEB._replace(service=service), WEB, is_end=False), AT_NS, 1)
     sightings.flush()
     assert graph.claims() == Discovered()
+
+
+class Slow(MemoryStore):
+    """A graph in which a writing takes until it is let go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.let_go = Event(), Event()
+
+    def upsert(self, found: Discovered) -> None:
+        self.begun.set()
+        assert self.let_go.wait(30)
+        super().upsert(found)
+
+
+def test_who_comes_while_another_writes_waits_for_its_own() -> None:
+    graph = Slow()
+    sightings = Sightings(graph, Clock())
+    sightings.related(*call())
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(sightings.write_new)
+        assert graph.begun.wait(30)
+        second = pool.submit(sightings.write_new)
+        assert not second.done()
+        graph.let_go.set()
+        second.result(30)
+        assert edges(graph) == {("web", "cart", "CALLS"): NOON}
+        first.result(30)

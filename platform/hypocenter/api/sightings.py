@@ -63,8 +63,8 @@ class Sightings:
         self._links: dict[Link, _Seen] = {}
         self._alone: dict[str, _Seen] = {}
         self._known: set[Link | str] = set()
-        self._has_new = False
-        self._written_at = self._not_before = now()
+        self._new: set[Link | str] = set()
+        self._written_at = self._next_try = now()
         self._names = _Names()
 
     def related(self, relation: Relation, at_ns: int, calls: int) -> None:
@@ -93,14 +93,14 @@ class Sightings:
 
         A failure is counted, and tried again after `RETRY_S`: requests do not wait for a graph that does not answer.
         """
-        if self._has_new and self._now() >= self._not_before:
+        if self._new and self._now() >= self._next_try:
             self._write()
 
     def refresh(self) -> None:
         """Write what has been noted, unless that was done less than `REFRESH_S` ago."""
-        if (self._now() - self._written_at).total_seconds() >= REFRESH_S:
+        is_due = (self._now() - self._written_at).total_seconds() >= REFRESH_S
+        if (is_due or self._new) and self._now() >= self._next_try:
             self._write()
-        self.write_new()
 
     def flush(self) -> None:
         """Write what has been noted."""
@@ -112,13 +112,14 @@ class Sightings:
             self.lost += 1
             return
         noted[key] = seen if before is None else _joined(before, seen)
-        self._has_new = self._has_new or key not in self._known
+        if key not in self._known:
+            self._new.add(key)
 
     def _write(self) -> None:
-        """Write all that has been noted; who comes while another writes finds its own written, or writes the rest."""
+        """Write all that has been noted; who comes while another writes waits until its own is written too."""
         with self._writing:
             links, alone, found = self._taken()
-            if not found.components and not found.dependencies:
+            if not links and not alone:
                 return
             try:
                 write_import(self._graph, plan_import(self._graph.claims(), [found], view_as_of(None).expiry))
@@ -130,9 +131,9 @@ class Sightings:
 
     def _taken(self) -> tuple[dict[Link, _Seen], dict[str, _Seen], Discovered]:
         with self._lock:
-            links, alone, self._links, self._alone, self._has_new = self._links, self._alone, {}, {}, False
+            links, alone, self._links, self._alone = self._links, self._alone, {}, {}
             aliases = self._names.aliases()
-            elapsed_s, self._written_at = (self._now() - self._written_at).total_seconds(), self._now()
+            elapsed_s = (self._now() - self._written_at).total_seconds()
         sightings = [
             Sighting(link, (_interval(seen),), seen.calls / elapsed_s if _has_rate(link, seen, elapsed_s) else None)
             for link, seen in links.items()
@@ -147,13 +148,15 @@ class Sightings:
                 self._note(self._links, link, seen)
             for name, seen in alone.items():
                 self._note(self._alone, name, seen)
-            self._not_before = self._now() + timedelta(seconds=RETRY_S)
+            self._next_try = self._now() + timedelta(seconds=RETRY_S)
 
     def _remember(self, keys: set[Link | str]) -> None:
         with self._lock:
+            self._written_at = self._now()
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
             self._known |= keys
+            self._new -= keys
 
 
 class _Names:
