@@ -1,0 +1,54 @@
+"""What detection keeps: how far each shard is, and the anomalies it told of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from hypocenter.model import Anomaly
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a shard is: every sample before `watermark` (UTC) is scored; `version` is that of the state it left."""
+
+    watermark: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnomaly:
+    """An anomaly of a series that was told; `ended_at` is the last moment of it, None while it lasts.
+
+    Series and onset name it: what is told again of both replaces what was told before.
+    """
+
+    anomaly: Anomaly
+    ended_at: datetime | None = None
+    shard: int = 0
+
+
+class DetectionStore(Protocol):
+    """Positions and anomalies of one tenant."""
+
+    def position(self, shard: int) -> Position | None:
+        """Return how far a shard is, None before its first tick."""
+
+    def positions(self) -> dict[int, Position]:
+        """Return how far every shard is, by number."""
+
+    def commit(self, shard: int, before: Position | None, after: Position, anomalies: Sequence[KeptAnomaly]) -> bool:
+        """Keep what a tick found and move the shard on, in one transaction.
+
+        False, and nothing is changed, when the shard is no longer at `before`: somebody else was quicker.
+        """
+
+    def anomalies(self, start: datetime, end: datetime, *, lasting: bool = False) -> Sequence[KeptAnomaly]:
+        """Return the anomalies that were there at any time in [start, end], or (`lasting`) are still at `end`.
+
+        By onset, then series.
+        """

@@ -1,0 +1,67 @@
+"""Incidents as they live: opened, grown, judged, resolved; each verdict is a revision, and none is ever altered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+
+class Status(StrEnum):
+    """Where an incident is in its life."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveIncident:
+    """One incident: `components` have anomalies or alerts that belong to it, `anomalies` and `alerts` are their keys.
+
+    `onset` is the first sign, `version` counts its changes from 1. Times are UTC.
+    """
+
+    incident_id: str
+    status: Status
+    onset: datetime
+    opened_at: datetime
+    updated_at: datetime
+    components: tuple[str, ...]
+    anomalies: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
+    resolved_at: datetime | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One verdict on an incident: `document` is what `hypocenter.verdict_json` writes of the investigation."""
+
+    incident_id: str
+    number: int
+    at: datetime
+    incident_version: int
+    document: Mapping[str, Any]
+
+
+class IncidentStore(Protocol):
+    """The incidents of one tenant and the verdicts on them."""
+
+    def save(self, incident: LiveIncident) -> bool:
+        """Keep an incident as its next version; False, and nothing is changed, when that version is there already."""
+
+    def incident(self, incident_id: str) -> LiveIncident | None:
+        """Return an incident as it is now, None when there is none."""
+
+    def incidents(self, status: Status | None = None) -> Sequence[LiveIncident]:
+        """Return all incidents, or those of one status, by onset, then id."""
+
+    def add_revision(self, revision: Revision) -> bool:
+        """Keep a verdict; False when one of that number, or on that version of the incident, is there already."""
+
+    def revisions(self, incident_id: str) -> Sequence[Revision]:
+        """Return the verdicts on an incident, oldest first."""
