@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -214,6 +215,49 @@ def test_a_disk_that_others_fill_is_told_loses_nothing_and_goes_on_when_there_is
         ballast.unlink()
         assert written(store, NOW_MS + 2, series)[0].written == len(series)
         assert rows_in(store, series) == 2 * len(series)
+
+
+def test_a_disk_that_fills_in_the_midst_of_writing_loses_nothing_and_goes_on_when_there_is_room(small_disk):
+    with opened(small_disk) as store:
+        series = series_of(store, 5000)
+        written(store, NOW_MS, series)
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - (2 << 20)))
+        many = np.tile(series, 50)
+        rows = Samples(many, NOW_MS - 1 - np.arange(len(many)), np.random.default_rng(1).random(len(many)))
+        gained = Samples(series[:1], np.array([NOW_MS]), np.ones(1))
+        with pytest.raises(FullError):
+            store.append([Batch(rows, gained, receipt=b"large")])
+        ballast.unlink()
+        assert rows_in(store, series) == len(series)
+        for _ in range(2):
+            assert store.append([Batch(rows, gained, receipt=b"large")])[0].refused == 0
+        assert rows_in(store, series) == len(series) + len(rows)
+    with opened(small_disk) as store:
+        assert rows_in(store, series) == len(series) + len(rows)
+
+
+def test_a_disk_that_is_full_when_the_log_is_moved_loses_nothing_and_goes_on_when_there_is_room(small_disk):
+    with opened(small_disk) as store:
+        series = series_of(store, 5000)
+        written(store, NOW_MS, series)
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - (2 << 20)))
+        many = np.tile(series, 12)
+        rows = Samples(many, NOW_MS - 1 - np.arange(len(many)), np.random.default_rng(1).random(len(many)))
+        gained = Samples(series[:1], np.array([NOW_MS]), np.ones(1))
+        large = Batch(rows, gained, receipt=b"large")
+        assert store.append([large])[0].refused == 0
+        with pytest.raises(FullError):
+            store.tick()
+        with pytest.raises(FullError):
+            written(store, NOW_MS + 1, series)
+        ballast.unlink()
+        store.tick()
+        assert store.append([large])[0].refused == 0
+        assert rows_in(store, series) == len(series) + len(rows)
+        written(store, NOW_MS + 1, series)
+        assert rows_in(store, series) == 2 * len(series) + len(rows)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ class DuckDbFile:
     def __init__(self, folder: Path, memory_bytes: int, threads: int) -> None:
         self.folder, self._memory_bytes, self._threads = folder, memory_bytes, threads
         self._cursors: set[DuckDBPyConnection] = set()
-        self.opened = 1
+        self.opened, self.has_failed = 1, False
         self._lock = _locked(folder)
         try:
             self.connection = self._connect()
@@ -86,10 +86,10 @@ class DuckDbFile:
             )
 
     def reopen(self) -> None:
-        """Open the file anew after an error that DuckDB does not go on from; counted in `opened`."""
+        """Open the file anew after DuckDB has given up on it (`has_failed`); counted in `opened`."""
         self._close_all()
         self.connection = self._connect()
-        self.opened += 1
+        self.opened, self.has_failed = self.opened + 1, False
 
     def _close_all(self) -> None:
         while self._cursors:
@@ -104,6 +104,8 @@ class DuckDbFile:
         try:
             yield
         except duckdb.Error as error:
+            # DuckDB gives up on a file that it could not write to, until it is opened anew.
+            self.has_failed |= isinstance(error, (duckdb.FatalException, duckdb.InternalException))
             if "not a valid DuckDB" in str(error):
                 raise InputError(f"{self.folder / FILE}: is no DuckDB file; name another folder") from error
             if "No space left" in str(error):
@@ -121,10 +123,18 @@ class DuckDbFile:
             self.connection.begin()
             try:
                 yield self.connection
-                self.connection.commit()
             except BaseException:
                 self._undo()
                 raise
+            self._commit()
+
+    def _commit(self) -> None:
+        try:
+            self.connection.commit()
+        except BaseException:
+            # Only the file itself can tell now whether it was written.
+            self.has_failed = True
+            raise
 
     def _undo(self) -> None:
         import duckdb
@@ -161,16 +171,6 @@ class DuckDbFile:
 
         with self.cursor() as cursor, suppress(duckdb.TransactionException):
             cursor.execute("CHECKPOINT")
-            return True
-        return False
-
-    def is_broken(self) -> bool:
-        """Whether DuckDB has given up on the file, so that it must be opened anew."""
-        import duckdb
-
-        try:
-            self.connection.execute("SELECT 1").fetchall()
-        except duckdb.Error:
             return True
         return False
 

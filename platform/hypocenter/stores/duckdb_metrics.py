@@ -72,6 +72,7 @@ class DuckDbMetrics:
             self._table.check(batch.samples.series)
             self._table.check(batch.increments.series)
         with self._writing:
+            self._mend()
             now_ms = self._now_ms()
             self._refuse_when_full()
             try:
@@ -79,7 +80,6 @@ class DuckDbMetrics:
                     taken = self._appender.write(connection, batches, self._span(now_ms), now_ms)
             except BaseException:
                 self._appender.take_back()
-                self._mend()
                 raise
             self._appender.keep()
             return taken
@@ -97,7 +97,7 @@ class DuckDbMetrics:
 
     def _mend(self) -> None:
         """Where DuckDB has given up on the file, read anew what is in it."""
-        if self._file.is_broken():
+        if self._file.has_failed:
             self._file.reopen()
             self._load()
 
@@ -124,6 +124,8 @@ class DuckDbMetrics:
 
     def tick(self) -> None:
         """Drop what is too old or too much, write closed days anew in order; for a scheduler, about once a minute."""
+        with self._writing:
+            self._mend()
         self._tending.tick(self._now_ms(), self._limits)
 
     def close(self) -> None:

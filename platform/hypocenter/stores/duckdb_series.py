@@ -123,12 +123,11 @@ def _lists(column: pa.ListArray) -> Iterator[list[int]]:
 
 
 def insert(connection: DuckDBPyConnection, table: str, rows: object) -> None:
-    """Append the rows of an Arrow table."""
+    """Append the rows of an Arrow table, within a transaction."""
     connection.register("incoming", rows)
-    try:
-        connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")  # noqa: S608 - a name of ours
-    finally:
-        connection.unregister("incoming")
+    connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")  # noqa: S608 - a name of ours
+    # After a failure the transaction takes no statement, and the table goes with it.
+    connection.unregister("incoming")
 
 
 def _pairs(connection: DuckDBPyConnection) -> Iterator[tuple[int, Pair]]:

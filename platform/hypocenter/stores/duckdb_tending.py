@@ -128,6 +128,8 @@ class Tending:
                 if self._stopping.is_set():
                     drop(cursor, new)
                     return
+                # Writers wait for each of many short checkpoints rather than for one long one.
+                self._checkpoint()
         with self._writing:
             if self._file.opened == opened:
                 with self._file.transaction() as connection:
