@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from documented import PAGES, blocks
 from hypocenter_server import HypocenterServer, awaited
+from own_prometheus import RECEIVER, OwnPrometheus
 from prometheus_client import CollectorRegistry, generate_latest
 from server_process import ServerProcess, free_port
 
@@ -107,23 +108,17 @@ def test_metrics_are_kept_in_victoria_metrics_as_documented(require: Callable[[s
 def test_metrics_are_kept_in_prometheus_as_documented_through_its_outage(
     require: Callable[[str], str], tmp_path: Path
 ) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    (tmp_path / "prometheus.yml").write_text(blocks(KEPT, "yaml")[0], encoding="utf-8")
-    words = [word.replace("/etc/prometheus", str(tmp_path)) for word in command(KEPT, "prometheus")]
-    start = [
-        require("prometheus"),
-        *words,
-        f"--storage.tsdb.path={tmp_path / 'tsdb'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
+    program, port = require("prometheus"), free_port()
+    url, config = f"http://127.0.0.1:{port}", blocks(KEPT, "yaml")[0]
+    config_flag, *flags = command(KEPT, "prometheus")
+    assert config_flag == "--config.file=/etc/prometheus/prometheus.yml"
     serve = [word.replace("127.0.0.1:9090", f"127.0.0.1:{port}") for word in command(KEPT, "hypocenter", 1)[1:]]
     with HypocenterServer(tmp_path / "data", *serve) as server:
-        with ServerProcess(start, "Server is ready to receive web requests", tmp_path):
+        with OwnPrometheus(program, tmp_path, config, *flags, port=port):
             at_ms = send(server.url, "prometheus_up")
             assert held(url, "prometheus_up", at_ms) == EXPECTED
         assert httpx.get(f"{server.url}/readyz").status_code == 503
-        with ServerProcess(start, "Server is ready to receive web requests", tmp_path):
+        with OwnPrometheus(program, tmp_path, config, *flags, port=port):
             awaited(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
             again_ms = send(server.url, "prometheus_up")
             assert held(url, "prometheus_up", at_ms) == held(url, "prometheus_up", again_ms) == EXPECTED
@@ -142,20 +137,12 @@ groups:
 def test_a_server_is_read_as_documented(
     require: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = free_port()
-    (tmp_path / "prometheus.yml").write_text("rule_files: [rules.yml]", encoding="utf-8")
     (tmp_path / "rules.yml").write_text(RULES, encoding="utf-8")
-    start = [
-        require("prometheus"),
-        f"--config.file={tmp_path / 'prometheus.yml'}",
-        f"--storage.tsdb.path={tmp_path / 'tsdb'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--web.enable-remote-write-receiver",
-    ]
-    serve = [word.replace("127.0.0.1:9090", f"127.0.0.1:{port}") for word in command(PULLED, "hypocenter", 1)[1:]]
     monkeypatch.setenv("HYPOCENTER_PULL_INTERVAL", "1")
-    with ServerProcess(start, "Server is ready to receive web requests", tmp_path):
-        at_ms = send(f"http://127.0.0.1:{port}", "up")
+    with OwnPrometheus(require("prometheus"), tmp_path, "rule_files: [rules.yml]", RECEIVER) as prometheus:
+        place = prometheus.url.removeprefix("http://")
+        serve = [word.replace("127.0.0.1:9090", place) for word in command(PULLED, "hypocenter", 1)[1:]]
+        at_ms = send(prometheus.url, "up")
         with HypocenterServer(tmp_path / "data", *serve) as server:
 
             def told() -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
+from own_prometheus import RECEIVER, OwnPrometheus
 from scripted_prometheus import always, failure, running, success
-from server_process import ServerProcess, free_port
 from write_receiver import receiving
 
 from hypocenter.batches import STALE_BITS, Batch, Samples, SeriesLimitError
@@ -249,61 +249,43 @@ def test_too_many_series_are_refused_whole() -> None:
         assert store.number(of("up", 2, "a")).tolist() == [0, 1]
 
 
-class Prometheus:
-    """A Prometheus that a test stops and starts again, on one port and folder."""
-
-    def __init__(self, program: str, folder: Path) -> None:
-        port = free_port()
-        (folder / "prometheus.yml").write_text(CONFIG, encoding="utf-8")
-        self.url, self._folder = f"http://127.0.0.1:{port}", folder
-        self._command = [
-            program,
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            "--storage.tsdb.retention.time=100y",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--web.enable-remote-write-receiver",
-        ]
-        self.start()
-
-    def start(self) -> None:
-        self.process = ServerProcess(self._command, "Server is ready to receive web requests", self._folder)
-
-
 @pytest.fixture
-def own_prometheus(require: Callable[[str], str], tmp_path: Path) -> Iterator[Prometheus]:
-    server = Prometheus(require("prometheus"), tmp_path)
-    yield server
-    server.process.kill()
+def own_prometheus(require: Callable[[str], str], tmp_path: Path) -> Iterator[OwnPrometheus]:
+    with OwnPrometheus(require("prometheus"), tmp_path, CONFIG, RECEIVER) as server:
+        yield server
 
 
 @pytest.mark.prometheus
 def test_a_server_that_dies_in_the_middle_loses_nothing_that_was_taken(
-    own_prometheus: Prometheus, tmp_path: Path, tenant: str
+    require: Callable[[str], str], tmp_path: Path, tenant: str
 ) -> None:
-    hasty = Patience(attempts=2, wait=lambda _: None)
-    with closing(opened(own_prometheus.url, tmp_path / "store", patience=hasty)) as store:
-        numbers = store.number(of("calls_total", 2, tenant))
-        first, second = (
-            Batch(batch(numbers[:1], [at], [1]).samples, batch(numbers[1:], [at], [2]).samples, bytes([at % 256]) * 16)
-            for at in (NOW_MS - 10_000, NOW_MS)
-        )
-        store.append([first])
-        own_prometheus.process.kill()
-        with pytest.raises(SourceError, match="did not take the samples"):
-            store.append([first, second])
-        with pytest.raises(SourceError):
-            store.series([parse_selector("up")], NOW_MS - MINUTE, NOW_MS)
-        own_prometheus.start()
-        store.append([first, second])
-        found = read(store, f'calls_total{{run="{tenant}"}}', -MINUTE, 0)
+    program, hasty = require("prometheus"), Patience(attempts=2, wait=lambda _: None)
+    dying = OwnPrometheus(program, tmp_path, CONFIG, RECEIVER)
+    try:
+        with closing(opened(dying.url, tmp_path / "store", patience=hasty)) as store:
+            numbers = store.number(of("calls_total", 2, tenant))
+            first, second = (
+                Batch(batch(numbers[:1], [at], [1]).samples, batch(numbers[1:], [at], [2]).samples, receipt)
+                for at, receipt in ((NOW_MS - 10_000, b"first"), (NOW_MS, b"second"))
+            )
+            store.append([first])
+            dying.kill()
+            with pytest.raises(SourceError, match="did not take the samples"):
+                store.append([first, second])
+            with pytest.raises(SourceError):
+                store.series([parse_selector("up")], NOW_MS - MINUTE, NOW_MS)
+            with OwnPrometheus(program, tmp_path, CONFIG, RECEIVER, port=dying.port):
+                store.append([first, second])
+                found = read(store, f'calls_total{{run="{tenant}"}}', -MINUTE, 0)
+    finally:
+        dying.kill()
     assert found["cart-0"] == [(-10_000, 1), (0, 1)]
     assert np.diff([value for _, value in found["cart-1"]]).tolist() == [2]
 
 
 @pytest.mark.prometheus
 def test_samples_older_than_the_servers_window_are_refused_and_no_others(
-    own_prometheus: Prometheus, tmp_path: Path, tenant: str
+    own_prometheus: OwnPrometheus, tmp_path: Path, tenant: str
 ) -> None:
     with closing(opened(own_prometheus.url, tmp_path / "store")) as store:
         numbers = store.number(of("up", 400, tenant))
@@ -317,7 +299,7 @@ def test_samples_older_than_the_servers_window_are_refused_and_no_others(
 
 
 @pytest.mark.prometheus
-def test_another_value_later_is_refused_by_prometheus(own_prometheus: Prometheus, tenant: str) -> None:
+def test_another_value_later_is_refused_by_prometheus(own_prometheus: OwnPrometheus, tenant: str) -> None:
     """VictoriaMetrics says nothing and keeps both; one of them is read."""
     with closing(PrometheusMetrics(own_prometheus.url, OPTIONS, now=lambda: NOW)) as store:
         numbers = store.number(of("up", 50, tenant))
@@ -333,16 +315,9 @@ def test_another_value_later_is_refused_by_prometheus(own_prometheus: Prometheus
 def test_a_receiver_that_is_switched_off_is_an_error_and_no_refusal(
     require: Callable[[str], str], tmp_path: Path
 ) -> None:
-    port = free_port()
-    (tmp_path / "prometheus.yml").write_text("", encoding="utf-8")
-    command = [
-        require("prometheus"),
-        f"--storage.tsdb.path={tmp_path / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
     with (
-        ServerProcess(command, "Server is ready to receive web requests", tmp_path),
-        closing(opened(f"http://127.0.0.1:{port}", tmp_path / "store")) as store,
+        OwnPrometheus(require("prometheus"), tmp_path, "") as server,
+        closing(opened(server.url, tmp_path / "store")) as store,
         pytest.raises(SourceError, match=r"404.*remote write receiver"),
     ):
         store.append([batch(store.number(of("up", 1, "a")), [NOW_MS], [1])])

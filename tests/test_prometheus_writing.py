@@ -22,7 +22,7 @@ from hypocenter.ingest.remote_write import RemoteWrite1
 from hypocenter.readers.prometheus_options import PrometheusOptions
 from hypocenter.remote_write_encoding import encoded_labels, encoded_series, request_body
 from hypocenter.remote_write_sending import Patience
-from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_OLD, RemoteWriter, Search
+from hypocenter.stores.prometheus_writing import OTHER_VALUE, REFUSED, TOO_OLD, RemoteWriter, Search
 from hypocenter.stores.series_table import SeriesTable
 
 if TYPE_CHECKING:
@@ -260,6 +260,14 @@ def test_a_request_too_large_for_the_server_is_sent_in_parts(receiver: Receiver,
     receiver.script = lambda body: (413, {}, b"too large") if len(held(body)) > 8 else TAKEN
     assert writer.write(sent, LABELS.__getitem__) == []
     assert sum(len(held(body)) for body in receiver.taken) == 50
+
+
+def test_a_reason_that_nobody_knows_is_logged_and_counted_with_others(
+    receiver: Receiver, writer: RemoteWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.script = lambda _: (422, {}, b"label pod has value number 77 of 76")
+    assert [refusal.reason for refusal in writer.write(some(1), LABELS.__getitem__)] == [REFUSED]
+    assert "number 77" in str(caplog.records[0].__dict__["fields"])
 
 
 @given(st.sets(st.integers(0, 199), max_size=6))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from own_prometheus import OwnPrometheus
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.utils import floatToGoString
 from scripted_prometheus import Reply, failure, running, success
-from server_process import ServerProcess, free_port
 
 from hypocenter.api.intake import Intake
 from hypocenter.api.pull import Pull, PullPlan
@@ -46,7 +46,7 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
 OPTIONS = PrometheusOptions(timeout_s=20.0, attempts=2)
 MINUTE = timedelta(minutes=1)
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 @dataclass
@@ -529,17 +529,9 @@ scrape_configs:
 @pytest.fixture
 def scraping(require: Callable[[str], str], tmp_path: Path) -> Iterator[str]:
     """URL of a Prometheus that scrapes itself each second and has a rule that always fires."""
-    port = free_port()
-    (tmp_path / "prometheus.yml").write_text(CONFIG.replace("PORT", str(port)), encoding="utf-8")
     (tmp_path / "rules.yml").write_text(RULES, encoding="utf-8")
-    command = [
-        require("prometheus"),
-        f"--config.file={tmp_path / 'prometheus.yml'}",
-        f"--storage.tsdb.path={tmp_path / 'tsdb'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    with ServerProcess(command, "Server is ready to receive web requests", tmp_path):
-        yield f"http://127.0.0.1:{port}"
+    with OwnPrometheus(require("prometheus"), tmp_path, CONFIG) as server:
+        yield server.url
 
 
 @pytest.mark.prometheus

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hmac
 import json
-import os
 import re
 import secrets
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from hypocenter.api.durable import write_durably
 from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
@@ -87,13 +87,7 @@ class TokenFile:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _write(self, tokens: Sequence[Token]) -> None:
-        draft = self._path.with_suffix(".draft")
-        text = json.dumps({"tokens": [asdict(token) for token in tokens]}, indent=1)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
+        write_durably(self._path, json.dumps({"tokens": [asdict(token) for token in tokens]}, indent=1))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 MOST_SERIES = 5_000_000
 WRITE_SECONDS = 20.0
 _EXAMPLES = 10
-_log = logging.getLogger(__name__)
 
 
 def _utc_now() -> datetime:

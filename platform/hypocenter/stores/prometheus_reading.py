@@ -123,4 +123,4 @@ def _narrowed(series: Sequence[Labels]) -> list[str]:
 
 def _warn(client: PrometheusClient, warnings: Iterable[str]) -> None:
     for warning in warnings:
-        _log.warning("%s: %s", client.place, warning)
+        _log.warning("a server warned", extra={"fields": {"server": client.place, "warning": warning}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from hypocenter.readers.prometheus_options import PrometheusOptions
     from hypocenter.remote_write_sending import Answer, Patience
 
+_log = logging.getLogger(__name__)
 SAMPLES_PER_REQUEST = 10_000
 _MOST_KNOWN = 1_000_000
 # A server takes or refuses a request as a whole: this many more are sent to find what it was refused for.
 _MOST_SEARCHES = 200
 TOO_OLD, TOO_FAR_AHEAD, OTHER_VALUE = "too old", "too far ahead", "another value at this time"
+REFUSED = "refused by the server"
 # What Prometheus, Mimir and Thanos say of a sample; Prometheus before 2.43 does so with status 500.
 _REASONS = (
     ("too old sample", TOO_OLD),
@@ -122,6 +125,8 @@ class Search:
         if not problem:
             return
         if len(places) == 1 or self.left <= 0 or self._is_before_all(places, problem):
+            if reason_of(problem) == REFUSED:
+                _log.warning("samples refused", extra={"fields": {"samples": len(places), "why": problem}})
             self.refused.append(Refusal(places, reason_of(problem)))
             return
         self.left -= 2
@@ -140,9 +145,9 @@ class Search:
 
 
 def reason_of(problem: str) -> str:
-    """Return a server's words on a sample as ours, where they are known.
+    """Return a server's words on a sample as ours; reasons are few, since they are counted by name.
 
     >>> reason_of("HTTP 400: out of bounds")
     'too old'
     """
-    return next((reason for words, reason in _REASONS if words in problem), problem)
+    return next((reason for words, reason in _REASONS if words in problem), REFUSED)
