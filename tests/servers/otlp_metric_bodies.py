@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from google.protobuf import json_format
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from hypocenter.batches import SeriesLimitError
+from hypocenter.ingest.otlp_metrics import OtlpWritten, decode_metrics
+from hypocenter.ingest.otlp_status import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
     from hypocenter.batches import Labels, Samples
 
 AT_NS = 1_700_000_000_000_000_000
 AT_MS = 1_700_000_000_000
+CUMULATIVE = pb.AGGREGATION_TEMPORALITY_CUMULATIVE
+DELTA = pb.AGGREGATION_TEMPORALITY_DELTA
+ROUTE = "{http_route=/}"
 
 
 class Numbered:
@@ -72,3 +77,83 @@ def _with_hex(value: Any) -> Any:
         ids = {name: base64.b64decode(value[name]).hex() for name in ("traceId", "spanId") if name in value}
         return {**{name: _with_hex(each) for name, each in value.items()}, **ids}
     return value
+
+
+def body_of(request: ExportMetricsServiceRequest, encoding: Encoding) -> bytes:
+    """Return a request as it is sent."""
+    return request.SerializeToString() if encoding is Encoding.PROTOBUF else json_of(request)
+
+
+def decoded(request: ExportMetricsServiceRequest, encoding: Encoding) -> tuple[OtlpWritten, Numbered]:
+    """Return what a request comes to, and the index that numbered its series."""
+    index = Numbered()
+    return decode_metrics(body_of(request, encoding), encoding, index), index
+
+
+def point_of(kind: Any, **fields: Any) -> Any:
+    """Return a point of `AT_NS` with one attribute."""
+    point = kind(time_unix_nano=AT_NS, **fields)
+    point.attributes.add(key="http.route").value.string_value = "/"
+    return point
+
+
+def gauge(name: str = "level", **fields: Any) -> pb.Metric:
+    """Return a gauge of one point."""
+    metric = pb.Metric(name=name)
+    metric.gauge.data_points.append(point_of(pb.NumberDataPoint, **fields))
+    return metric
+
+
+def sum_of(name: str, value: float, temporality: int = CUMULATIVE, *, monotonic: bool = True) -> pb.Metric:
+    """Return a sum of one point, in bytes."""
+    metric = pb.Metric(name=name, unit="By")
+    metric.sum.data_points.append(point_of(pb.NumberDataPoint, as_double=value))
+    metric.sum.aggregation_temporality = temporality  # type: ignore[assignment]
+    metric.sum.is_monotonic = monotonic
+    return metric
+
+
+def histogram(temporality: int = CUMULATIVE, **fields: Any) -> pb.Metric:
+    """Return a histogram of one point, in seconds."""
+    given = {"count": 6, "sum": 1.5, "explicit_bounds": [0.1, 2.5], "bucket_counts": [1, 2, 3], **fields}
+    metric = pb.Metric(name="wait", unit="s")
+    metric.histogram.data_points.append(point_of(pb.HistogramDataPoint, **given))
+    metric.histogram.aggregation_temporality = temporality  # type: ignore[assignment]
+    return metric
+
+
+def exponential(scale: int, offset: int, counts: list[int], temporality: int = CUMULATIVE, **more: Any) -> pb.Metric:
+    """Return an exponential histogram of one point, in seconds."""
+    buckets = pb.ExponentialHistogramDataPoint.Buckets
+    point = point_of(
+        pb.ExponentialHistogramDataPoint,
+        scale=scale,
+        positive=buckets(offset=offset, bucket_counts=counts),
+        negative=buckets(offset=0, bucket_counts=more.pop("negative", [])),
+        **more,
+    )
+    metric = pb.Metric(name="wait", unit="s")
+    metric.exponential_histogram.data_points.append(point)
+    metric.exponential_histogram.aggregation_temporality = temporality  # type: ignore[assignment]
+    return metric
+
+
+def wrapped(metric: bytes) -> bytes:
+    """A request with one metric, given as bytes."""
+    return field_of(1, field_of(2, field_of(2, metric)))
+
+
+def field_of(number: int, inner: bytes) -> bytes:
+    """Return a field of a message, written by hand."""
+    size, length = len(inner), bytearray()
+    while size > 0x7F:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes([number << 3 | 2, *length, size]) + inner
+
+
+def json_gauge(**point: Any) -> bytes:
+    """Return a request of a gauge of one point, with its fields as given."""
+    given = {"timeUnixNano": str(AT_NS), "asDouble": 1.5, **point}
+    metrics = [{"name": "level", "gauge": {"dataPoints": [given]}}]
+    return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}).encode()

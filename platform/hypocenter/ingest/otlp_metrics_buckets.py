@@ -73,7 +73,7 @@ def coarse(point: ExponentialPoint, unit: str) -> tuple[Bounds, Iterable[float]]
 
 def _uppers(buckets: Buckets, scale: int) -> NDArray[np.float64]:
     """The upper bounds of buckets as exponents of 2; exact, since a scale halves them and nothing else."""
-    return (float(buckets.offset) + 1.0 + np.arange(len(buckets.counts))) * 2.0**-scale
+    return np.asarray((float(buckets.offset) + 1.0 + np.arange(len(buckets.counts))) * 2.0**-scale, np.float64)
 
 
 @lru_cache

@@ -114,12 +114,13 @@ def _integer(value: Any, where: str, _: int = 0, within: tuple[int, int] = _SIGN
 
 def _double(value: Any, where: str, _: int = 0) -> float:
     """A number, or as text one of those that JSON has no sign for."""
+    fault = f'{where}: {_shown(value)} must be a number, "NaN", "Infinity" or "-Infinity"'
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise InputError(fault)
     try:
-        if isinstance(value, (int, float, str)) and not isinstance(value, bool) and len(str(value)) <= 400:
-            return float(value)
-    except (ValueError, OverflowError):
-        pass
-    raise InputError(f'{where}: {_shown(value)} must be a number, "NaN", "Infinity" or "-Infinity"')
+        return float(value)
+    except (ValueError, OverflowError) as error:
+        raise InputError(fault) from error
 
 
 def _shown(value: Any) -> str:

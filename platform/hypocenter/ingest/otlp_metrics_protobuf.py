@@ -66,6 +66,7 @@ class _Request:
         self._resource_type, self._scope_type = Resource, InstrumentationScope
 
     def scopes(self) -> Iterator[Scope]:
+        """Yield what each scope of each resource reports."""
         for of_resource in self._each((0, len(self._body)), _RESOURCE_METRICS):
             self._budget.spend(_PER_GROUP)
             resource = self._resource(of_resource)

@@ -46,7 +46,7 @@ class HistogramPoint(NamedTuple):
     attributes: Attributes
     time_ns: int
     is_absent: bool
-    count: int
+    observations: int
     total: float | None
     bounds: Sequence[float]
     counts: Sequence[float]
@@ -65,7 +65,7 @@ class ExponentialPoint(NamedTuple):
     attributes: Attributes
     time_ns: int
     is_absent: bool
-    count: int
+    observations: int
     total: float | None
     scale: int
     zeros: float
@@ -79,7 +79,7 @@ class SummaryPoint(NamedTuple):
     attributes: Attributes
     time_ns: int
     is_absent: bool
-    count: int
+    observations: int
     total: float
     quantiles: Sequence[tuple[float, float]]
 

@@ -42,7 +42,7 @@ def values_of(point: Point, unit: str) -> tuple[Shape, list[float]]:
     if isinstance(point, (HistogramPoint, ExponentialPoint)):
         texts, counts = classic(point) if isinstance(point, HistogramPoint) else coarse(point, unit)
         total = [] if point.total is None else [point.total]
-        return _histogram(texts, bool(total)), [float(point.count), *total, *counts]
+        return _histogram(texts, bool(total)), [float(point.observations), *total, *counts]
     return _summary_values(point)
 
 
@@ -57,7 +57,7 @@ def _summary_values(point: SummaryPoint) -> tuple[Shape, list[float]]:
     if len(set(shares)) < len(shares):
         raise PointError("a quantile stands twice")
     shape: Shape = (("_count", None), ("_sum", None), *(("", ("quantile", share)) for share in shares))
-    return shape, [float(point.count), point.total, *(value for _, value in point.quantiles)]
+    return shape, [float(point.observations), point.total, *(value for _, value in point.quantiles)]
 
 
 def check_increments(values: list[float], metric: Metric) -> None:
