@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from hypocenter.api.counting import Counting
 from hypocenter.ingest.otlp_status import Encoding
 from hypocenter.signals.increments import Tally, bin_end_ms, labels_of
+from hypocenter.signals import log_counts, span_counts
 from hypocenter.signals.log_counts import MOST_OF_CALM, Line, LogCounter
 from hypocenter.signals.logs import MOST_TEMPLATES
 from hypocenter.signals.span_counts import Peer, SpanCounter
@@ -22,11 +24,10 @@ from hypocenter.signals.span_window import Sort, Span
 from hypocenter_graph.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hypocenter.batches import Labels
     from hypocenter.signals.span_counts import Relation
 
+ROOT = Path(__file__).parents[1]
 AT_NS = int(NOON.timestamp()) * 10**9
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 
@@ -231,3 +232,11 @@ def test_no_text_that_varies_is_kept_of_a_line(tmp_path: Path) -> None:
     }
     assert templates == {"user <*> paid with card <*> in <*> ms": 20.0}
     store.close()
+
+
+def test_the_page_names_every_series() -> None:
+    page = (ROOT / "docs" / "traces-and-logs.md").read_text(encoding="utf-8")
+    for name in (span_counts.CALLS, span_counts.EDGE_CALLS, span_counts.EDGE_FAILED, *log_counts.SERIES):
+        assert f"`{name}`" in page
+    for name in span_counts.TIMED:
+        assert f"`{name}_{{bucket,sum,count}}`" in page

@@ -19,6 +19,7 @@ SOURCE = "log_lines"
 LINES = "log_lines_total"
 ERROR_LINES = "log_error_lines_total"
 TEMPLATES = "log_template_lines_total"
+SERIES = (LINES, ERROR_LINES, TEMPLATES)
 EMPTY = "(empty)"
 SEVERE = ("error", "fatal")
 UNSET = "unset"

@@ -31,6 +31,7 @@ EDGE_FAILED = "traces_service_graph_request_failed_total"
 EDGE_SERVER = "traces_service_graph_request_server_seconds"
 EDGE_CLIENT = "traces_service_graph_request_client_seconds"
 EDGE_GAP = "traces_service_graph_request_gap_seconds"
+TIMED = (LATENCY, SELF, EDGE_SERVER, EDGE_CLIENT, EDGE_GAP)
 STATUS_OK, STATUS_ERROR = "STATUS_CODE_UNSET", "STATUS_CODE_ERROR"
 MESSAGING, DATABASE, VIRTUAL = "messaging_system", "database", "virtual_node"
 LONGEST_OPERATION = 200
