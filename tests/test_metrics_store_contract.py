@@ -240,6 +240,17 @@ def test_a_series_beyond_the_limit_is_refused_with_all_that_came_beside_it(new_m
         assert store.number([labels(tag, job="c"), labels(tag, job="a")]).tolist() == [1, 0]
 
 
+def test_text_that_no_store_can_hold_is_refused_and_what_comes_beside_it_is_not_numbered(own_store, tag):
+    with pytest.raises(InputError, match="Unicode"):
+        own_store.number([labels(tag, job="a"), labels(tag, job="half \ud800")])
+    odd = labels(tag, job="nul\0nul")
+    (a,) = own_store.number([odd]).tolist()
+    assert a == 0
+    write(own_store, (a, NOW_MS, 1))
+    (found,) = own_store.series([parse_selector('{job=~"nul.nul"}')], NOW_MS, NOW_MS)
+    assert found.labels == odd
+
+
 @pytest.mark.parametrize("number", [-1, 1, 1 << 60])
 def test_a_number_that_was_not_given_is_refused_and_nothing_is_written(own_store, tag, number):
     (a,) = own_store.number([labels(tag)]).tolist()

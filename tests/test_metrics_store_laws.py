@@ -26,6 +26,7 @@ START_MS = int(START.timestamp() * 1000)
 HOUR = 3_600_000
 STALE = float(np.array([STALE_BITS]).view(np.float64)[0])
 LIMITS = MetricsLimits(retention_days=2)
+ODD = (("__name__", "up"), ("job", "nul\0nul \N{PARTY POPPER}\n'\""))
 ALL = tuple((("__name__", name), ("job", job)) for name in ("up", "down") for job in "abc")
 
 # Few of each, so that samples meet; exact in binary, so that sums are the same in any order.
@@ -185,10 +186,10 @@ def test_selectors_find_what_a_look_at_every_series_finds(kept, matchers):
 
 def test_a_file_that_was_closed_answers_no_more_and_opens_again(tmp_path):
     with closing(DuckDbMetrics(tmp_path, lambda: START, LIMITS)) as store:
-        (a,) = store.number(ALL[:1]).tolist()
+        (a,) = store.number([ODD]).tolist()
         store.append([Batch(Samples(np.array([a]), np.array([START_MS]), np.array([STALE])))])
     with closing(DuckDbMetrics(tmp_path, lambda: START, LIMITS)) as store:
-        assert store.number(ALL[:1]).tolist() == [a]
+        assert store.number([ODD]).tolist() == [a]
         (found,) = store.read([a], START_MS, START_MS)
         assert found.values.view(np.int64).tolist() == [STALE_BITS]
         assert store.number(ALL[1:2]).tolist() == [a + 1]

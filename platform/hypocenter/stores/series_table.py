@@ -41,7 +41,7 @@ class SeriesTable:
         return len(self._numbers) - len(self._retired)
 
     def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
-        """Return the number of each series; the next for a new one. Raises SeriesLimitError, then none is taken."""
+        """Return the number of each series, the next for a new one; all or none. Raises SeriesLimitError, InputError."""
         found = [self._numbers.get(one, -1) for one in labels]
         if -1 in found:
             with self._lock:
@@ -55,7 +55,17 @@ class SeriesTable:
                 f"{len(new)} new series beside the {len(self)} that are kept are more than {self._most}; drop labels"
                 " that have many values, or raise HYPOCENTER_MAX_SERIES"
             )
+        for one in new:
+            self._check_text(one)
         return [self._numbers[one] if one in self._numbers else self._add(one) for one in labels]
+
+    def _check_text(self, labels: Labels) -> None:
+        for pair in labels:
+            if pair not in self._pair_ids:
+                try:
+                    "".join(pair).encode()
+                except UnicodeEncodeError as error:
+                    raise InputError(f"label {pair[0]!r} = {pair[1]!r} is no valid Unicode; send UTF-8") from error
 
     def _add(self, labels: Labels) -> int:
         number = len(self._series)
