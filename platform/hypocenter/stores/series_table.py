@@ -41,7 +41,10 @@ class SeriesTable:
         return len(self._numbers) - len(self._retired)
 
     def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
-        """Return the number of each series, the next for a new one; all or none. Raises SeriesLimitError, InputError."""
+        """Return the number of each series, the next for a new one; all or none.
+
+        Raises SeriesLimitError, and InputError for labels that are no Unicode.
+        """
         found = [self._numbers.get(one, -1) for one in labels]
         if -1 in found:
             with self._lock:
