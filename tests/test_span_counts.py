@@ -15,8 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from hypocenter.api.counting import Counting
 from hypocenter.ingest.otlp_status import Encoding
-from hypocenter.signals.increments import Tally, bin_end_ms, labels_of
 from hypocenter.signals import log_counts, span_counts
+from hypocenter.signals.increments import Tally, bin_end_ms, labels_of
 from hypocenter.signals.log_counts import MOST_OF_CALM, Line, LogCounter
 from hypocenter.signals.logs import MOST_TEMPLATES
 from hypocenter.signals.span_counts import Peer, SpanCounter
