@@ -162,3 +162,16 @@ def test_a_service_that_serves_http_and_calls_another_has_the_signals_of_both_si
     assert found[("client_request_rate", "client", "stock")] == pytest.approx(60.0)
     assert found[("client_latency_mean", "client", "stock")] == pytest.approx(0.05)
     assert [(edge.caller, edge.callee) for edge in signals.dependencies] == [("cart", "stock")]
+
+
+def test_time_of_a_processor_is_a_share_where_idle_is_told_and_cores_where_it_is_not():
+    host = {"__name__": "system_cpu_time_seconds_total", "host_name": "n1"}
+    process = {"__name__": "process_cpu_time_seconds_total", "service_name": "cart"}
+    columns = [({**host, "state": state}, rate) for state, rate in (("idle", 3.0), ("user", 0.8), ("system", 0.2))]
+    columns += [({**process, "cpu_mode": mode}, rate) for mode, rate in (("user", 0.3), ("system", 0.1))]
+    times = np.datetime64("2026-01-01T00:00", "ns") + np.arange(20) * np.timedelta64(60, "s")
+    values = np.column_stack([_grown(rate * 60) for _, rate in columns])
+    (table,) = resolve(Case("otlp", metrics=RawTable(tuple(labels for labels, _ in columns), times, values))).tables
+    found = {(s.component, s.metric, s.unit): float(table.values[-1, at]) for at, s in enumerate(table.series)}
+    assert found[("n1", "cpu", "share")] == pytest.approx(0.25)
+    assert found[("cart", "cpu", "cores")] == pytest.approx(0.4)

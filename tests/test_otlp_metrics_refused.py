@@ -1,4 +1,4 @@
-"""What of an OTLP request of metrics cannot be kept is turned down; so is what is no such request, or too much of one."""
+"""What of an OTLP request of metrics cannot be kept is turned down; so is what is no such request, or asks too much."""
 
 from __future__ import annotations
 

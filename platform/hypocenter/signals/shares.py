@@ -97,17 +97,19 @@ def _member(column: Column) -> frozenset[tuple[str, str]]:
 
 
 def idle_recipes(columns: Sequence[Column]) -> tuple[list[Recipe], set[int]]:
-    """Processor time told by mode: the share that is not idle, and the rows used up by that."""
-    modes: dict[str, list[Column]] = defaultdict(list)
+    """Processor time told by mode, idle among them: the share that is not idle, and the rows used up by that."""
+    modes: dict[tuple[str, str], list[Column]] = defaultdict(list)
     for column in columns:
         if column.measure.kind is MetricKind.CPU and column.measure.counter and _mode(column) is not None:
-            modes[owner(column)].append(column)
+            modes[owner(column), column.measure.family].append(column)
     recipes: list[Recipe] = []
-    for component, found in sorted(modes.items()):
-        busy = tuple(column.at for column in found if _mode(column) not in ("idle", "iowait", "steal"))
+    spent: set[int] = set()
+    for (component, _), found in sorted(modes.items()):
+        busy = tuple(column.at for column in found if _mode(column) not in ("idle", "iowait", "wait", "steal"))
         if len(busy) < len(found):
             recipes.append(Ratio(Series(component, "cpu", MetricKind.CPU, "share", "mean"), busy, rows_of(found)))
-    return recipes, {column.at for found in modes.values() for column in found}
+            spent.update(rows_of(found))
+    return recipes, spent
 
 
 def hit_recipes(columns: Sequence[Column]) -> tuple[list[Recipe], set[int]]:
