@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,11 +56,9 @@ def _said(port: int, *pieces: bytes) -> tuple[list[int], bytes]:
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         for piece in pieces:
             connection.sendall(piece)
-        try:
+        with suppress(ConnectionResetError):
             while got := connection.recv(1 << 16):
                 heard += got
-        except ConnectionResetError:
-            pass
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", heard)], heard
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import cramjam
 import httpx
 import pytest
-from hypocenter_server import HypocenterServer
+from hypocenter_server import HypocenterServer, awaited
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -52,17 +52,17 @@ def _said(server: HypocenterServer, *pieces: bytes, ends: bool = False) -> list[
     """Send pieces on one connection and return the status of each answer until the server hangs up."""
     place = urlsplit(server.url)
     heard = b""
-    with socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=ANSWER_S) as connection:
-        try:
-            for piece in pieces:
-                connection.sendall(piece)
-            if ends:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_WR)
-            while got := connection.recv(1 << 16):
-                heard += got
-        except (ConnectionResetError, BrokenPipeError):
-            pass
+    with (
+        socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=ANSWER_S) as connection,
+        suppress(ConnectionResetError, BrokenPipeError),
+    ):
+        for piece in pieces:
+            connection.sendall(piece)
+        if ends:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+        while got := connection.recv(1 << 16):
+            heard += got
     return [int(status) for status in re.findall(rb"^HTTP/1\.1 (\d{3}) ", heard, re.MULTILINE)]
 
 
@@ -207,6 +207,8 @@ def test_a_client_that_goes_away_in_the_middle_is_no_failure(server: HypocenterS
     for _ in range(20):
         with socket.create_connection((str(place.hostname), int(place.port or 0))) as connection:
             connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\nabc")
+    counted = 'hypocenter_http_requests_total{path="/api/v1/write",status="499"}'
+    awaited(lambda: float(httpx.get(f"{server.url}/metrics").text.partition(counted)[2].split("\n")[0] or 0) >= 20)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -68,6 +68,7 @@ class _Told:
         self.status, self.why = 500, ""
 
     def note(self, message: Message) -> None:
+        """Take note of a part of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
         elif self.status >= 400 and not self.why:
