@@ -6,6 +6,8 @@ import random
 import struct
 import threading
 import time
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +23,7 @@ from hypocenter.remote_write_encoding import HEADERS, encoded_labels, encoded_se
 from hypocenter.stores.opening_metrics import open_metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hypocenter.stores.metrics import Found, MetricsStore
@@ -76,14 +79,27 @@ def begin_ms() -> int:
 
 
 def test_what_was_acknowledged_before_the_server_was_killed_is_there_once(tmp_path: Path, begin_ms: int) -> None:
-    server, acknowledged, rng = Server(tmp_path / "data"), Acknowledged(), random.Random()
+    server, acknowledged = Server(tmp_path / "data"), Acknowledged()
     writers = [
-        Sender(server.where, "/api/v1/write", HEADERS, lambda turn, own=n: written(own, begin_ms, turn), acknowledged)
-        for n in range(WRITERS)
+        Sender(server.where, "/api/v1/write", HEADERS, partial(written, number, begin_ms), acknowledged)
+        for number in range(WRITERS)
     ]
     otlp = {"Content-Type": "application/x-protobuf"}
-    counter = Sender(server.where, "/v1/metrics", otlp, lambda turn: counted(begin_ms, turn), acknowledged)
-    senders = [*writers, counter]
+    counter = Sender(server.where, "/v1/metrics", otlp, partial(counted, begin_ms), acknowledged)
+    try:
+        crash_under_load(server, [*writers, counter], acknowledged)
+    finally:
+        server.kill()
+    with closing(open_metrics(tmp_path / "data")) as store:
+        for number, writer in enumerate(writers):
+            assert_whole(store, number, writer.turns, begin_ms)
+        totals = found(store, "orders_total")[0]
+    assert totals.values.max() == counter.turns * (counter.turns + 1) / 2
+
+
+def crash_under_load(server: Server, senders: Sequence[Sender], acknowledged: Acknowledged) -> None:
+    """Crash the server time and again while all send, and return when what they sent last is acknowledged."""
+    rng = random.Random()
     for sender in senders:
         sender.start()
     for _ in range(KILLS):
@@ -92,18 +108,8 @@ def test_what_was_acknowledged_before_the_server_was_killed_is_there_once(tmp_pa
     acknowledged.wait_for(len(senders))
     for sender in senders:
         sender.stop()
-    server.kill()
     assert [sender.refused for sender in senders] == [[]] * len(senders)
     assert sum(sender.repeated for sender in senders) >= KILLS
-    store = open_metrics(tmp_path / "data")
-    try:
-        for number, writer in enumerate(writers):
-            assert_whole(store, number, writer.turns, begin_ms)
-        totals = found(store, "orders_total")[0]
-    finally:
-        store.close()
-    turns = counter.turns
-    assert totals.values.max() == turns * (turns + 1) / 2
 
 
 def assert_whole(store: MetricsStore, writer: int, turns: int, begin_ms: int) -> None:
