@@ -26,6 +26,9 @@ from victoria_metrics import VictoriaMetrics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pull_place import Place, Script
+    from scripted_prometheus import Server as ScriptedServer
+
     from hypocenter.stores.duckdb_metrics import DuckDbMetrics
     from hypocenter.stores.memory_metrics import MemoryMetrics
     from hypocenter.stores.metrics import MetricsStore
@@ -349,6 +352,33 @@ def metrics_store(
     remote = PrometheusMetrics(url, PrometheusOptions(timeout_s=20.0), now=lambda: METRICS_NOW)
     with closing(SplitMetrics(remote, new_metrics("duckdb", lambda: METRICS_NOW))) as split:
         yield split
+
+
+@pytest.fixture
+def pull_place(tmp_path: Path) -> Iterator[Place]:
+    """Empty stores for a pull, whose clock stands still until the test moves it."""
+    from pull_place import opened
+
+    with opened(tmp_path / "data") as place:
+        yield place
+
+
+@pytest.fixture
+def pull_script() -> Script:
+    """What `pull_server` answers: one series with a sample each 15 s, and no alerts, unless the test says otherwise."""
+    from pull_place import Script
+
+    return Script()
+
+
+@pytest.fixture
+def pull_server(pull_script: Script) -> Iterator[ScriptedServer]:
+    """A small server that a pull reads, by `pull_script`."""
+    from scripted_prometheus import running
+
+    with running() as server:
+        server.script = pull_script
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -134,6 +134,7 @@ class Pull:
             self._failed(str(error))
             return False
         except Exception as error:
+            # It goes on with the next turn: nobody would begin the pull again before the next start of the server.
             logger.exception("pull failed")
             self._failed(type(error).__name__)
             return False

@@ -61,7 +61,6 @@ def _server(url: str, limits: MetricsLimits, now: Callable[[], datetime]) -> Pro
         url,
         access_from_settings("metrics"),
         str(write_url) if write_url else None,
-        most_series=limits.max_series,
-        ahead=limits.ahead,
+        limits=limits,
         now=now,
     )

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from hypocenter.remote_write_sending import Patience
 from hypocenter.stores.metrics import StoredSeries, Usage
 from hypocenter.stores.prometheus_reading import names_between, samples_between
 from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_FAR_AHEAD, Refusal, RemoteWriter
+from hypocenter.stores.retention import MetricsLimits
 from hypocenter.stores.series_table import SeriesTable
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from hypocenter.readers.selectors import Selector
     from hypocenter.stores.metrics import Found
 
-MOST_SERIES = 5_000_000
 WRITE_SECONDS = 20.0
 _EXAMPLES = 10
 
@@ -43,8 +43,8 @@ class PrometheusMetrics:
     """Samples of the server at `url`; increments are not for it (see `hypocenter.stores.split`).
 
     `write_url` is where it takes remote write, `<url>/api/v1/write` unless given. What the query API does not tell
-    does not come back: a stale marker, the second of two values at one time. A sample further than `ahead` of our
-    clock `now` is refused.
+    does not come back: a stale marker, the second of two values at one time. Of `limits` the number of series and how
+    far a sample may be ahead of our clock `now` are meant.
     """
 
     def __init__(
@@ -54,16 +54,16 @@ class PrometheusMetrics:
         write_url: str | None = None,
         *,
         patience: Patience | None = None,
-        most_series: int = MOST_SERIES,
-        ahead: timedelta = timedelta(minutes=10),
+        limits: MetricsLimits | None = None,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
+        limits = limits or MetricsLimits()
         self._client = PrometheusClient(url, options, time.sleep, random.random)
         self._writer = RemoteWriter(
             write_url or f"{url.rstrip('/')}/api/v1/write", options, patience or Patience(seconds=WRITE_SECONDS)
         )
-        self._table = SeriesTable(most_series)
-        self._now, self._ahead = now, ahead
+        self._table = SeriesTable(limits.max_series)
+        self._now, self._ahead = now, limits.ahead
         self._writing = threading.Lock()
         self._is_closed = False
 
