@@ -6,6 +6,7 @@ The same spans in another order, or cut into other requests, give the same as lo
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -103,6 +104,8 @@ class SpanWindow:
         self._paired, self._settled = paired, settled
         self._wait_s, self._most = wait_s, most
         self._spans: dict[str, WaitingSpan] = {}
+        # A dictionary finds its first slowly once many were taken out before it.
+        self._in_order: deque[WaitingSpan] = deque()
         self._children: dict[str, dict[str, WaitingSpan]] = {}
 
     def __len__(self) -> int:
@@ -113,6 +116,7 @@ class SpanWindow:
         if span.key in self._spans:
             return
         self._spans[span.key] = span
+        self._in_order.append(span)
         parent = self._spans.get(span.above) if span.above != span.key else None
         for child in self._children.pop(span.key, {}).values():
             self._relate(span, child)
@@ -121,15 +125,14 @@ class SpanWindow:
         elif span.above:
             self._children.setdefault(span.above, {})[span.key] = span
         if len(self._spans) > self._most:
-            self._let_go(next(iter(self._spans.values())))
+            self._let_go_of_oldest()
 
     def settle(self, now_s: float | None) -> None:
         """Let go of spans that have waited long enough by `now_s`; None lets go of all."""
-        while self._spans:
-            oldest = next(iter(self._spans.values()))
-            if now_s is not None and 0 <= now_s - oldest.arrived_s < self._wait_s:
+        while self._in_order:
+            if now_s is not None and 0 <= now_s - self._in_order[0].arrived_s < self._wait_s:
                 return
-            self._let_go(oldest)
+            self._let_go_of_oldest()
 
     def _relate(self, parent: WaitingSpan, child: WaitingSpan) -> None:
         parent.children += 1
@@ -144,7 +147,8 @@ class SpanWindow:
         if child.crosses or child.continued or child.sort.kind in REMOTE:
             _continue(parent)
 
-    def _let_go(self, span: WaitingSpan) -> None:
+    def _let_go_of_oldest(self) -> None:
+        span = self._in_order.popleft()
         del self._spans[span.key]
         waiting = self._children.get(span.above)
         if waiting is not None:
