@@ -22,7 +22,7 @@ from hypocenter.ingest.remote_write import RemoteWrite1
 from hypocenter.readers.prometheus_options import PrometheusOptions
 from hypocenter.remote_write_encoding import encoded_labels, encoded_series, request_body
 from hypocenter.remote_write_sending import Patience
-from hypocenter.stores.prometheus_writing import OTHER_VALUE, REFUSED, TOO_OLD, RemoteWriter, Search
+from hypocenter.stores.prometheus_writing import OTHER_VALUE, REFUSED, TOO_OLD, RemoteWriter, Search, repeated
 from hypocenter.stores.series_table import SeriesTable
 
 if TYPE_CHECKING:
@@ -275,6 +275,22 @@ def test_a_search_finds_each_sample_that_is_refused_and_no_other(bad: set[int]) 
     search = Search(lambda places: "out of order sample" if bad & set(places.tolist()) else "")
     search.within(np.arange(200))
     assert {place for refusal in search.refused for place in refusal.places.tolist()} == bad
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.sampled_from([0.0, -0.0, 1.0, float("nan")]))))
+def test_what_comes_again_is_what_a_loop_over_all_samples_finds(rows: list[tuple[int, int, float]]) -> None:
+    series, at_ms, values = (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.empty(0),) * 3
+    samples = Samples(series.astype(np.int64), at_ms.astype(np.int64), values.astype(np.float64))
+    first: dict[tuple[int, int], bytes] = {}
+    same, other = set(), set()
+    for place, (one, at, value) in enumerate(rows):
+        bits = struct.pack("<d", value)
+        if first.setdefault((one, at), bits) != bits:
+            other.add(place)
+        elif (one, at) in [row[:2] for row in rows[:place]]:
+            same.add(place)
+    found = [set(places.tolist()) for places in repeated(samples)]
+    assert found == [same, other]
 
 
 def test_a_search_ends_however_much_is_refused() -> None:

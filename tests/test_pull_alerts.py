@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from pull_place import (
     MINUTE,
     NOW,
@@ -115,3 +116,23 @@ def test_of_the_server_that_keeps_the_metrics_nothing_is_copied(pull_place: Plac
     assert pull.status.series == 7
     assert pull_place.samples() == {}
     assert alerts(pull_place) == [("cart", -2, None)]
+
+
+@pytest.mark.parametrize("began", [float("nan"), float("inf")])
+def test_an_alert_since_no_time_is_none(pull_place: Place, pull_server: Server, began: float) -> None:
+    pull_server.script = Alerts({began: [-2, -1]}, fires_yet=True)
+    with stopping(pull_place.pull(pull_server.url)) as pull:
+        pull.turn()
+    assert alerts(pull_place) == []
+
+
+def test_series_of_another_name_are_no_alerts(pull_place: Place, pull_server: Server) -> None:
+    script = Alerts({}, fires_yet=True)
+    pull_server.script = lambda endpoint, params: (
+        matrix(({}, [(NOW.timestamp(), 1.0)]), ({"alertstate": "firing"}, [(NOW.timestamp(), 1.0)]))
+        if "ALERTS|" in params["query"]
+        else script(endpoint, params)
+    )
+    with stopping(pull_place.pull(pull_server.url)) as pull:
+        pull.turn()
+    assert alerts(pull_place) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypocenter_server import awaited
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.utils import floatToGoString
 from pull_place import (
@@ -14,7 +15,6 @@ from pull_place import (
     matrix,
     seconds,
     stopping,
-    until,
 )
 from scripted_prometheus import failure, success
 
@@ -42,7 +42,7 @@ def test_a_pull_tells_how_it_goes(pull_place: Place, pull_server: Server, pull_s
         assert f"hypocenter_pull_samples_total {len(seconds(pull_place))}.0" in told
         pull_script.reply = failure(500)
         pull.start()
-        until(lambda: pull.status.failures > 0)
+        awaited(lambda: pull.status.failures > 0)
     assert "hypocenter_pull_up 0.0" in generate_latest(registry).decode()
 
 

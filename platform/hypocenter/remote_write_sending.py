@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
 _LONGEST_ANSWER = 10_000
+_PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +84,20 @@ def _posted(client: httpx.Client, url: httpx.URL | str, body: bytes) -> Answer:
     try:
         with client.stream("POST", url, content=body) as response:
             place = str(response.url.copy_with(userinfo=b""))
-            return Answer(response.status_code, _beginning(response), retry_after(response.headers, place) or 0.0)
+            return Answer(
+                response.status_code,
+                _beginning(response, client.timeout.read or _PATIENCE_S),
+                retry_after(response.headers, place) or 0.0,
+            )
     except httpx.HTTPError as error:
         return Answer(0, f"{type(error).__name__}: {error}")
 
 
-def _beginning(response: httpx.Response) -> str:
-    """Return what is shown of an answer; a longer one is left unread."""
-    text = b""
+def _beginning(response: httpx.Response, seconds: float) -> str:
+    """Return what is shown of an answer; a longer one, or one that comes drop by drop, is left unread."""
+    text, until = b"", time.monotonic() + seconds
     for block in response.iter_raw():
         text += block
-        if len(text) > _LONGEST_ANSWER:
+        if len(text) > _LONGEST_ANSWER or time.monotonic() > until:
             break
     return text[:_LONGEST_ANSWER].decode(errors="replace")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +20,7 @@ from hypocenter.stores.opening import open_records
 from hypocenter_graph.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from hypocenter.stores.opening import SqlRecords
@@ -31,7 +29,6 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
 OPTIONS = PrometheusOptions(timeout_s=20.0, attempts=2)
 MINUTE = timedelta(minutes=1)
-WAIT_S = 60.0
 
 
 @dataclass
@@ -77,15 +74,6 @@ def stopping(pull: Pull) -> Iterator[Pull]:
         yield pull
     finally:
         pull.stop()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, a moment at a time."""
-    deadline = time.monotonic() + WAIT_S
-    waiting = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not come"
-        waiting.wait(0.01)
 
 
 def matrix(*series: tuple[dict[str, str], list[tuple[float, float]]]) -> Reply:

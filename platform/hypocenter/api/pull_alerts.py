@@ -6,6 +6,7 @@ Source: Prometheus' documentation, "Alerting rules": `ALERTS` is 1 while an aler
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -35,11 +36,11 @@ def alerts_in(
     `order`: labels that may name the component, best first. A server that lacks either series tells of no alerts.
     """
     series = list(parts)
-    since = {_own(key): samples for key, samples in series if dict(key)["__name__"] == ACTIVE_SINCE}
+    since = {_own(key): samples for key, samples in series if dict(key).get("__name__") == ACTIVE_SINCE}
     firing_now = {_own(key) for key in still}
     for key, samples in series:
         labels = dict(key)
-        if labels["__name__"] == FIRING and labels.get("alertstate") == "firing":
+        if labels.get("__name__") == FIRING and labels.get("alertstate") == "firing":
             own = _own(key)
             yield from _times(own, samples, since.get(own), order, is_firing=own in firing_now)
 
@@ -70,7 +71,7 @@ def _times(
     active = dict(zip(since[0].tolist(), since[1].tolist(), strict=True)) if since else {}
     spans: dict[float, list[int]] = {}
     for moment in firing[0].tolist():
-        if moment in active:
+        if math.isfinite(active.get(moment, math.nan)):
             spans.setdefault(active[moment], []).append(moment)
     newest = max(spans, default=0.0)
     for began, moments in sorted(spans.items()):

@@ -17,7 +17,7 @@ from hypocenter.readers.prometheus_client import NoSuchQuestionError, Prometheus
 from hypocenter.remote_write_sending import Patience
 from hypocenter.stores.metrics import StoredSeries, Usage
 from hypocenter.stores.prometheus_reading import names_between, samples_between
-from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_FAR_AHEAD, Refusal, RemoteWriter
+from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_FAR_AHEAD, Refusal, RemoteWriter, repeated
 from hypocenter.stores.retention import MetricsLimits
 from hypocenter.stores.series_table import SeriesTable
 
@@ -121,7 +121,7 @@ class PrometheusMetrics:
         # One sample of the far future makes Prometheus refuse all that are of today.
         ahead = samples.at_ms > int((self._now() + self._ahead).timestamp() * 1000)
         yield Refusal(np.flatnonzero(ahead), TOO_FAR_AHEAD)
-        same, other = _repeated(samples)
+        same, other = repeated(samples)
         yield Refusal(other[~ahead[other]], OTHER_VALUE)
         sent = ~ahead
         sent[same] = sent[other] = False
@@ -145,18 +145,6 @@ def _together(batches: Sequence[Batch]) -> tuple[Samples, NDArray[np.int64]]:
         np.concatenate([part.values for part in parts]),
     )
     return samples, np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-
-
-def _repeated(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the places of samples that come again at their time: with the same value, and with another."""
-    bits = np.ascontiguousarray(samples.values).view(np.uint64)
-    order = np.lexsort((samples.at_ms, samples.series))
-    same_key = (np.diff(samples.series[order]) == 0) & (np.diff(samples.at_ms[order]) == 0)
-    starts = np.concatenate([[True], ~same_key]) if len(order) else np.empty(0, bool)
-    # The sort is stable, so the first of a run is the first that came; each is held against it.
-    first = order[np.flatnonzero(starts)][np.cumsum(starts) - 1]
-    again, is_same = ~starts, bits[order] == bits[first]
-    return order[again & is_same], order[again & ~is_same]
 
 
 def _taken(samples: Samples, batch: NDArray[np.int64], refusals: Sequence[Refusal], batches: int) -> Sequence[Taken]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,7 +53,9 @@ class RemoteWriter:
     """Writes samples to the remote-write receiver at `url`."""
 
     def __init__(self, url: str, options: PrometheusOptions, patience: Patience) -> None:
-        self._access = access(url, options, HEADERS)
+        # Two tries of a server that hangs fit into our patience.
+        hasty = replace(options, timeout_s=min(options.timeout_s, patience.seconds / 2))
+        self._access = access(url, hasty, HEADERS)
         self._patience = patience
         # Series share their labels: known ones are most of the work of encoding a sample.
         self._known: dict[tuple[str, str], bytes] = {}
@@ -151,3 +153,15 @@ def reason_of(problem: str) -> str:
     'too old'
     """
     return next((reason for words, reason in _REASONS if words in problem), REFUSED)
+
+
+def repeated(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places of samples that come again at their time: with the same value, and with another."""
+    bits = np.ascontiguousarray(samples.values).view(np.uint64)
+    order = np.lexsort((samples.at_ms, samples.series))
+    same_key = (np.diff(samples.series[order]) == 0) & (np.diff(samples.at_ms[order]) == 0)
+    starts = np.concatenate([[True], ~same_key]) if len(order) else np.empty(0, bool)
+    # The sort is stable, so the first of a run is the first that came; each is held against it.
+    first = order[np.flatnonzero(starts)][np.cumsum(starts) - 1]
+    again, is_same = ~starts, bits[order] == bits[first]
+    return order[again & is_same], order[again & ~is_same]
