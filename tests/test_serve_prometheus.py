@@ -26,6 +26,8 @@ global: {{scrape_interval: 1s}}
 scrape_configs:
   - job_name: shop
     static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{service: checkout}}}}]
+"""
+WRITING = """\
 remote_write:
   - url: "{url}/api/v1/write"
     queue_config: {{batch_send_deadline: 500ms}}
@@ -34,14 +36,13 @@ remote_write:
 
 
 def _access(token: str, folder: Path) -> str:
-    """Return how Prometheus shows a token, as the password of anybody; "" where it needs none."""
+    """Return how Prometheus shows a token, as the password of anybody."""
     (folder / "token").write_text(token, encoding="utf-8")
-    return f'    basic_auth: {{username: anyone, password_file: "{folder / "token"}"}}' if token else ""
+    return f'    basic_auth: {{username: anyone, password_file: "{folder / "token"}"}}'
 
 
-def _prometheus(program: str, url: str, access: str, folder: Path) -> ServerProcess:
-    port = free_port()
-    (folder / "prometheus.yml").write_text(CONFIG.format(port=port, url=url, access=access), encoding="utf-8")
+def _prometheus(program: str, port: int, writing: str, folder: Path) -> ServerProcess:
+    (folder / "prometheus.yml").write_text(CONFIG.format(port=port) + writing, encoding="utf-8")
     command = [
         program,
         f"--config.file={folder / 'prometheus.yml'}",
@@ -58,16 +59,36 @@ def _metric(server: HypocenterServer, name: str, token: str = "") -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.partition("{")[0].partition(" ")[0] == name)
 
 
-@pytest.mark.parametrize("needs_token", [False, True])
-def test_what_prometheus_writes_is_kept(needs_token: bool, tmp_path: Path, require: Callable[[str], str]) -> None:
+def test_what_prometheus_writes_is_kept(tmp_path: Path, require: Callable[[str], str]) -> None:
     data_dir = tmp_path / "data"
-    token = TokenFile(data_dir).create("prometheus", datetime.now(UTC)) if needs_token else ""
+    token = TokenFile(data_dir).create("prometheus", datetime.now(UTC))
     with HypocenterServer(data_dir) as server:
-        with _prometheus(require("prometheus"), server.url, _access(token, tmp_path), tmp_path):
+        writing = WRITING.format(url=server.url, access=_access(token, tmp_path))
+        with _prometheus(require("prometheus"), free_port(), writing, tmp_path):
             awaited(lambda: _metric(server, "hypocenter_samples_written_total", token) > 700)
         assert _metric(server, "hypocenter_samples_refused_total", token) == 0
         assert server.stop() == 0
-        assert not token or token not in server.process.said()
+        assert token not in server.process.said()
+    _check_kept(data_dir)
+
+
+def test_what_prometheus_scrapes_is_read_by_itself(
+    tmp_path: Path, require: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYPOCENTER_PULL_INTERVAL", "1")
+    port, data_dir = free_port(), tmp_path / "data"
+    options = ("--pull", f"http://127.0.0.1:{port}", "--match", '{job="shop"}')
+    with (
+        _prometheus(require("prometheus"), port, "", tmp_path),
+        HypocenterServer(data_dir, *options) as server,
+    ):
+        awaited(lambda: _metric(server, "hypocenter_pull_samples_total") > 700)
+        assert _metric(server, "hypocenter_pull_up") == 1
+        assert server.stop() == 0
+    _check_kept(data_dir)
+
+
+def _check_kept(data_dir: Path) -> None:
     with closing(open_metrics(data_dir)) as store:
         (up,) = store.series([parse_selector('up{job="shop"}')], 0, sys.maxsize)
         assert (dict(up.labels)["service"], up.component) == ("checkout", "checkout")
