@@ -13,6 +13,7 @@ from hypocenter.errors import SourceError
 from hypocenter.readers.prometheus_access import access
 from hypocenter.remote_write_encoding import HEADERS, encoded_label, encoded_series, request_body
 from hypocenter.remote_write_sending import deliver
+from hypocenter.stores.newest import bits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,7 +158,7 @@ def reason_of(problem: str) -> str:
 
 def repeated(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the places of samples that come again at their time: with the same value, and with another."""
-    bits = np.ascontiguousarray(samples.values).view(np.uint64)
+    bits = bits_of(samples.values)
     order = np.lexsort((samples.at_ms, samples.series))
     same_key = (np.diff(samples.series[order]) == 0) & (np.diff(samples.at_ms[order]) == 0)
     starts = np.concatenate([[True], ~same_key]) if len(order) else np.empty(0, bool)
