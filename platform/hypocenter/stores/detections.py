@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from hypocenter.stores.documents import microseconds, to_text
+from hypocenter.stores.identity import identity_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -31,6 +34,11 @@ class KeptAnomaly:
     ended_at: datetime | None = None
     shard: int = 0
 
+    @property
+    def key(self) -> str:
+        """What names it for good: a digest of all that says which series it is, and of the onset."""
+        return identity_of(f"{to_text(self.anomaly.series)} {microseconds(self.anomaly.onset)}")
+
 
 class DetectionStore(Protocol):
     """Positions and anomalies of one tenant."""
@@ -50,5 +58,8 @@ class DetectionStore(Protocol):
     def anomalies(self, start: datetime, end: datetime, *, lasting: bool = False) -> Sequence[KeptAnomaly]:
         """Return the anomalies that were there at any time in [start, end], or (`lasting`) are still at `end`.
 
-        By onset, then series.
+        By onset, then name of the series. What ended is there up to its last moment, that one included.
         """
+
+    def forget(self, before: datetime) -> int:
+        """Forget the anomalies that ended before a time and return how many; those that last stay."""

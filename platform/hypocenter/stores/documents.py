@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -19,8 +20,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_text(value: DataclassInstance) -> str:
-    """Return a flat dataclass as one line of ASCII JSON; times are ISO 8601, tuples lists."""
-    return json.dumps({field.name: _plain(getattr(value, field.name)) for field in fields(value)}, sort_keys=True)
+    """Return a dataclass as one line of ASCII JSON; times are ISO 8601, tuples lists, dataclasses in it objects."""
+    return json.dumps(_plain(value), sort_keys=True)
 
 
 def from_text(kind: type[T], text: str, name: str = "") -> T:
@@ -28,11 +29,8 @@ def from_text(kind: type[T], text: str, name: str = "") -> T:
 
     Raises InputError naming the record, as `name` or by its kind, when it is damaged.
     """
-    assert is_dataclass(kind)
     try:
-        record = json.loads(text)
-        known = [field for field in fields(kind) if field.name in record]
-        return kind(**{field.name: _typed(record[field.name], str(field.type)) for field in known})
+        return _object(kind, json.loads(text))
     except (TypeError, ValueError) as error:
         raise damaged(name or kind.__name__, text, error) from error
 
@@ -68,12 +66,26 @@ def is_storable(text: str) -> bool:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     return str(value) if isinstance(value, StrEnum) else value
 
 
-def _typed(value: Any, type_name: str) -> Any:
+def _object(kind: type[T], record: Any) -> T:
+    assert is_dataclass(kind)
+    words = vars(sys.modules[kind.__module__])
+    known = [(field.name, str(field.type)) for field in fields(kind) if field.name in record]
+    return kind(**{name: _typed(record[name], type_name, words.get(type_name)) for name, type_name in known})
+
+
+def _typed(value: Any, type_name: str, word: Any) -> Any:
+    """Return a value of JSON as its field has it; `word` is what the name of its type means where it is defined."""
     if value is None and type_name.endswith("None"):
         return None
+    if isinstance(word, type) and issubclass(word, StrEnum):
+        return word(value)
+    if isinstance(word, type) and is_dataclass(word):
+        return _object(word, value)
     if type_name.startswith("datetime"):
         return _aware(value)
     expected = list if type_name.startswith("tuple") else PLAIN.get(type_name, type(value))

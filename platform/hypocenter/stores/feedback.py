@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
 from hypocenter.errors import InputError
-from hypocenter.stores.documents import damaged, from_text, is_storable, to_text
-from hypocenter.stores.records import Opinion, Says
+from hypocenter.stores.documents import from_text, is_storable, to_text
+from hypocenter.stores.records import Opinion
 from hypocenter.stores.tables import OPINIONS as T
 
 if TYPE_CHECKING:
@@ -42,12 +42,4 @@ class SqlFeedback:
         )
         with self._database.reading() as connection:
             rows = connection.execute(asked.order_by(T.c.number)).all()
-        return tuple(_opinion(row.record, f"opinion {row.number}") for row in rows)
-
-
-def _opinion(text: str, name: str) -> Opinion:
-    kept = from_text(Opinion, text, name)
-    try:
-        return replace(kept, says=Says(kept.says))
-    except ValueError as error:
-        raise damaged(name, text, error) from error
+        return tuple(from_text(Opinion, row.record, f"opinion {row.number}") for row in rows)

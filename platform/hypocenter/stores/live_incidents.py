@@ -20,7 +20,8 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LiveIncident:
-    """One incident: `components` have anomalies or alerts that belong to it, `anomalies` and `alerts` are their keys.
+    """One incident: `components` have anomalies or alerts that belong to it, `anomalies` and `alerts` are their keys
+    (`KeptAnomaly.key`, `Origin.key`).
 
     `onset` is the first sign, `version` counts its changes from 1. Times are UTC.
     """
@@ -52,7 +53,10 @@ class IncidentStore(Protocol):
     """The incidents of one tenant and the verdicts on them."""
 
     def save(self, incident: LiveIncident) -> bool:
-        """Keep an incident as its next version; False, and nothing is changed, when that version is there already."""
+        """Keep an incident as its next version; False, and nothing is changed, when the next is another: read it anew.
+
+        The first is 1, and no version is left out.
+        """
 
     def incident(self, incident_id: str) -> LiveIncident | None:
         """Return an incident as it is now, None when there is none."""

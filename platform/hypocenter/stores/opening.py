@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from hypocenter.stores.feedback import SqlFeedback
     from hypocenter.stores.history import SqlHistory
     from hypocenter.stores.models import SqlModels
+    from hypocenter.stores.sql_dead_letters import SqlDeadLetters
+    from hypocenter.stores.sql_detections import SqlDetections
+    from hypocenter.stores.sql_live_incidents import SqlIncidents
 
 FILE = "records.db"
 SCHEMES = ("postgresql", "postgres")
@@ -32,6 +35,9 @@ class SqlRecords:
     models: SqlModels
     alerts: SqlAlerts
     changes: SqlChanges
+    detections: SqlDetections
+    incidents: SqlIncidents
+    dead_letters: SqlDeadLetters
     database: Database
 
     def close(self) -> None:
@@ -52,6 +58,9 @@ def open_records(where: str | None = None, tenant: str | None = None) -> SqlReco
     from hypocenter.stores.feedback import SqlFeedback
     from hypocenter.stores.history import SqlHistory
     from hypocenter.stores.models import SqlModels
+    from hypocenter.stores.sql_dead_letters import SqlDeadLetters
+    from hypocenter.stores.sql_detections import SqlDetections
+    from hypocenter.stores.sql_live_incidents import SqlIncidents
 
     owner = _tenant(tenant)
     place = records_place(where)
@@ -62,6 +71,9 @@ def open_records(where: str | None = None, tenant: str | None = None) -> SqlReco
         models=SqlModels(database, owner),
         alerts=SqlAlerts(database, owner),
         changes=SqlChanges(database, owner),
+        detections=SqlDetections(database, owner),
+        incidents=SqlIncidents(database, owner),
+        dead_letters=SqlDeadLetters(database, owner),
         database=database,
     )
 

@@ -1,4 +1,4 @@
-"""What is kept besides history: what people said of verdicts, models with their lives, alerts and changes."""
+"""What is kept for a tenant, in one place; the smaller ones of the stores that it consists of are stated here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from hypocenter.events import KeptAlert, KeptChange
     from hypocenter.history.past_incident import Counts, HistoryStore
+    from hypocenter.stores.dead_letters import DeadLetterStore
+    from hypocenter.stores.detections import DetectionStore
+    from hypocenter.stores.live_incidents import IncidentStore
 
 
 class Says(StrEnum):
@@ -168,6 +171,18 @@ class Records(Protocol):
     @property
     def changes(self) -> ChangeStore:
         """What people and robots changed."""
+
+    @property
+    def detections(self) -> DetectionStore:
+        """How far detection is, and the anomalies that it told of."""
+
+    @property
+    def incidents(self) -> IncidentStore:
+        """Incidents as they live, and the verdicts on them."""
+
+    @property
+    def dead_letters(self) -> DeadLetterStore:
+        """Tasks that were given up."""
 
     def close(self) -> None:
         """Let go of files and connections; the records answer no more."""

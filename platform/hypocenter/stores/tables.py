@@ -1,7 +1,7 @@
 """The tables of records as they are now; `migrations` says how they came to be so, and a test that both agree.
 
 Times are microseconds since 1970. A `record` is a JSON object, of which the other columns hold what is asked by;
-an `origin` says who told of it. An alert that fires until further notice ends at the last number there is.
+an `origin` says who told of it. What lasts until further notice ends at the last number there is.
 """
 
 from __future__ import annotations
@@ -88,4 +88,52 @@ CHANGES = Table(
     Column("record", TEXT, nullable=False),
     Column("origin", TEXT, nullable=False),
     Index("changes_by_time", "tenant", "at_us"),
+)
+SHARD_POSITIONS = Table(
+    "shard_positions",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("watermark_us", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+ANOMALIES = Table(
+    "anomalies",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("identity", TEXT, primary_key=True),
+    Column("shard", Integer, nullable=False),
+    Column("onset_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Index("anomalies_by_time", "tenant", "ended_us", "onset_us"),
+)
+LIVE_INCIDENTS = Table(
+    "live_incidents",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("identity", TEXT, primary_key=True),
+    Column("status", TEXT, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Index("live_incidents_by_status", "tenant", "status"),
+)
+REVISIONS = Table(
+    "revisions",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("identity", TEXT, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("incident_version", BigInteger, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Index("revisions_by_version", "tenant", "identity", "incident_version", unique=True),
+)
+DEAD_LETTERS = Table(
+    "dead_letters",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("identity", TEXT, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Index("dead_letters_by_time", "tenant", "at_us"),
 )

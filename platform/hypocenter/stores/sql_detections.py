@@ -1,0 +1,101 @@
+"""Positions of shards and anomalies in tables: a tick moves the one and writes the others in one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, select, update
+
+from hypocenter.model import Anomaly
+from hypocenter.stores.alerts import OPEN_US
+from hypocenter.stores.detections import KeptAnomaly, Position
+from hypocenter.stores.documents import from_text, microseconds, moment, to_text
+from hypocenter.stores.sql_rows import add_row, forget_rows, put_rows
+from hypocenter.stores.tables import ANOMALIES as A
+from hypocenter.stores.tables import SHARD_POSITIONS as P
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+    from hypocenter.stores.database import Database
+
+
+class SqlDetections:
+    """The DetectionStore of one tenant in a database."""
+
+    def __init__(self, database: Database, tenant: str) -> None:
+        self._database, self._tenant = database, tenant
+
+    def position(self, shard: int) -> Position | None:
+        """Return how far a shard is, None before its first tick."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(P).where(P.c.tenant == self._tenant, P.c.shard == shard)).first()
+        return None if row is None else _position(row)
+
+    def positions(self) -> dict[int, Position]:
+        """Return how far every shard is, by number."""
+        asked = select(P).where(P.c.tenant == self._tenant).order_by(P.c.shard)
+        with self._database.reading() as connection:
+            return {row.shard: _position(row) for row in connection.execute(asked)}
+
+    def commit(self, shard: int, before: Position | None, after: Position, anomalies: Sequence[KeptAnomaly]) -> bool:
+        """Keep what a tick found and move the shard on, in one transaction.
+
+        False, and nothing is changed, when the shard is no longer at `before`. Of anomalies of one key the last is
+        kept.
+        """
+        rows = {each.key: self._row(each) for each in anomalies}
+        # On PostgreSQL, shards wait for none but themselves.
+        with self._database.writing(f"{self._tenant} shard {shard}") as connection:
+            moved = self._move(connection, shard, before, after)
+            if moved:
+                put_rows(connection, A, [rows[key] for key in sorted(rows)])
+        return moved
+
+    def anomalies(self, start: datetime, end: datetime, *, lasting: bool = False) -> Sequence[KeptAnomaly]:
+        """Return the anomalies that were there at any time in [start, end], or (`lasting`) are still at `end`.
+
+        By onset, then name of the series.
+        """
+        first = microseconds(end if lasting else start)
+        within = and_(A.c.tenant == self._tenant, A.c.ended_us >= first, A.c.onset_us <= microseconds(end))
+        with self._database.reading() as connection:
+            rows = connection.execute(select(A).where(within)).all()
+        return sorted(map(_kept, rows), key=lambda kept: (kept.anomaly.onset, kept.anomaly.series.name, kept.key))
+
+    def forget(self, before: datetime) -> int:
+        """Forget the anomalies that ended before a time and return how many; those that last stay."""
+        return forget_rows(self._database, A, self._tenant, A.c.ended_us < microseconds(before))
+
+    def _move(self, connection: Connection, shard: int, before: Position | None, after: Position) -> bool:
+        own = {"tenant": self._tenant, "shard": shard}
+        if before is None:
+            return add_row(connection, P, {**own, **_columns(after)})
+        there = [P.c[name] == value for name, value in {**own, **_columns(before)}.items()]
+        return connection.execute(update(P).where(*there).values(_columns(after))).rowcount == 1
+
+    def _row(self, kept: KeptAnomaly) -> dict[str, Any]:
+        return {
+            "tenant": self._tenant,
+            "identity": kept.key,
+            "shard": kept.shard,
+            "onset_us": microseconds(kept.anomaly.onset),
+            "ended_us": OPEN_US if kept.ended_at is None else microseconds(kept.ended_at),
+            "record": to_text(kept.anomaly),
+        }
+
+
+def _columns(position: Position) -> dict[str, int]:
+    return {"watermark_us": microseconds(position.watermark), "version": position.version}
+
+
+def _position(row: Row[Any]) -> Position:
+    return Position(moment(row.watermark_us), row.version)
+
+
+def _kept(row: Row[Any]) -> KeptAnomaly:
+    ended_at = None if row.ended_us == OPEN_US else moment(row.ended_us)
+    return KeptAnomaly(from_text(Anomaly, row.record, f"anomaly {row.identity}"), ended_at, row.shard)
