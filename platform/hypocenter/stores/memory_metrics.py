@@ -11,6 +11,7 @@ from hypocenter.batches import Refused, Taken
 from hypocenter.stores.matching import matching
 from hypocenter.stores.metrics import Found, Usage
 from hypocenter.stores.newest import EXAMPLES, bits_of
+from hypocenter.stores.receipts import KEPT_MS
 from hypocenter.stores.retention import DAY_MS, MetricsLimits, first_kept_ms
 from hypocenter.stores.series_table import SeriesTable
 
@@ -38,7 +39,7 @@ class MemoryMetrics:
         self._samples: dict[int, dict[int, int]] = {}
         self._gained: dict[int, dict[int, float]] = {}
         self._newest: dict[int, tuple[int, int]] = {}
-        self._receipts: set[bytes] = set()
+        self._receipts: dict[bytes, int] = {}
 
     def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
         """Return the number of each series, the next for a new one. Raises SeriesLimitError, then none is taken."""
@@ -82,7 +83,8 @@ class MemoryMetrics:
 
     def _add(self, increments: Samples, receipt: bytes) -> Iterator[Refused]:
         is_known = receipt in self._receipts
-        self._receipts.update([receipt] if receipt else [])
+        if receipt and not is_known:
+            self._receipts[receipt] = self._now_ms()
         for series, at, value in _rows(increments, increments.values):
             reason = "no finite number" if not np.isfinite(value) else self._outside(at)
             if reason:
@@ -122,9 +124,11 @@ class MemoryMetrics:
         return Usage(len(self._table), 0, min(times, default=None), max(times, default=None))
 
     def tick(self) -> None:
-        """Drop the days that are older than what is kept."""
-        first_day = first_kept_ms(self._now_ms(), self._limits) // DAY_MS
+        """Drop the days that are older than what is kept, and receipts older than a day."""
+        now_ms = self._now_ms()
+        first_day = first_kept_ms(now_ms, self._limits) // DAY_MS
         with self._lock:
+            self._receipts = {one: at for one, at in self._receipts.items() if at >= now_ms - KEPT_MS}
             self._samples = _since(self._samples, first_day)
             self._gained = _since(self._gained, first_day)
 
