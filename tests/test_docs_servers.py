@@ -101,7 +101,8 @@ def test_metrics_are_kept_in_victoria_metrics_as_documented(require: Callable[[s
     ):
         at_ms = send(server.url, "victoria_up")
         url = f"http://127.0.0.1:{port}"
-        awaited(lambda: held(url, "victoria_up", at_ms) == EXPECTED)
+        awaited(lambda: bool(held(url, "victoria_up", at_ms)))
+        assert held(url, "victoria_up", at_ms) == EXPECTED
 
 
 @pytest.mark.prometheus
