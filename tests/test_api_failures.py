@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from hypocenter.api.app import create_server_app
+from hypocenter.api.app import Routes, create_server_app
 from hypocenter.api.bodies import read_body
 from hypocenter.api.intake import BodyLimits
 from hypocenter.api.request_log import JsonLines
@@ -72,7 +72,7 @@ def ask(tmp_path: Path, registry: CollectorRegistry) -> Callable[..., httpx.Resp
         Route("/length", _length, methods=["POST"]),
         Route("/begin", _begin),
     ]
-    app = create_server_app(routes, Verifier(TokenFile(tmp_path)), registry, memory_bytes=1000)
+    app = create_server_app(Routes((), routes, ()), Verifier(TokenFile(tmp_path)), registry, memory_bytes=1000)
 
     def call(method: str, path: str, **given: object) -> httpx.Response:
         return asyncio.run(_asked(app, method, path, **given))

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
+def owner_of(verifier: Verifier, text: bytes) -> str | None:
+    found = verifier.token(text)
+    return found and found.name
+
+
 @pytest.fixture
 def tokens(tmp_path: Path) -> TokenFile:
     return TokenFile(tmp_path / "data")
@@ -41,9 +46,15 @@ def token_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callabl
 def test_a_token_is_known_by_its_text_alone(tokens: TokenFile) -> None:
     text = tokens.create("prometheus", NOW).encode()
     verifier = Verifier(tokens)
-    assert verifier.owner(text) == "prometheus"
+    assert owner_of(verifier, text) == "prometheus"
     for other in (b"", text[:-1], text + b"x", text.upper(), tokens.tokens()[0].sha256.encode(), b"prometheus"):
-        assert verifier.owner(other) is None
+        assert owner_of(verifier, other) is None
+
+
+def test_a_token_is_for_sending_unless_it_is_made_for_reading(tokens: TokenFile) -> None:
+    texts = tokens.create("sender", NOW), tokens.create("reader", NOW, "read")
+    verifier = Verifier(tokens)
+    assert [found and found.scope for found in map(verifier.token, map(str.encode, texts))] == ["ingest", "read"]
 
 
 def test_what_is_kept_does_not_tell_a_token_and_is_for_its_owner_only(tokens: TokenFile, tmp_path: Path) -> None:
@@ -65,9 +76,9 @@ def test_a_change_is_seen_at_once(tokens: TokenFile) -> None:
     assert not verifier.asks()
     text = tokens.create("a", NOW).encode()
     assert verifier.asks()
-    assert verifier.owner(text) == "a"
+    assert owner_of(verifier, text) == "a"
     tokens.revoke("a")
-    assert verifier.owner(text) is None
+    assert owner_of(verifier, text) is None
 
 
 def test_it_stays_closed_when_the_last_token_goes(tokens: TokenFile, tmp_path: Path) -> None:
@@ -101,7 +112,7 @@ def test_names_are_taken_once(tokens: TokenFile) -> None:
     first = tokens.create("a", NOW).encode()
     with pytest.raises(InputError, match="already"):
         tokens.create("a", NOW)
-    assert Verifier(tokens).owner(first) == "a"
+    assert owner_of(Verifier(tokens), first) == "a"
     with pytest.raises(InputError, match="no token b"):
         tokens.revoke("b")
 
@@ -110,7 +121,7 @@ def test_the_commands_show_a_token_once(token_command: Callable[..., tuple[int, 
     code, text, told = token_command("create", "prometheus")
     assert code == 0
     assert "never shown again" in told
-    assert Verifier(TokenFile(tmp_path)).owner(text.strip().encode()) == "prometheus"
+    assert owner_of(Verifier(TokenFile(tmp_path)), text.strip().encode()) == "prometheus"
     code, listed, _ = token_command("list", "--json")
     assert [entry["name"] for entry in json.loads(listed)] == ["prometheus"]
     assert TokenFile(tmp_path).tokens()[0].sha256 not in listed

@@ -17,12 +17,14 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
 PLACES = sorted((ROOT / "docs" / "integrations").glob("*.md"))
 OURS = "hypocenter_"
+PREFIXES = ("/otlp", "/api/v1/otlp")
 
 
 def test_every_path_and_metric_is_documented(hypocenter_server: HypocenterServer) -> None:
     url = hypocenter_server.url
     for path in re.findall(r"`(/[\w/]+)`", PAGE.partition("## The data")[0]):
-        assert httpx.get(url + path).status_code in ((404,) if path in ("/otlp", "/api/v1/otlp") else (200, 405)), path
+        # 400 is a question that lacks what it has to say, 405 one that has to be posted.
+        assert httpx.get(url + path).status_code in ((404,) if path in PREFIXES else (200, 400, 405)), path
     families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
     names = {family.name for family in families if family.name.startswith(OURS)}
     documented = set(re.findall(rf"`({OURS}\w+?)(?:_total)?(?:\{{[\w,]+\}})?`", PAGE))

@@ -22,10 +22,18 @@ _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
-def write_metrics(case: Case, folder: Path) -> None:
-    """Write a case's metrics into `folder`, none where it has none."""
+def write_case(case: Case, folder: Path) -> None:
+    """Write case.json and metrics.parquet of a case of metrics, alerts and changes into a folder that is there."""
     if case.metrics is not None:
         write_table(folder / "metrics.parquet", case.metrics)
+    document = {
+        "case_id": case.case_id,
+        "dataset": case.dataset or None,
+        "system": case.system or None,
+        "started_at": time_text(case.started_at),
+        "extras": events_document(case.alerts, case.changes),
+    }
+    write_json(folder / "case.json", document)
 
 
 def write_table(path: Path, table: RawTable) -> None:

@@ -157,7 +157,7 @@ def _check_sources(cases: tuple[Path, ...], given: dict[str, Any]) -> None:
     if [bool(cases), bool(given["prometheus"]), given["data_dir"] is not None].count(True) != 1:
         raise click.UsageError("give one or more CASEs, or --prometheus URL, or --data-dir DIR", context)
     if not given["prometheus"]:
-        refuse_server_options(context, () if cases else ("lookback", "match"))
+        refuse_server_options(context, () if cases else ("lookback", "match", "bearer_token_file"))
 
 
 def _read(cases: tuple[Path, ...], given: dict[str, Any]) -> Iterator[Case | Failure]:

@@ -21,16 +21,24 @@ if TYPE_CHECKING:
 def read_kept(data_dir: Path, given: Mapping[str, Any]) -> Case:
     """Return what a data directory holds of the time before `--at` and of the while after it.
 
-    Raises InputError where nothing was kept then, or while a server owns the directory.
+    While a server owns the directory it is asked for that. Raises InputError where nothing was kept then, SourceError
+    when the server does not answer.
     """
-    from hypocenter.readers.prometheus_options import DEFAULT_MATCH_OF_KEPT, PrometheusOptions
+    from hypocenter.api.data_directory import address_of_owner
+    from hypocenter.readers.prometheus_options import DEFAULT_MATCH_OF_KEPT, PrometheusOptions, secret_in
+    from hypocenter.readers.served_case import read_served
     from hypocenter.stores.stored_case import read_stored
 
     at: datetime = given["at"]
     lookback: timedelta = given["lookback"]
     window = at - lookback, at + PrometheusOptions().lookahead
+    match = given["match"] or DEFAULT_MATCH_OF_KEPT
+    owner = address_of_owner(data_dir)
+    if owner is not None:
+        token = given["bearer_token_file"]
+        return read_served(owner, secret_in(token) if token else None, window, match)
     with _stores(data_dir) as (metrics, records):
-        return read_stored(metrics, records, window, given["match"] or DEFAULT_MATCH_OF_KEPT)
+        return read_stored(metrics, records, window, match)
 
 
 def graph_of(data_dir: Path) -> str | None:

@@ -25,9 +25,16 @@ def token() -> None:
 @token.command()
 @click.argument("name")
 @about_the_data
-def create(name: str, data_dir: Path | None) -> None:
-    """Make a token called NAME and print it, once; from then on whoever sends needs one."""
-    click.echo(_tokens(data_dir).create(name, datetime.now(UTC)))
+@click.option(
+    "--scope",
+    type=click.Choice(["ingest", "read"]),
+    default="ingest",
+    show_default=True,
+    help="Whether its owner may send or read.",
+)
+def create(name: str, data_dir: Path | None, scope: str) -> None:
+    """Make a token called NAME and print it, once; from then on whoever sends or reads needs one."""
+    click.echo(_tokens(data_dir).create(name, datetime.now(UTC), scope))
     click.echo("copy it now: it is kept as a digest and never shown again", err=True)
 
 
@@ -35,14 +42,14 @@ def create(name: str, data_dir: Path | None) -> None:
 @about_the_data
 @in_json
 def list_(data_dir: Path | None, as_json: bool) -> None:
-    """Show the tokens: their names and when they were made."""
+    """Show the tokens: their names what they are for and when they were made."""
     found = _tokens(data_dir).tokens()
     if as_json:
         shown = [{name: value for name, value in asdict(each).items() if name != "sha256"} for each in found]
         click.echo(json.dumps(shown))
         return
     for each in found:
-        click.echo(f"{each.name.ljust(24)}  {each.created_at}")
+        click.echo(f"{each.name.ljust(24)}  {each.scope.ljust(6)}  {each.created_at}")
     if not found:
         click.echo("there is no token; make one with: hypocenter token create NAME")
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from importlib import import_module, util
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from hypocenter.api import events, otlp, remote_write
 from hypocenter.api.auth import Authentication
 from hypocenter.api.bodies import BodyMemory, Memory
 from hypocenter.api.failures import Failures, not_there, refused
 from hypocenter.api.health import OPEN_PATHS
 from hypocenter.api.request_log import RequestLog
 from hypocenter.api.self_metrics import RequestMetrics
+from hypocenter.api.tokens import READING, SENDING
 from hypocenter.errors import HypocenterError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
     from starlette.routing import Route
@@ -26,15 +28,12 @@ if TYPE_CHECKING:
     from hypocenter.api.intake import Intake
     from hypocenter.api.tokens import Verifier
 
-_MODULES = ("remote_write", "otlp", "events")
 _HANDLERS = {HypocenterError: refused, HTTPException: not_there}
 
 
 def intake_routes(intake: Intake) -> list[Route]:
     """Return the routes of every protocol that is pushed to us."""
-    names = [f"hypocenter.api.{name}" for name in _MODULES]
-    found = [import_module(name) for name in names if util.find_spec(name)]
-    return [route for module in found for route in module.routes(intake)]
+    return [*remote_write.routes(intake), *otlp.routes(intake), *events.routes(intake)]
 
 
 def create_app(intake: Intake) -> Starlette:
@@ -42,15 +41,28 @@ def create_app(intake: Intake) -> Starlette:
     return _plain(Starlette(routes=intake_routes(intake), exception_handlers=_HANDLERS))
 
 
-def create_server_app(
-    routes: Sequence[Route], verifier: Verifier, registry: CollectorRegistry, memory_bytes: int
-) -> Starlette:
-    """Return the ASGI application of a server: `routes`, behind the log, failures, tokens and a limit of memory."""
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The routes of a server by what a token must let its owner do; `open` ones need none, or (metrics) any."""
+
+    open: Sequence[Route]
+    sending: Sequence[Route]
+    reading: Sequence[Route]
+
+    def scopes(self) -> Mapping[str, str]:
+        """Return the scope that each path needs."""
+        needed = dict.fromkeys((route.path for route in self.sending), SENDING)
+        return needed | dict.fromkeys((route.path for route in self.reading), READING)
+
+
+def create_server_app(routed: Routes, verifier: Verifier, registry: CollectorRegistry, memory_bytes: int) -> Starlette:
+    """Return the ASGI application of a server: all routes, behind the log, failures, tokens and a limit of memory."""
+    routes = [*routed.open, *routed.sending, *routed.reading]
     metrics = RequestMetrics(registry, [route.path for route in routes])
     around = [
         Middleware(RequestLog, observe=metrics.observe),
         Middleware(Failures),
-        Middleware(Authentication, verifier=verifier, open_paths=OPEN_PATHS),
+        Middleware(Authentication, verifier=verifier, open_paths=OPEN_PATHS, scopes=routed.scopes()),
         Middleware(Memory, memory=BodyMemory(memory_bytes)),
     ]
     return _plain(Starlette(routes=routes, middleware=around, exception_handlers=_HANDLERS))

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from hypocenter.errors import InputError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,16 +20,25 @@ if TYPE_CHECKING:
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="hypocenter", Basic realm="hypocenter", charset="UTF-8"'}
 
+_OTHER = "a token of scope {0} is needed (hypocenter token create NAME --scope {0})\n"
+
 
 class Authentication:
     """ASGI middleware that lets a request through when it shows a token, or where none was ever made.
 
     Where none was made, requests that a web page caused are turned down: any page open in a browser on this machine
-    could send them. `open_paths` are answered to everybody. The name of the token is left in `scope["client_name"]`.
+    could send them. `open_paths` are answered to everybody, `scopes` says which scope a path needs where one does. The
+    name of the token is left in `scope["client_name"]`.
     """
 
-    def __init__(self, app: ASGIApp, verifier: Verifier, open_paths: Collection[str] = ()) -> None:
-        self._app, self._verifier, self._open_paths = app, verifier, open_paths
+    def __init__(
+        self,
+        app: ASGIApp,
+        verifier: Verifier,
+        open_paths: Collection[str] = (),
+        scopes: Mapping[str, str] | None = None,
+    ) -> None:
+        self._app, self._verifier, self._open_paths, self._scopes = app, verifier, open_paths, scopes or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401 or 403, or pass the request on."""
@@ -42,11 +51,12 @@ class Authentication:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         if not self._asks():
             return _from_a_page(scope)
-        name = self._verifier.owner(shown_token(given[0])) if len(given) == 1 else None
-        scope["client_name"] = name
-        if name is None:
+        token = self._verifier.token(shown_token(given[0])) if len(given) == 1 else None
+        scope["client_name"] = token and token.name
+        if token is None:
             return PlainTextResponse("a valid token is needed (hypocenter token create NAME)\n", 401, _CHALLENGE)
-        return None
+        needed = self._scopes.get(scope["path"], token.scope)
+        return None if needed == token.scope else PlainTextResponse(_OTHER.format(needed), 403)
 
     def _asks(self) -> bool:
         try:

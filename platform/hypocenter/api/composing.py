@@ -6,7 +6,8 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hypocenter.api.app import create_server_app, intake_routes
+from hypocenter.api.app import Routes, create_server_app, intake_routes
+from hypocenter.api.case_export import routes as case_routes
 from hypocenter.api.counting import Counting
 from hypocenter.api.counting_metrics import CountingMetrics
 from hypocenter.api.health import Readiness
@@ -35,7 +36,11 @@ def composed(parts: Parts, places: Places, verifier: Verifier, stack: ExitStack)
     counting = stack.enter_context(Counting(intake.index, intake.writer, intake.graph, intake.now))
     registry.register(CountingMetrics(counting))
     _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
-    routes = [*health_routes(readiness, registry), *intake_routes(replace(intake, counting=counting))]
+    routes = Routes(
+        open=health_routes(readiness, registry),
+        sending=intake_routes(replace(intake, counting=counting)),
+        reading=case_routes(parts.metrics, parts.records),
+    )
     return create_server_app(routes, verifier, registry, BODY_MEMORY)
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypocenter import settings
+from hypocenter.api.durable import write_durably
 from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import TextIO
 
 LOCK = "serve.lock"
+ADDRESS = "serve.url"
 
 
 def data_directory(given: Path | None = None) -> Path:
@@ -47,3 +49,32 @@ def _take(lock: TextIO, folder: Path) -> None:
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
+
+
+@contextmanager
+def told_where(folder: Path) -> Iterator[Callable[[str], None]]:
+    """Let other commands on this machine know where the owner of the folder listens, once it does."""
+    (folder / ADDRESS).unlink(missing_ok=True)
+    try:
+        yield lambda url: write_durably(folder / ADDRESS, url)
+    finally:
+        (folder / ADDRESS).unlink(missing_ok=True)
+
+
+def address_of_owner(folder: Path) -> str | None:
+    """Return where the server that owns a folder listens, None while none does."""
+    try:
+        with (folder / LOCK).open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return _read_address(folder)
+    return None
+
+
+def _read_address(folder: Path) -> str | None:
+    try:
+        return (folder / ADDRESS).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from hypocenter.api.data_directory import owned
+from hypocenter.api.data_directory import owned, told_where
 from hypocenter.api.listening import is_loopback, listening, url_of
 from hypocenter.api.tokens import TokenFile, Verifier
 from hypocenter.errors import InputError
@@ -52,7 +53,13 @@ def serve(listen: Listen, places: Places, announce: Callable[[Started], None]) -
         verifier = Verifier(TokenFile(folder))
         _check_closed(verifier, bound, listen)
         started = Started(url_of(bound), folder.resolve(), verifier.asks())
-        _serve(places, verifier, bound, lambda: announce(started))
+        with told_where(folder) as tell:
+            _serve(places, verifier, bound, partial(_tell, started, tell, announce))
+
+
+def _tell(started: Started, tell: Callable[[str], None], announce: Callable[[Started], None]) -> None:
+    tell(started.url)
+    announce(started)
 
 
 def _check_closed(verifier: Verifier, bound: socket.socket, listen: Listen) -> None:

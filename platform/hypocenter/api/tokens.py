@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
 FILE = "tokens.json"
 PREFIX = "hyp_"
+SENDING, READING = "ingest", "read"
+SCOPES = (SENDING, READING)
+"""What a token lets its owner do: send what is kept, or read it."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token that is accepted: its name, the SHA-256 of its text, and when it was made (UTC, ISO 8601).
+    """A token that is accepted: its name, the SHA-256 of its text, when it was made (UTC, ISO 8601), and its scope.
 
     A digest without salt or stretching is enough, since the text holds 256 random bits that nobody guesses.
     """
@@ -35,6 +38,7 @@ class Token:
     name: str
     sha256: str
     created_at: str
+    scope: str = SENDING
 
 
 class TokenFile:
@@ -53,7 +57,7 @@ class TokenFile:
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{self._path}: cannot be read as tokens ({error}); mend or remove it") from error
 
-    def create(self, name: str, now: datetime) -> str:
+    def create(self, name: str, now: datetime, scope: str = SENDING) -> str:
         """Keep a new token and return its text, which nothing tells again.
 
         Raises InputError when the name is taken or is none.
@@ -61,7 +65,7 @@ class TokenFile:
         if not _NAME.fullmatch(name):
             raise InputError(f"{name!r} is no name of a token; use up to 64 letters, digits, dots, dashes, underscores")
         text = PREFIX + secrets.token_urlsafe(32)
-        made = Token(name, digest(text.encode()), now.astimezone(UTC).isoformat(timespec="seconds"))
+        made = Token(name, digest(text.encode()), now.astimezone(UTC).isoformat(timespec="seconds"), scope)
         with self._alone():
             kept = self.tokens()
             if any(token.name == name for token in kept):
@@ -123,13 +127,13 @@ class Verifier:
         self._look()
         return self._asks
 
-    def owner(self, text: bytes) -> str | None:
-        """Return the name of the token with this text, None when there is none; in the same time for any text."""
+    def token(self, text: bytes) -> Token | None:
+        """Return the token with this text, None when there is none; in the same time for any text."""
         self._look()
         shown, found = digest(text), None
         for token in self._tokens:
             if hmac.compare_digest(token.sha256, shown):
-                found = token.name
+                found = token
         return found
 
     def _look(self) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hypocenter.case_writing import events_document, time_text, write_json, write_metrics
+from hypocenter.case_writing import write_case
 from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,18 +39,17 @@ def write_fetched_case(case: Case, incident: PastIncident, folder: Path) -> None
         with TemporaryDirectory(prefix=".writing-", dir=folder.parent) as unfinished:
             draft = Path(unfinished) / "case"
             draft.mkdir()
-            write_metrics(case, draft)
-            write_json(draft / "case.json", _document(case, incident))
+            write_case(_of(incident, case), draft)
             draft.rename(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror}); name another folder") from error
 
 
-def _document(case: Case, incident: PastIncident) -> dict[str, Any]:
-    return {
-        "case_id": incident.incident_id,
-        "dataset": incident.source,
-        "system": incident.system or None,
-        "started_at": time_text(incident.started_at),
-        "extras": events_document(case.alerts, case.changes),
-    }
+def _of(incident: PastIncident, case: Case) -> Case:
+    return replace(
+        case,
+        case_id=incident.incident_id,
+        dataset=incident.source,
+        system=incident.system,
+        started_at=incident.started_at,
+    )
