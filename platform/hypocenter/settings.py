@@ -39,6 +39,9 @@ SETTINGS = (
         "alert_labels", None, "Labels that name the component of an alert, before all others, with commas between them."
     ),
     Setting("redis_url", "redis://127.0.0.1:6379/0", "Redis server that carries Celery's tasks and results."),
+    Setting("tick_seconds", 60, "Length of a step of detection, in seconds."),
+    Setting("settle_seconds", 30, "Seconds after the end of a step for which its samples are waited for."),
+    Setting("shards", 16, "Among how many parts the series are divided, each of which one task works on at a time."),
     Setting("max_file_bytes", 2_000_000_000, "Largest telemetry file that is read, in bytes on disk."),
     Setting("max_cells", 200_000_000, "Largest table that is read into memory, in cells (rows x columns)."),
     Setting("prometheus_max_points", 20_000_000, "Most samples one investigation may ask of a Prometheus server."),

@@ -1,0 +1,96 @@
+"""Where beat, workers and server meet: what is under way, and what they count of their work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Figure(NamedTuple):
+    """What a number is of: its name, and up to two words that tell it from others of that name."""
+
+    name: str
+    first: str = ""
+    second: str = ""
+
+
+class WorkBoard(Protocol):
+    """What is under way and counted, for one tenant. It may be lost at any time: nothing that matters is here alone.
+
+    A hold is a name that one party has for some seconds. Every call may raise SourceError.
+    """
+
+    def hold(self, name: str, by: str, seconds: float) -> bool:
+        """Take a name, or have it longer where it is ours; False when somebody else has it."""
+
+    def let_go(self, name: str, by: str) -> None:
+        """Give a name back; nothing happens where it is not ours (any more)."""
+
+    def add(self, figure: Figure, amount: float = 1) -> None:
+        """Add to a number that only grows."""
+
+    def put(self, figure: Figure, value: float) -> None:
+        """Set a number that is as it is now."""
+
+    def totals(self) -> Mapping[Figure, float]:
+        """Return the numbers that only grow."""
+
+    def levels(self) -> Mapping[Figure, float]:
+        """Return the numbers as they are now."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+class MemoryBoard:
+    """The WorkBoard of one process; `clock` gives seconds that never go back."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._holds: dict[str, tuple[str, float]] = {}
+        self._totals: dict[Figure, float] = defaultdict(float)
+        self._levels: dict[Figure, float] = {}
+
+    def hold(self, name: str, by: str, seconds: float) -> bool:
+        """Take a name, or have it longer where it is ours; False when somebody else has it."""
+        with self._lock:
+            now = self._clock()
+            owner, until = self._holds.get(name, (by, now))
+            if owner != by and until > now:
+                return False
+            self._holds[name] = (by, now + seconds)
+            return True
+
+    def let_go(self, name: str, by: str) -> None:
+        """Give a name back; nothing happens where it is not ours (any more)."""
+        with self._lock:
+            if self._holds.get(name, ("", 0.0))[0] == by:
+                del self._holds[name]
+
+    def add(self, figure: Figure, amount: float = 1) -> None:
+        """Add to a number that only grows."""
+        with self._lock:
+            self._totals[figure] += amount
+
+    def put(self, figure: Figure, value: float) -> None:
+        """Set a number that is as it is now."""
+        with self._lock:
+            self._levels[figure] = float(value)
+
+    def totals(self) -> Mapping[Figure, float]:
+        """Return the numbers that only grow."""
+        with self._lock:
+            return dict(self._totals)
+
+    def levels(self) -> Mapping[Figure, float]:
+        """Return the numbers as they are now."""
+        with self._lock:
+            return dict(self._levels)
+
+    def close(self) -> None:
+        """Do nothing: there are no connections."""
