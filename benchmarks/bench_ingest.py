@@ -31,8 +31,8 @@ TURNS_A_SECOND = 25
 NOTE = (
     "`hypocenter serve` with a fresh data directory, and on the same cores a client in a process of its own that sends "
     "requests which it encoded before: remote write 1.0, snappy, 16 connections, each with 2,000 series of its own "
-    "(ten labels, 250 bytes), one sample of each in a request, 15 s of their time apart. A request is acknowledged after "
-    "its samples are committed; `samples/s` are the acknowledged ones. At a set rate a wait counts "
+    "(ten labels, 250 bytes), one sample of each in a request, 15 s of their time apart. A request is acknowledged "
+    "after its samples are committed; `samples/s` are the acknowledged ones. At a set rate a wait counts "
     "from when a request is due, else from when it is sent. 50,000 new series are 25 requests at once. Then the same "
     "goes to the receiver of Prometheus (Debian's package). `MB` is the server's memory after each load. Bars: 150,000 "
     "samples/s, a p99 of 250 ms at half of that, 3 s for the new series, and nothing refused."
