@@ -86,7 +86,7 @@ SETTINGS = (
     ),
     Setting("max_series", 2_000_000, "Most series that are kept at a time; a request with more is refused."),
     Setting(
-        "metrics_memory_bytes", 1_073_741_824, "Most memory that the embedded store of metrics works with, in bytes."
+        "metrics_memory_bytes", 268_435_456, "Most memory that the embedded store of metrics works with, in bytes."
     ),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

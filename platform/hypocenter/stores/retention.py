@@ -31,7 +31,7 @@ class MetricsLimits:
     ahead: timedelta = timedelta(minutes=10)
     max_series: int = 2_000_000
     disk_bytes: int | None = None
-    memory_bytes: int = 1 << 30
+    memory_bytes: int = 256 << 20
     threads: int = 2
 
 
