@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from hypocenter import settings
@@ -10,12 +11,14 @@ from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime, timedelta
     from pathlib import Path
 
     from hypocenter.stores.metrics import MetricsStore
     from hypocenter.stores.records import Records
     from hypocenter.telemetry import Case
+
+# Calls and log lines of the last minute are still being counted, and would look as if there were fewer.
+COUNTING = timedelta(minutes=1)
 
 
 def read_kept(data_dir: Path, given: Mapping[str, Any]) -> Case:
@@ -31,7 +34,7 @@ def read_kept(data_dir: Path, given: Mapping[str, Any]) -> Case:
 
     at: datetime = given["at"]
     lookback: timedelta = given["lookback"]
-    window = at - lookback, at + PrometheusOptions().lookahead
+    window = at - lookback, min(at + PrometheusOptions().lookahead, datetime.now(UTC) - COUNTING)
     match = given["match"] or DEFAULT_MATCH_OF_KEPT
     owner = address_of_owner(data_dir)
     if owner is not None:
