@@ -290,20 +290,24 @@ def graph(new_graph: Callable[[], GraphStore]) -> Iterator[GraphStore]:
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def records_at(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_tenant: Callable[[], str]
-) -> Iterator[Callable[[str], SqlRecords]]:
+def records_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A place of records of each kind in turn, as `open_records` takes it, also in a process of its own."""
+    if request.param == "sqlite":
+        yield str(tmp_path_factory.mktemp("records") / "all.db")
+        return
+    server = request.getfixturevalue("postgres_server")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("HYPOCENTER_RECORDS_PASSWORD_FILE", str(server.password_file))
+        yield server.url()
+
+
+@pytest.fixture(scope="module")
+def records_at(records_place: str) -> Iterator[Callable[[str], SqlRecords]]:
     """`records_at(tenant)` are the records of a tenant in one place of each kind in turn; closed after the module."""
     from hypocenter.stores.opening import open_records
 
-    with ExitStack() as opened, pytest.MonkeyPatch.context() as patched:
-        if request.param == "sqlite":
-            place = str(tmp_path_factory.mktemp("records") / "all.db")
-        else:
-            server = request.getfixturevalue("postgres_server")
-            patched.setenv("HYPOCENTER_RECORDS_PASSWORD_FILE", str(server.password_file))
-            place = server.url()
-        yield lambda tenant: opened.enter_context(closing(open_records(place, tenant)))
+    with ExitStack() as opened:
+        yield lambda tenant: opened.enter_context(closing(open_records(records_place, tenant)))
 
 
 @pytest.fixture

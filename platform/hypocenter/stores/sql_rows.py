@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def forget_rows(database: Database, table: Table, tenant: str, when: ColumnEleme
     while True:
         with database.writing(f"{tenant} {table.name} forgotten") as connection:
             names = connection.execute(some).scalars().all()
-            connection.execute(delete(table).where(and_(mine, table.c.identity.in_(names))))
+            if names:
+                connection.execute(delete(table).where(mine, table.c.identity.in_(names)))
         total += len(names)
         if len(names) < FORGOTTEN_AT_ONCE:
             return total

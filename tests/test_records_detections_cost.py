@@ -1,0 +1,137 @@
+"""What detection asks of the records costs what is new, not what is there."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from shard_ticks import MINUTE, NOON, SHARD, after, found_by
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from hypocenter.stores.detections import KeptAnomaly
+from hypocenter.stores.live_incidents import LiveIncident, Status
+from hypocenter.stores.opening import open_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from hypocenter.stores.detections import Position
+    from hypocenter.stores.opening import SqlRecords
+
+MANY, FEW = 10_000, 50
+FIRST = after(None)
+INCIDENT = LiveIncident("i", Status.OPEN, NOON, NOON, NOON, ("cart",))
+GROWN = LiveIncident("i", Status.RESOLVED, NOON, NOON, NOON, ("cart",), version=2)
+
+
+@contextmanager
+def told_of(what: str, note: Callable[..., None]) -> Iterator[None]:
+    """Tell `note` of an event of SQLAlchemy's engines."""
+    event.listen(Engine, what, note)
+    try:
+        yield
+    finally:
+        event.remove(Engine, what, note)
+
+
+@pytest.mark.parametrize(
+    ("by", "work"),
+    [
+        ("tenant=? AND shard=?", lambda records: records.detections.position(SHARD)),
+        ("tenant=?", lambda records: records.detections.positions()),
+        ("tenant=? AND shard=?", lambda records: records.detections.commit(SHARD, FIRST, after(FIRST), found_by(2, 3))),
+        ("tenant=? AND ended_us>?", lambda records: records.detections.anomalies(NOON, NOON)),
+        ("tenant=? AND ended_us>?", lambda records: records.detections.anomalies(NOON, NOON, lasting=True)),
+        ("tenant=? AND ended_us<?", lambda records: records.detections.forget(NOON)),
+        ("tenant=? AND identity=?", lambda records: records.incidents.save(GROWN)),
+        ("tenant=? AND identity=?", lambda records: records.incidents.incident("i")),
+        ("tenant=? AND status=?", lambda records: records.incidents.incidents(Status.OPEN)),
+        ("tenant=?", lambda records: records.incidents.incidents()),
+        ("tenant=? AND identity=?", lambda records: records.incidents.revisions("i")),
+        ("tenant=?", lambda records: records.dead_letters.newest()),
+        ("tenant=?", lambda records: records.dead_letters.count()),
+        ("tenant=? AND at_us<?", lambda records: records.dead_letters.forget(NOON)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_asked_is_found_by_an_index(tmp_path: Path, by: str, work: Callable[[SqlRecords], object]) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            asked.append((statement, values))
+
+    place = tmp_path / "records.db"
+    with closing(open_records(str(place))) as records:
+        records.detections.commit(SHARD, None, FIRST, [])
+        records.incidents.save(INCIDENT)
+        with told_of("before_cursor_execute", note):
+            work(records)
+    assert len(asked) == 1
+    with closing(sqlite3.connect(place)) as database:
+        plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {asked[0][0]}", asked[0][1])]
+    # Rows of one time alone are sorted after they are found.
+    found = [step for step in plan if "RIGHT PART" not in step]
+    assert len(found) == 1
+    assert "SEARCH" in found[0]
+    assert f"({by}" in found[0]
+
+
+def test_what_is_forgotten_is_found_by_its_name(tmp_path: Path) -> None:
+    meter = Meter()
+    with told_of("connect", meter.watch), closing(open_records(str(tmp_path / "records.db"))) as records:
+        _ticked(records, _ticked(records, None, FEW), FEW)
+        few = meter.steps_of(lambda: records.detections.forget(NOON + 2 * MINUTE))
+        _ticked(records, after(after(None)), MANY)
+        _ticked(records, after(after(after(None))), FEW)
+        then = meter.steps_of(lambda: records.detections.forget(NOON + 3 * MINUTE))
+    assert 10 * FEW < few < 100 * FEW
+    assert then < 1.1 * few
+
+
+class Meter:
+    """Counts the steps of SQLite's machine; one search in an index is one, however much is in it."""
+
+    def __init__(self) -> None:
+        self._steps = 0
+
+    def watch(self, connection: Any, _record: object) -> None:
+        connection.set_progress_handler(self._step, 1)
+
+    def steps_of(self, work: Callable[[], object]) -> int:
+        before = self._steps
+        work()
+        return self._steps - before
+
+    def _step(self) -> int:
+        self._steps += 1
+        return 0
+
+
+def _ticked(records: SqlRecords, before: Position | None, count: int) -> Position:
+    """Commit a tick that finds so many anomalies, of which all of before it are over."""
+    moved = after(before)
+    found = [KeptAnomaly(each.anomaly, each.anomaly.onset, SHARD) for each in found_by(moved.version, count)]
+    assert records.detections.commit(SHARD, before, moved, found)
+    return moved
+
+
+def test_a_tick_costs_what_it_finds_whatever_was_found_before(tmp_path: Path) -> None:
+    meter = Meter()
+    with told_of("connect", meter.watch), closing(open_records(str(tmp_path / "records.db"))) as records:
+        position = _ticked(records, None, FEW)
+        before = meter.steps_of(lambda: _ticked(records, position, FEW))
+        position = _ticked(records, after(position), MANY)
+        now = NOON + (position.version + 1) * MINUTE
+        then = meter.steps_of(lambda: _ticked(records, position, FEW))
+        asked = meter.steps_of(lambda: records.detections.anomalies(now, now + MINUTE))
+        nothing = meter.steps_of(lambda: _ticked(records, after(position), 0))
+    assert before > 10 * FEW
+    assert then < 1.1 * before
+    assert asked < 100 * FEW
+    assert nothing < before / 5
