@@ -1,41 +1,94 @@
-"""The Celery app: investigations on any number of machines, over Redis. Nothing connects until a task is sent."""
+"""The Celery app: work on any number of machines over Redis, or in one process. Nothing connects until it is asked."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from celery import Celery
+from kombu.entity import Queue
 
 from hypocenter import settings
+from hypocenter_workers.limits import GRACE_S, TIME_LIMIT_S, VISIBILITY_S
+from hypocenter_workers.live_work import LiveWork
+from hypocenter_workers.watching import Watch
+from hypocenter_workers.workplace import Workplace
 
-TIME_LIMIT_S = 600
-GRACE_S = 30
-# Training lasts longer than anything else, and ends before the broker would hand it out again.
-TRAINING_LIMIT_S = 1100
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypocenter_workers.workplace import Work
+
+DETECT, INVESTIGATE, TRAIN, NOTIFY = QUEUES = ("detect", "investigate", "train", "notify")
+ROUTES = {
+    "hypocenter.tick": DETECT,
+    "hypocenter.correlate": INVESTIGATE,
+    "hypocenter.investigate": INVESTIGATE,
+    "hypocenter.investigate_incident": INVESTIGATE,
+    "hypocenter.train": TRAIN,
+    "hypocenter.notify": NOTIFY,
+}
 RESULT_LIFETIME_S = 24 * 3600
+IN_PROCESS = "memory://"
+URGENT, USUAL = PRIORITIES = (0, 5)
+# Long enough for a Redis that works hard, short enough that a cut network is noticed while a step lasts.
+SOCKET_S = 15.0
+_SOCKETS = {"socket_timeout": SOCKET_S, "socket_connect_timeout": 5.0, "socket_keepalive": True}
 
 
-def create_app(redis_url: str) -> Celery:
-    """Return an app that carries tasks and results over the Redis server at `redis_url`.
+def create_app(url: str, opening: Callable[[], Work] = LiveWork) -> Celery:
+    """Return an app whose tasks and results go over the Redis server at `url`, or stay in this process (IN_PROCESS).
 
     Only JSON is read and written. A task is acknowledged when it is done, so one whose worker machine dies is
-    delivered again; one that kills its worker process is failed instead, or it would go round for ever.
+    delivered again; one that kills its worker process is given up instead, or it would go round for ever. `opening`
+    gives what tasks work with; it is called once a process, when the first task asks.
     """
-    app = Celery("hypocenter", broker=redis_url, backend=redis_url, include=["hypocenter_workers.tasks"])
-    app.conf.update(
-        accept_content=["json"],
-        task_serializer="json",
-        result_serializer="json",
-        result_expires=RESULT_LIFETIME_S,
-        task_default_queue="hypocenter",
-        task_acks_late=True,
-        task_reject_on_worker_lost=False,
-        task_soft_time_limit=TIME_LIMIT_S,
-        task_time_limit=TIME_LIMIT_S + GRACE_S,
-        worker_prefetch_multiplier=1,
-        broker_connection_retry_on_startup=True,
-        # Redis hands a task out again after this long: a running one must have ended by then.
-        broker_transport_options={"visibility_timeout": 2 * TIME_LIMIT_S},
-    )
+    redis = url != IN_PROCESS
+    app = Celery("hypocenter", broker=url, backend=url if redis else None, include=["hypocenter_workers.tasks"])
+    app.conf.update(_COMMON)
+    app.conf.update(_OVER_REDIS if redis else _IN_PROCESS)
+    app.workplace = Workplace(opening)
+    app.watch = Watch(app)
     return app
 
+
+_COMMON = {
+    "accept_content": ["json"],
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "result_expires": RESULT_LIFETIME_S,
+    "task_queues": list(map(Queue, QUEUES)),
+    "task_routes": {task: {"queue": queue} for task, queue in ROUTES.items()},
+    "task_default_queue": INVESTIGATE,
+    "task_default_priority": USUAL,
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": False,
+    "task_soft_time_limit": TIME_LIMIT_S,
+    "task_time_limit": TIME_LIMIT_S + GRACE_S,
+    "worker_prefetch_multiplier": 1,
+    "worker_hijack_root_logger": False,
+    # A message that cannot be read is kept as a dead letter.
+    "worker_consumer": "hypocenter_workers.dead_letters:KeepingConsumer",
+    # What is sent again and again by the beat must not wait long for a broker that is away.
+    "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.5},
+}
+_OVER_REDIS = {
+    "broker_connection_retry_on_startup": True,
+    # For ever: a worker that gave up would need a hand.
+    "broker_connection_max_retries": None,
+    "broker_transport_options": {
+        **_SOCKETS,
+        # Redis hands a task out again after this long: a running one must have ended by then.
+        "visibility_timeout": VISIBILITY_S,
+        "health_check_interval": 10,
+        "priority_steps": list(PRIORITIES),
+        "queue_order_strategy": "round_robin",
+    },
+    "redis_socket_timeout": SOCKET_S,
+    "redis_socket_connect_timeout": 5.0,
+    "redis_socket_keepalive": True,
+    "redis_retry_on_timeout": True,
+}
+# The default of one second would be the pace of the whole process.
+_IN_PROCESS = {"broker_transport_options": {"polling_interval": 0.02}, "task_ignore_result": True}
 
 app = create_app(str(settings.read("redis_url")))

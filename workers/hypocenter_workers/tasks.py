@@ -7,24 +7,65 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+
+from hypocenter.errors import SourceError
 from hypocenter.readers import read_cases
 from hypocenter.verdict_json import investigation_to_json
 from hypocenter_workers import investigate as pipeline
-from hypocenter_workers.app import GRACE_S, TRAINING_LIMIT_S, app
 from hypocenter_workers.known_graph import opened
 from hypocenter_workers.learn.orders import fulfil, order_from_json, trained_to_json
 from hypocenter_workers.learn.serving import chosen
+from hypocenter_workers.limits import GRACE_S, TICK_LIMIT_S, TRAINING_LIMIT_S
 from hypocenter_workers.messages import options_from_json
+from hypocenter_workers.sending import CORRELATE, done_once, investigation_of, notice_of, send_once, tick_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from celery import Task
 
+    from hypocenter_workers.workplace import Work
+
 PROGRESS = "PROGRESS"
+# What fails for a store or a server is tried again, later and later, and never by all at the same moment.
+PATIENT: Mapping[str, Any] = {
+    "bind": True,
+    "ignore_result": True,
+    "autoretry_for": (SourceError, SoftTimeLimitExceeded),
+    "max_retries": 4,
+    "retry_backoff": 2,
+    "retry_backoff_max": 60,
+    "retry_jitter": True,
+}
 
 
-@app.task(name="hypocenter.investigate")  # type: ignore[untyped-decorator]
+@shared_task(name="hypocenter.tick", soft_time_limit=TICK_LIMIT_S, time_limit=TICK_LIMIT_S + GRACE_S, **PATIENT)  # type: ignore[untyped-decorator]
+def tick(task: Task, shard: int) -> None:
+    """Score what is settled and not scored yet of a shard."""
+    done_once(task, tick_of(shard), lambda work: work.tick(shard))
+
+
+@shared_task(name="hypocenter.correlate", **PATIENT)  # type: ignore[untyped-decorator]
+def correlate(task: Task) -> None:
+    """Bring anomalies and alerts together to incidents, and send those that changed to be investigated."""
+    done_once(task, CORRELATE, partial(_correlate, task))
+
+
+@shared_task(name="hypocenter.investigate_incident", **PATIENT)  # type: ignore[untyped-decorator]
+def investigate_incident(task: Task, incident_id: str) -> None:
+    """Investigate an incident and keep the verdict."""
+    done_once(task, investigation_of(incident_id), partial(_investigate, task, incident_id))
+
+
+@shared_task(name="hypocenter.notify", **PATIENT)  # type: ignore[untyped-decorator]
+def notify(task: Task, incident_id: str) -> None:
+    """Tell the outside what it does not know yet of an incident."""
+    done_once(task, notice_of(incident_id), lambda work: work.notify(incident_id))
+
+
+@shared_task(name="hypocenter.investigate")  # type: ignore[untyped-decorator]
 def investigate(case_path: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Investigate the first case at `case_path`, a path that the worker can read.
 
@@ -38,7 +79,7 @@ def investigate(case_path: str, options: Mapping[str, Any] | None = None) -> dic
     return investigation_to_json(found)
 
 
-@app.task(  # type: ignore[untyped-decorator]
+@shared_task(  # type: ignore[untyped-decorator]
     name="hypocenter.train", bind=True, soft_time_limit=TRAINING_LIMIT_S, time_limit=TRAINING_LIMIT_S + GRACE_S
 )
 def train(task: Task, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,6 +89,17 @@ def train(task: Task, order: Mapping[str, Any]) -> dict[str, Any]:
     HypocenterErrors of training, which travel back to the caller.
     """
     return trained_to_json(fulfil(order_from_json(order), datetime.now(UTC), partial(_tell, task)))
+
+
+def _correlate(task: Task, work: Work) -> None:
+    for incident_id in work.correlate():
+        send_once(task.app, work.board, notice_of(incident_id))
+        send_once(task.app, work.board, investigation_of(incident_id))
+
+
+def _investigate(task: Task, incident_id: str, work: Work) -> None:
+    work.investigate(incident_id)
+    send_once(task.app, work.board, notice_of(incident_id))
 
 
 def _tell(task: Task, doing: str) -> None:

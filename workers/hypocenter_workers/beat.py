@@ -1,0 +1,112 @@
+"""The beat: finds out what is due and sends it, never the same twice at a time and never more than workers can do."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from hypocenter.errors import HypocenterError
+from hypocenter.stores.work_board import Figure
+from hypocenter_workers.app import DETECT, QUEUES
+from hypocenter_workers.depth import waiting
+from hypocenter_workers.sending import CORRELATE, send_once, tick_of
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from celery import Celery
+
+    from hypocenter.rhythm import Rhythm
+    from hypocenter.stores.detections import Position
+    from hypocenter.stores.records import Records
+    from hypocenter.stores.work_board import WorkBoard
+
+logger = logging.getLogger(__name__)
+TURN_S = 1.0
+LEASE_S = 15.0
+CORRELATE_S = 15.0
+MERGED, WAITING, SEEN = Figure("ticks_merged"), "waiting", Figure("beat_seen")
+# What a store or server may answer that is away or full; all is derived anew with the next turn.
+OUTAGES = (HypocenterError, KombuError, RedisError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the beat looks at, and the clock: `now` is the time of day, in UTC."""
+
+    records: Records
+    board: WorkBoard
+    rhythm: Rhythm
+    now: Callable[[], datetime]
+
+
+class Beat:
+    """One of any number of beats, of which the one with the lease sends; `name` tells it from the others.
+
+    What is due follows from the records alone, so that a beat that starts anew, or a clock that jumps, loses nothing.
+    """
+
+    def __init__(self, app: Celery, sight: Sight, name: str) -> None:
+        self._app, self._sight, self._name = app, sight, name
+        self._correlated = -CORRELATE_S
+        # The newest step for which a shard's tick was sent or merged.
+        self._noted: dict[int, datetime] = {}
+
+    def run(self, stopped: threading.Event) -> None:
+        """Take turn after turn until `stopped`; what fails is logged and done again."""
+        while not stopped.wait(TURN_S):
+            try:
+                self.turn()
+            except OUTAGES as error:
+                logger.warning("the beat will try again: %s", error)
+            except Exception:
+                logger.exception("a turn of the beat failed")
+        self._give_up_lease()
+
+    def turn(self) -> bool:
+        """Send what is due; False, and nothing is sent, while another beat has the lease."""
+        board = self._sight.board
+        if not board.hold("beat", self._name, LEASE_S):
+            return False
+        board.put(SEEN, self._sight.now().timestamp())
+        depth = waiting(self._app, QUEUES)
+        for queue, messages in depth.items():
+            board.put(Figure(WAITING, queue), messages)
+        self._tick(self._sight.records.detections.positions(), depth)
+        self._correlate()
+        return True
+
+    def _tick(self, positions: Mapping[int, Position], depth: Mapping[str, int]) -> None:
+        rhythm, now = self._sight.rhythm, self._sight.now()
+        # Messages that nobody takes must not pile up, also when their holds have ended.
+        room = 2 * rhythm.shards - depth[DETECT]
+        for shard in range(rhythm.shards):
+            if rhythm.is_due(positions.get(shard), now):
+                sent = room > 0 and send_once(self._app, self._sight.board, tick_of(shard))
+                room -= sent
+                self._note(shard, rhythm.settled(now), sent)
+
+    def _note(self, shard: int, step: datetime, sent: bool) -> None:
+        """Count a tick that is merged into one that waits or goes on: one for each step that had to wait."""
+        if not sent and self._noted.get(shard, step) != step:
+            self._sight.board.add(MERGED)
+        self._noted[shard] = step
+
+    def _correlate(self) -> None:
+        moment = time.monotonic()
+        if moment - self._correlated >= CORRELATE_S:
+            send_once(self._app, self._sight.board, CORRELATE)
+            self._correlated = moment
+
+    def _give_up_lease(self) -> None:
+        try:
+            self._sight.board.let_go("beat", self._name)
+        except HypocenterError as error:
+            logger.info("the lease ends by itself: %s", error)

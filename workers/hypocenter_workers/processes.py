@@ -1,0 +1,70 @@
+"""A worker or a beat as a process, from its start to a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from celery import signals
+
+from hypocenter_workers.beat import Beat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from celery import Celery
+
+    from hypocenter_workers.beat import Sight
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What a worker takes and how: `concurrency` is None for one process or thread a core; `pool` is Celery's name."""
+
+    queues: Sequence[str]
+    concurrency: int | None = None
+    pool: str = "prefork"
+
+
+def run_worker(app: Celery, crew: Crew, ready: Callable[[], None]) -> int:
+    """Take tasks until SIGTERM, finish those that were begun, and return the exit code; SIGQUIT ends at once."""
+    started = _Started(ready)
+    signals.worker_ready.connect(started)
+    signals.setup_logging.connect(_keep_logging)
+    worker = app.Worker(
+        hostname=f"hypocenter-{os.getpid()}@{socket.gethostname()}",
+        queues=list(crew.queues),
+        concurrency=crew.concurrency,
+        pool_cls=crew.pool,
+        without_gossip=True,
+        without_mingle=True,
+        quiet=True,
+        loglevel="WARNING",
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+class _Started:
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+
+    def __call__(self, **_: object) -> None:
+        self._tell()
+
+
+def _keep_logging(**_: object) -> None:
+    """Have Celery leave the logging as it is."""
+
+
+def run_beat(app: Celery, sight: Sight, ready: Callable[[], None]) -> None:
+    """Be a beat until SIGTERM or SIGINT; of several the next takes over then."""
+    stopped = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stopped.set())
+    ready()
+    Beat(app, sight, f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}").run(stopped)

@@ -1,0 +1,65 @@
+"""What became of tasks: counted on the board, and kept as dead letters when they were given up."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from celery import signals
+
+from hypocenter.errors import HypocenterError
+from hypocenter.stores.work_board import Figure
+from hypocenter_workers.dead_letters import keep
+
+if TYPE_CHECKING:
+    from celery import Celery, Task
+
+logger = logging.getLogger(__name__)
+TASKS, SECONDS = "tasks", "task_seconds"
+
+
+class Watch:
+    """Looks at every task of one app, as long as somebody holds it; what it cannot tell is logged and harms no task."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._begun: dict[str, float] = {}
+        signals.task_prerun.connect(self._begins)
+        signals.task_postrun.connect(self._ends)
+        signals.task_failure.connect(self._fails)
+        signals.task_unknown.connect(self._unknown)
+        signals.task_rejected.connect(self._rejected)
+
+    def _begins(self, sender: Task, task_id: str, **_: Any) -> None:
+        if sender.app is self._app:
+            self._begun[task_id] = time.monotonic()
+
+    def _ends(self, sender: Task, task_id: str, state: str | None = None, **_: Any) -> None:
+        begun = self._begun.pop(task_id, None)
+        if begun is None:
+            return
+        outcome = (state or "ignored").lower()
+        try:
+            board = self._app.workplace.work().board
+            board.add(Figure(TASKS, sender.name, outcome))
+            board.add(Figure(SECONDS, sender.name), time.monotonic() - begun)
+        except HypocenterError as error:
+            logger.debug("a task could not be counted: %s", error)
+
+    def _fails(self, sender: Task, task_id: str, exception: BaseException, args: Any = (), **_: Any) -> None:
+        # Whoever waits for a result is told there.
+        if sender.app is self._app and sender.ignore_result:
+            keep(self._app, (task_id, sender.name, repr(list(args or ()))), exception)
+
+    def _unknown(self, sender: Any, message: Any, exc: BaseException, name: str, id: str, **_: Any) -> None:  # noqa: A002
+        if sender.app is self._app:
+            keep(self._app, (id, name, _body(message)), exc)
+
+    def _rejected(self, sender: Any, message: Any, exc: BaseException | None, **_: Any) -> None:
+        if sender.app is self._app:
+            keep(self._app, (str(message.delivery_tag), "", _body(message)), exc or ValueError("no task's message"))
+
+
+def _body(message: Any) -> str:
+    return repr(message.body)

@@ -1,0 +1,52 @@
+"""What tasks work with, opened once in each process of a worker."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hypocenter.stores.records import Records
+    from hypocenter.stores.work_board import WorkBoard
+
+
+class Work(Protocol):
+    """All that tasks can be asked to do. Every call may be made twice, late, or by two at once."""
+
+    @property
+    def records(self) -> Records:
+        """Where positions, anomalies, incidents and dead letters are kept."""
+
+    @property
+    def board(self) -> WorkBoard:
+        """Where beat, workers and server meet."""
+
+    def tick(self, shard: int) -> None:
+        """Score what is settled and not scored yet of a shard, at most so much at a time."""
+
+    def correlate(self) -> Sequence[str]:
+        """Bring anomalies and alerts together to incidents; return the ids of those that changed."""
+
+    def investigate(self, incident_id: str) -> None:
+        """Investigate an incident and keep the verdict."""
+
+    def notify(self, incident_id: str) -> None:
+        """Tell the outside what it does not know yet of an incident."""
+
+
+class Workplace:
+    """What `opening` gives, opened when it is first asked for; a process that was forked opens its own."""
+
+    def __init__(self, opening: Callable[[], Work]) -> None:
+        self._opening, self._lock = opening, threading.Lock()
+        self._opened: tuple[int, Work] | None = None
+
+    def work(self) -> Work:
+        """Return what this process works with; raises what `opening` raises."""
+        with self._lock:
+            if self._opened is None or self._opened[0] != os.getpid():
+                self._opened = (os.getpid(), self._opening())
+            return self._opened[1]
