@@ -163,3 +163,24 @@ def _basic(text: str) -> bytes:
 )
 def test_a_header_shows_a_token_in_two_ways(header: bytes, shown: bytes) -> None:
     assert shown_token(header) == shown
+
+
+def test_a_token_made_elsewhere_takes_the_place_of_the_one_before(
+    token_command: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    first, second = (f"hyp_{letter * 43}" for letter in "ab")
+    file = tmp_path / "secret"
+    said = []
+    for text in (first, first, second):
+        file.write_text(f"{text}\n", encoding="utf-8")
+        said.append(token_command("create", "shop", "--scope", "read", "--from-file", str(file))[1:])
+    assert said == [("", f"shop is accepted {how}\n") for how in ("from now on", "already", "from now on")]
+    verifier = Verifier(TokenFile(tmp_path))
+    assert (owner_of(verifier, first.encode()), owner_of(verifier, second.encode())) == (None, "shop")
+
+
+@pytest.mark.parametrize("text", ["", "secret", "hyp_" + "a" * 42, "a" * 60, "hyp_" + "a" * 42 + "\u00e4"])
+def test_a_text_that_could_be_guessed_is_no_token(tokens: TokenFile, text: str) -> None:
+    with pytest.raises(InputError, match="at least 43 random letters"):
+        tokens.adopt("shop", text, NOW)
+    assert tokens.tokens() == ()

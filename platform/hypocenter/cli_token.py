@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypocenter.api.tokens import TokenFile
+
+
+MOST_CHARACTERS = 4096
 
 
 @click.group()
@@ -32,8 +35,17 @@ def token() -> None:
     show_default=True,
     help="Whether its owner may send or read.",
 )
-def create(name: str, data_dir: Path | None, scope: str) -> None:
+@click.option(
+    "--from-file",
+    type=click.File(encoding="utf-8"),
+    help="Accept the token in this file, hyp_ and 43 random characters, instead of a new one; may be repeated.",
+)
+def create(name: str, data_dir: Path | None, scope: str, from_file: TextIO | None) -> None:
     """Make a token called NAME and print it, once; from then on whoever sends or reads needs one."""
+    if from_file:
+        new = _tokens(data_dir).adopt(name, from_file.read(MOST_CHARACTERS).strip(), datetime.now(UTC), scope)
+        click.echo(f"{name} is accepted {'from now on' if new else 'already'}", err=True)
+        return
     click.echo(_tokens(data_dir).create(name, datetime.now(UTC), scope))
     click.echo("copy it now: it is kept as a digest and never shown again", err=True)
 

@@ -39,6 +39,7 @@ SETTINGS = (
         "alert_labels", None, "Labels that name the component of an alert, before all others, with commas between them."
     ),
     Setting("redis_url", "redis://127.0.0.1:6379/0", "Redis server that carries Celery's tasks and results."),
+    Setting("redis_password_file", None, "File that holds the password of the Redis server."),
     Setting("tick_seconds", 60, "Length of a step of detection, in seconds."),
     Setting("settle_seconds", 30, "Seconds after the end of a step for which its samples are waited for."),
     Setting("shards", 16, "Among how many parts the series are divided, each of which one task works on at a time."),

@@ -26,6 +26,7 @@ SENDING, READING = "ingest", "read"
 SCOPES = (SENDING, READING)
 """What a token lets its owner do: send what is kept, or read it."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TEXT = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +63,29 @@ class TokenFile:
 
         Raises InputError when the name is taken or is none.
         """
-        if not _NAME.fullmatch(name):
-            raise InputError(f"{name!r} is no name of a token; use up to 64 letters, digits, dots, dashes, underscores")
         text = PREFIX + secrets.token_urlsafe(32)
-        made = Token(name, digest(text.encode()), now.astimezone(UTC).isoformat(timespec="seconds"), scope)
+        made = _made(name, text, now, scope)
         with self._alone():
             kept = self.tokens()
             if any(token.name == name for token in kept):
                 raise InputError(f"there is a token {name} already; revoke it first, or choose another name")
             self._write((*kept, made))
         return text
+
+    def adopt(self, name: str, text: str, now: datetime, scope: str = SENDING) -> bool:
+        """Keep a token whose text was made elsewhere, instead of what was kept by its name; return whether it is new.
+
+        Raises InputError when the name is none, or the text could be guessed.
+        """
+        if not _TEXT.fullmatch(text):
+            raise InputError(f"the text of a token is {PREFIX} and at least 43 random letters, digits, - and _")
+        made = _made(name, text, now, scope)
+        with self._alone():
+            kept = self.tokens()
+            if any((token.name, token.sha256, token.scope) == (name, made.sha256, scope) for token in kept):
+                return False
+            self._write((*(token for token in kept if token.name != name), made))
+        return True
 
     def revoke(self, name: str) -> None:
         """Forget a token, so that it is accepted no more; raises InputError when there is none of that name."""
@@ -103,6 +117,12 @@ class TokenFile:
                 yield
         except OSError as error:
             raise InputError(f"{self._path}: cannot be written: {error.strerror}") from error
+
+
+def _made(name: str, text: str, now: datetime, scope: str) -> Token:
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{name!r} is no name of a token; use up to 64 letters, digits, dots, dashes, underscores")
+    return Token(name, digest(text.encode()), now.astimezone(UTC).isoformat(timespec="seconds"), scope)
 
 
 def digest(text: bytes) -> str:

@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from hypocenter import settings
 from hypocenter.errors import InputError, SourceError
+from hypocenter.stores.redis_place import redis_url
 from hypocenter.stores.work_board import Figure
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class RedisBoard:
 
 def open_board(where: str | None = None, tenant: str | None = None) -> RedisBoard:
     """Return the board in the Redis server that `where` or the setting `redis_url` names; it is not asked yet."""
-    return RedisBoard(where or str(settings.read("redis_url")), tenant or str(settings.read("tenant")))
+    return RedisBoard(redis_url(where), tenant or str(settings.read("tenant")))
 
 
 @contextmanager
