@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from celery import Celery
 from kombu.entity import Queue
 
-from hypocenter import settings
+from hypocenter.stores.redis_place import redis_url
 from hypocenter_workers.limits import GRACE_S, TIME_LIMIT_S, VISIBILITY_S
 from hypocenter_workers.live_work import LiveWork
 from hypocenter_workers.watching import Watch
@@ -91,4 +91,4 @@ _OVER_REDIS = {
 # The default of one second would be the pace of the whole process.
 _IN_PROCESS = {"broker_transport_options": {"polling_interval": 0.02}, "task_ignore_result": True}
 
-app = create_app(str(settings.read("redis_url")))
+app = create_app(redis_url())
