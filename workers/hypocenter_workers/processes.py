@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
