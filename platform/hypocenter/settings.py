@@ -79,6 +79,8 @@ SETTINGS = (
         "model", None, "What is asked of past incidents: a model's file, a registered model's name, or none at all."
     ),
     Setting("precision", 0.8, "Wanted share of named causes that are right; where it cannot be kept, none is named."),
+    Setting("webhook_url", None, "Where it is told that an incident opens, changes its cause or is resolved."),
+    Setting("webhook_secret_file", None, "File that holds the secret that signs what the webhook is sent."),
     Setting("retention_days", 15.0, "Days for which metrics are kept; the oldest day is dropped as a whole."),
     Setting(
         "disk_limit_bytes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +49,13 @@ class Revision:
     document: Mapping[str, Any]
 
 
+class Judged(NamedTuple):
+    """The number of a verdict, and the version of the incident that it is on."""
+
+    number: int
+    incident_version: int
+
+
 class IncidentStore(Protocol):
     """The incidents of one tenant and the verdicts on them."""
 
@@ -66,6 +73,9 @@ class IncidentStore(Protocol):
 
     def add_revision(self, revision: Revision) -> bool:
         """Keep a verdict; False when one of that number, or on that version of the incident, is there already."""
+
+    def judged(self, incident_id: str) -> Judged | None:
+        """Return which verdict on an incident is the last, None where there is none yet; cheaper than to read it."""
 
     def revisions(self, incident_id: str) -> Sequence[Revision]:
         """Return the verdicts on an incident, oldest first."""

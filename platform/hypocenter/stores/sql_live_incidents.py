@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from hypocenter.stores.documents import from_text, to_text
 from hypocenter.stores.identity import identity_of
-from hypocenter.stores.live_incidents import LiveIncident, Revision, Status
+from hypocenter.stores.live_incidents import Judged, LiveIncident, Revision, Status
 from hypocenter.stores.sql_rows import add_row
 from hypocenter.stores.tables import LIVE_INCIDENTS as T
 from hypocenter.stores.tables import REVISIONS as R
@@ -62,6 +62,14 @@ class SqlIncidents:
         }
         with self._database.writing(f"{self._tenant} incidents") as connection:
             return add_row(connection, R, row)
+
+    def judged(self, incident_id: str) -> Judged | None:
+        """Return which verdict on an incident is the last, None where there is none yet."""
+        own = (R.c.tenant == self._tenant, R.c.identity == identity_of(incident_id))
+        asked = select(R.c.number, R.c.incident_version).where(*own).order_by(R.c.number.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(asked).first()
+        return None if row is None else Judged(row.number, row.incident_version)
 
     def revisions(self, incident_id: str) -> Sequence[Revision]:
         """Return the verdicts on an incident, oldest first."""

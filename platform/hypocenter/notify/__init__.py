@@ -1,0 +1,1 @@
+"""What tells people and programs outside, one file per way."""

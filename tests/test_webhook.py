@@ -1,0 +1,173 @@
+"""The signed webhook, against a real HTTP server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hypocenter.errors import InputError, SourceError
+from hypocenter.notify.messages import Event, Message, message_of
+from hypocenter.notify.webhook import Webhook, post, webhook_of_settings
+from hypocenter.remote_write_sending import Patience
+from hypocenter.stores.live_incidents import LiveIncident, Revision, Status
+from hypocenter.stores.opening import open_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECRET = b"0123456789abcdef0123456789abcdef"
+MESSAGE = Message("abc.incident.opened.1", b'{"type": "incident.opened"}')
+
+
+@dataclass
+class Receiver:
+    """What a receiver was sent; it answers with `answers` in turn, the last for ever."""
+
+    url: str
+    answers: list[tuple[int, dict[str, str]]]
+    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+
+@contextmanager
+def receiving(*answers: tuple[int, dict[str, str]]) -> Iterator[Receiver]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            receiver.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            status, headers = receiver.answers[min(len(receiver.requests), len(receiver.answers)) - 1]
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook", list(answers) or [(204, {})])
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def send(receiver: Receiver, chance: float = 0.5) -> list[float]:
+    """Post the message and return how long was waited between tries."""
+    waits: list[float] = []
+    patience = Patience(attempts=4, longest_wait=10.0, now=lambda: 0.0, wait=waits.append)
+    post(Webhook(receiver.url, SECRET), MESSAGE, NOON, chance=lambda: chance, patience=patience)
+    return waits
+
+
+def test_a_receiver_can_prove_who_sent_it_and_when() -> None:
+    with receiving() as receiver:
+        send(receiver)
+    ((headers, body),) = receiver.requests
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    version, _, shown = headers["webhook-signature"].partition(",")
+    assert version == "v1"
+    assert base64.b64decode(shown) == hmac.new(SECRET, signed, hashlib.sha256).digest()
+    assert int(headers["webhook-timestamp"]) == NOON.timestamp()
+    assert body == MESSAGE.body
+
+
+def test_it_is_sent_again_with_the_same_id_while_the_receiver_has_trouble() -> None:
+    with receiving((503, {}), (429, {"Retry-After": "7"}), (200, {})) as receiver:
+        waits = send(receiver)
+    assert waits == [0.5, 7.0]
+    assert [headers["webhook-id"] for headers, _ in receiver.requests] == [MESSAGE.key] * 3
+
+
+def test_waits_are_moved_by_chance() -> None:
+    with receiving((503, {}), (200, {})) as receiver:
+        assert send(receiver, chance=0.0) == [0.25]
+
+
+def test_what_is_never_taken_is_an_error() -> None:
+    with receiving((500, {})) as receiver, pytest.raises(SourceError, match="HTTP 500"):
+        send(receiver)
+    assert len(receiver.requests) == 4
+
+
+@pytest.mark.parametrize("answer", [(400, {}), (302, {"Location": "http://127.0.0.1:1/"})])
+def test_what_is_refused_or_sent_elsewhere_is_not_tried_again(answer: tuple[int, dict[str, str]]) -> None:
+    with receiving(answer) as receiver, pytest.raises(SourceError, match=f"HTTP {answer[0]}"):
+        send(receiver)
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://host/", "host:80", "http://", "https://ann:pw@host/", "http://[::1", "https://host/#part"]
+)
+def test_addresses_that_are_none_are_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text(SECRET.decode())
+    monkeypatch.setenv("HYPOCENTER_WEBHOOK_URL", url)
+    monkeypatch.setenv("HYPOCENTER_WEBHOOK_SECRET_FILE", str(tmp_path / "secret"))
+    with pytest.raises(InputError, match="HYPOCENTER_WEBHOOK_URL") as raised:
+        webhook_of_settings()
+    assert "pw" not in str(raised.value)
+
+
+def test_the_settings_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert webhook_of_settings() is None
+    monkeypatch.setenv("HYPOCENTER_WEBHOOK_URL", "https://hooks.example/x")
+    with pytest.raises(InputError, match="WEBHOOK_SECRET_FILE"):
+        webhook_of_settings()
+    (tmp_path / "secret").write_text("whsec_" + base64.b64encode(SECRET).decode() + "\n")
+    monkeypatch.setenv("HYPOCENTER_WEBHOOK_SECRET_FILE", str(tmp_path / "secret"))
+    assert webhook_of_settings() == Webhook("https://hooks.example/x", SECRET)
+    assert "0123" not in repr(webhook_of_settings())
+
+
+@pytest.mark.parametrize("text", ["short", "whsec_not base64!", "\udcff"])
+def test_secrets_that_are_none_are_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_bytes(text.encode(errors="surrogateescape"))
+    monkeypatch.setenv("HYPOCENTER_WEBHOOK_URL", "https://hooks.example/x")
+    monkeypatch.setenv("HYPOCENTER_WEBHOOK_SECRET_FILE", str(tmp_path / "secret"))
+    with pytest.raises(InputError, match="SECRET_FILE"):
+        webhook_of_settings()
+
+
+def test_messages_tell_of_what_is_kept_and_wait_for_it(tmp_path: Path) -> None:
+    store = open_records(str(tmp_path / "records.db"))
+    incident = LiveIncident("abc", Status.OPEN, NOON, NOON, NOON, ("cart",))
+    with pytest.raises(SourceError, match="not kept yet"):
+        message_of(store.incidents, Event.OPENED, "abc", 1)
+    store.incidents.save(incident)
+    opened = message_of(store.incidents, Event.OPENED, "abc", 1)
+    assert opened.key == "abc.incident.opened.1"
+    told = json.loads(opened.body)
+    assert told["type"] == "incident.opened"
+    assert (told["data"]["incident"]["components"], told["data"]["verdict"]) == (["cart"], None)
+    with pytest.raises(SourceError, match="not kept yet"):
+        message_of(store.incidents, Event.CAUSE_CHANGED, "abc", 1)
+    suspect = {"component": "cart-db", "probability": 0.9, "fault_type": "slow_query", "score": 1.0}
+    verdict = {
+        "cause": "cart-db",
+        "causes": ["cart-db"],
+        "abstained": False,
+        "summary": "It is.",
+        "suspects": [suspect],
+    }
+    store.incidents.add_revision(Revision("abc", 1, NOON, 1, {"verdict": verdict}))
+    changed = json.loads(message_of(store.incidents, Event.CAUSE_CHANGED, "abc", 1).body)
+    assert changed["data"]["verdict"]["cause"] == "cart-db"
+    assert changed["data"]["verdict"]["suspects"][0]["fault_type"] == "slow_query"
+    store.close()

@@ -1,0 +1,236 @@
+"""From anomalies to verdicts by itself: incidents are brought up to now, and investigated when they open or grow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from hypocenter.incidents import changes, sign_of_alert, sign_of_anomaly
+from hypocenter.report import render
+from hypocenter.stores.live_incidents import Revision, Status
+from hypocenter.stores.stored_case import read_stored
+from hypocenter.verdict_json import investigation_from_json, investigation_to_json
+from hypocenter_graph.resolve import topology_of
+from hypocenter_graph.topology import Topology, build_topology
+from hypocenter_graph.walks import MOST_COMPONENTS, incident_subgraph
+from hypocenter_workers.investigate import Options, investigate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Set
+    from datetime import datetime
+    from pathlib import Path
+
+    from hypocenter.incidents import Change, Rules, Sign
+    from hypocenter.model import Investigation, Verdict
+    from hypocenter.stores.live_incidents import Judged, LiveIncident
+    from hypocenter.stores.metrics import MetricsStore
+    from hypocenter.stores.records import Records
+    from hypocenter_workers.known_graph import KnownGraph
+    from hypocenter_workers.learn.examples import Learned
+
+# As far back as a sign may still open an incident: workers that stood still for less than that lose nothing.
+SIGNS = timedelta(hours=6)
+# As `hypocenter investigate` reads by default.
+BEFORE, AFTER = timedelta(hours=6), timedelta(minutes=30)
+CALM = timedelta(minutes=2)
+LOOKS = (timedelta(minutes=10), timedelta(minutes=30))
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What an investigation reads: the stores, the graph and the learned model where there are any."""
+
+    metrics: MetricsStore
+    records: Records
+    graph: KnownGraph | None = None
+    learned: Learned | None = None
+
+
+def follow(
+    records: Records,
+    graph: KnownGraph | None,
+    now: datetime,
+    tell: Callable[[Change], object] = lambda _: None,
+    rules: Rules | None = None,
+) -> tuple[Change, ...]:
+    """Bring the incidents up to `now` by the anomalies and alerts that are kept; return what became of them.
+
+    `tell` is called before a change is kept, so that what dies between the two tells twice and never not at all; the
+    version of the incident says whether it is the same. Of two that run at a time one keeps each change. Raises
+    SourceError when records or graph cannot be asked.
+    """
+    before = records.incidents.incidents(Status.OPEN)
+    start = min([now - SIGNS, *(incident.onset for incident in before)])
+    signs = _signs(records, start, now)
+    if signs:
+        resolved = records.incidents.incidents(Status.RESOLVED)
+        before = (*before, *(one for one in resolved if one.resolved_at is not None and one.resolved_at >= start))
+    if not (signs or before):
+        return ()
+    near = Paths.around({sign.component for sign in signs} | _components(before), graph, now).near
+    kept = []
+    for change in changes(before, signs, near, now, rules):
+        tell(change)
+        if records.incidents.save(change.incident):
+            kept.append(change)
+    return tuple(kept)
+
+
+def _signs(records: Records, start: datetime, now: datetime) -> list[Sign]:
+    """Return the anomalies and alerts since `start`; what began before that and lasts is no news."""
+    anomalies = (sign_of_anomaly(each) for each in records.detections.anomalies(start, now))
+    alerts = (sign_of_alert(each, now) for each in records.alerts.alerts(start, now))
+    return [sign for sign in (*anomalies, *alerts) if sign.onset >= start]
+
+
+def _components(incidents: Iterable[LiveIncident]) -> set[str]:
+    return {component for incident in incidents for component in incident.components}
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Which components paths of the graph join; those that it does not know are held to be joined to each other."""
+
+    topology: Topology
+    known_as: Mapping[str, str]
+    components: Set[str]
+
+    @classmethod
+    def around(cls, components: Set[str], graph: KnownGraph | None, now: datetime) -> Paths:
+        """Read the part of the graph around components, as it is held to be now."""
+        if graph is None:
+            return cls(build_topology((), ()), {}, components)
+        if isinstance(graph.store, Exception):
+            raise graph.store
+        known_as = graph.store.named(sorted(components))
+        seeds = sorted({known_as.get(name, name) for name in components})
+        view = replace(graph.view, at=now)
+        found = incident_subgraph(graph.store, seeds, view, MOST_COMPONENTS + len(seeds))
+        return cls(topology_of(found.components, found.dependencies), known_as, components)
+
+    def near(self, component: str) -> set[str]:
+        """Return those of the components to which blame may pass from this one, or from which to it."""
+        name = self._name(component)
+        if name not in self.topology.components:
+            return {other for other in self.components if self._name(other) not in self.topology.components}
+        joined = {*self.topology.distances(name), *self.topology.impact(name)}
+        return {other for other in self.components if self._name(other) in joined}
+
+    def _name(self, component: str) -> str:
+        return self.known_as.get(component, component)
+
+
+def due(records: Records, now: datetime, since: datetime) -> tuple[str, ...]:
+    """Return the incidents that are to be investigated now; `since` is when this was asked before.
+
+    Those without a verdict, those that changed after their last one and then were calm for a while, and each once more
+    when its effects have had time to show.
+    """
+    incidents = (*records.incidents.incidents(Status.OPEN), *_resolved_since(records, since - CALM))
+    return tuple(each.incident_id for each in incidents if _is_due(each, records, now, since))
+
+
+def _resolved_since(records: Records, since: datetime) -> list[LiveIncident]:
+    resolved = records.incidents.incidents(Status.RESOLVED)
+    return [each for each in resolved if each.resolved_at is not None and each.resolved_at >= since]
+
+
+def _is_due(incident: LiveIncident, records: Records, now: datetime, since: datetime) -> bool:
+    judged = records.incidents.judged(incident.incident_id)
+    if judged is None:
+        return True
+    if judged.incident_version < incident.version:
+        return incident.status is Status.RESOLVED or now - incident.updated_at >= CALM
+    return any(since < incident.onset + look <= now for look in LOOKS)
+
+
+def investigate_incident(
+    incident_id: str,
+    sources: Sources,
+    now: datetime,
+    tell: Callable[[Revision], object] = lambda _: None,
+    reports: Path | None = None,
+) -> Revision | None:
+    """Investigate an incident and keep the verdict; None where it says nothing new, or another was quicker.
+
+    `tell` is called with a verdict that names other causes than the one before, before that is kept. The report is
+    written to `reports` where there is such a folder. Raises InputError where nothing is kept of that time.
+    """
+    store = sources.records.incidents
+    incident = store.incident(incident_id)
+    if incident is None:
+        return None
+    judged = store.judged(incident_id)
+    found = investigation_of(incident, sources, now)
+    before = _last(sources.records, incident_id)
+    if judged is not None and judged.incident_version == incident.version:
+        if before is not None and _says(before) == _says(found.verdict):
+            return None
+        incident = replace(incident, updated_at=now, version=incident.version + 1)
+        if not store.save(incident):
+            return None
+    revision = _revision(incident, judged, found, now)
+    if before is not None and _causes(before) != _causes(found.verdict):
+        tell(revision)
+    if not store.add_revision(revision):
+        return None
+    if reports is not None:
+        write_report(reports, revision, found)
+    return revision
+
+
+def investigation_of(incident: LiveIncident, sources: Sources, now: datetime) -> Investigation:
+    """Return what an investigation says of an incident from all that is kept up to `now`."""
+    window = incident.onset - BEFORE, min(now, incident.onset + AFTER)
+    case = read_stored(sources.metrics, sources.records, window)
+    case = replace(
+        case,
+        case_id=incident.incident_id,
+        alerts=tuple(
+            kept.alert for kept in sources.records.alerts.alerts(*window) if kept.origin.key in set(incident.alerts)
+        ),
+        masked=_others(incident, sources.records, window),
+        started_at=incident.onset,
+    )
+    return investigate(case, Options(at=incident.onset), sources.graph, learned=sources.learned)
+
+
+def _others(incident: LiveIncident, records: Records, window: tuple[datetime, datetime]) -> tuple[datetime, ...]:
+    """Return the onsets of other incidents in the window: normal is not to be learned from them."""
+    start, end = window
+    onsets = (other.onset for other in records.incidents.incidents() if other.incident_id != incident.incident_id)
+    return tuple(onset for onset in onsets if start <= onset <= end)
+
+
+def _last(records: Records, incident_id: str) -> Verdict | None:
+    revisions = records.incidents.revisions(incident_id)
+    return investigation_from_json(revisions[-1].document).verdict if revisions else None
+
+
+def _revision(incident: LiveIncident, judged: Judged | None, found: Investigation, now: datetime) -> Revision:
+    number = 1 if judged is None else judged.number + 1
+    return Revision(incident.incident_id, number, now, incident.version, investigation_to_json(found))
+
+
+def _causes(verdict: Verdict) -> tuple[object, ...]:
+    return verdict.cause, verdict.causes
+
+
+def _says(verdict: Verdict) -> tuple[object, ...]:
+    return (
+        *_causes(verdict),
+        verdict.abstained,
+        verdict.candidates,
+        [each.fault_type for each in verdict.suspects[:1]],
+    )
+
+
+def write_report(folder: Path, revision: Revision, found: Investigation) -> Path:
+    """Write the report of a verdict and return its file: `<incident>/<number>.html` in the folder."""
+    path = folder / revision.incident_id / f"{revision.number}.html"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(render(found), encoding="utf-8")
+    draft.replace(path)
+    return path
