@@ -11,7 +11,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from hypocenter.errors import HypocenterError
-from hypocenter.stores.work_board import Figure
+from hypocenter.stores.work_board import BEAT_SEEN, TICKS_MERGED, WAITING, Figure
 from hypocenter_workers.app import DETECT, QUEUES
 from hypocenter_workers.depth import waiting
 from hypocenter_workers.sending import CORRELATE, send_once, tick_of
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 TURN_S = 1.0
 LEASE_S = 15.0
 CORRELATE_S = 15.0
-MERGED, WAITING, SEEN = Figure("ticks_merged"), "waiting", Figure("beat_seen")
 # What a store or server may answer that is away or full; all is derived anew with the next turn.
 OUTAGES = (HypocenterError, KombuError, RedisError, OSError)
 
@@ -75,7 +74,7 @@ class Beat:
         board = self._sight.board
         if not board.hold("beat", self._name, LEASE_S):
             return False
-        board.put(SEEN, self._sight.now().timestamp())
+        board.put(BEAT_SEEN, self._sight.now().timestamp())
         depth = waiting(self._app, QUEUES)
         for queue, messages in depth.items():
             board.put(Figure(WAITING, queue), messages)
@@ -96,7 +95,7 @@ class Beat:
     def _note(self, shard: int, step: datetime, sent: bool) -> None:
         """Count a tick that is merged into one that waits or goes on: one for each step that had to wait."""
         if not sent and self._noted.get(shard, step) != step:
-            self._sight.board.add(MERGED)
+            self._sight.board.add(Figure(TICKS_MERGED))
         self._noted[shard] = step
 
     def _correlate(self) -> None:

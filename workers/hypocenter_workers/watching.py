@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from celery import signals
 
 from hypocenter.errors import HypocenterError
-from hypocenter.stores.work_board import Figure
+from hypocenter.stores.work_board import TASK_SECONDS, TASKS, Figure
 from hypocenter_workers.dead_letters import keep
 
 if TYPE_CHECKING:
     from celery import Celery, Task
 
 logger = logging.getLogger(__name__)
-TASKS, SECONDS = "tasks", "task_seconds"
 
 
 class Watch:
@@ -43,7 +42,7 @@ class Watch:
         try:
             board = self._app.workplace.work().board
             board.add(Figure(TASKS, sender.name, outcome))
-            board.add(Figure(SECONDS, sender.name), time.monotonic() - begun)
+            board.add(Figure(TASK_SECONDS, sender.name), time.monotonic() - begun)
         except HypocenterError as error:
             logger.debug("a task could not be counted: %s", error)
 

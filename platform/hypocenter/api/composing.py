@@ -15,6 +15,10 @@ from hypocenter.api.health import routes as health_routes
 from hypocenter.api.pull_metrics import PullMetrics
 from hypocenter.api.pulling import new_pull
 from hypocenter.api.self_metrics import StoreMetrics, new_registry
+from hypocenter.api.status import routes as status_routes
+from hypocenter.api.work_metrics import WorkMetrics
+from hypocenter.api.work_state import Overseen
+from hypocenter.rhythm import rhythm_of_settings
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -36,10 +40,12 @@ def composed(parts: Parts, places: Places, verifier: Verifier, stack: ExitStack)
     counting = stack.enter_context(Counting(intake.index, intake.writer, intake.graph, intake.now))
     registry.register(CountingMetrics(counting))
     _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
+    overseen = Overseen(parts.records, parts.board, rhythm_of_settings(), intake.now)
+    registry.register(WorkMetrics(overseen))
     routes = Routes(
         open=health_routes(readiness, registry),
         sending=intake_routes(replace(intake, counting=counting)),
-        reading=case_routes(parts.metrics, parts.records),
+        reading=[*case_routes(parts.metrics, parts.records), *status_routes(overseen)],
     )
     return create_server_app(routes, verifier, registry, BODY_MEMORY)
 

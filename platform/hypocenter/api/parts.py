@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hypocenter.api.intake import Writer
     from hypocenter.stores.metrics import MetricsStore
     from hypocenter.stores.records import Records
+    from hypocenter.stores.work_board import WorkBoard
     from hypocenter_graph.stores.contract import GraphStore
 
 TICK_S = 60.0
@@ -32,7 +33,8 @@ GRAPH_FILE, RECORDS_FILE = "graph.db", "records.db"
 class Places:
     """Where a server keeps what it is sent; what is None is as the settings say, else in the data directory.
 
-    `pull` is a Prometheus-compatible server whose series `match` are fetched.
+    `pull` is a Prometheus-compatible server whose series `match` are fetched. `apart` says that workers are processes
+    of their own, which are met at the Redis server of the settings.
     """
 
     data_dir: Path
@@ -42,6 +44,7 @@ class Places:
     pull: str | None = None
     match: tuple[str, ...] = ()
     limits: BodyLimits = field(default_factory=BodyLimits)
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Parts:
     records: Records
     graph: GraphStore
     limits: BodyLimits
+    board: WorkBoard
 
     def intake(self, registry: CollectorRegistry) -> Intake:
         """Return what routes are given; what they write is counted in `registry`."""
@@ -85,9 +89,17 @@ def opened(places: Places) -> Iterator[Parts]:
         metrics = stack.enter_context(closing(open_metrics(folder, places.metrics, _now)))
         records = stack.enter_context(closing(open_records(_place("records", places.records, folder / RECORDS_FILE))))
         graph = stack.enter_context(closing(open_graph(_place("graph", places.graph, folder / GRAPH_FILE))))
+        board = stack.enter_context(closing(_board(places.apart)))
         writer = stack.enter_context(closing(GroupCommit(metrics)))
         maintenance.start(metrics.tick)
-        yield Parts(metrics, writer, records, graph, places.limits)
+        yield Parts(metrics, writer, records, graph, places.limits, board)
+
+
+def _board(apart: bool) -> WorkBoard:
+    from hypocenter.stores.redis_board import open_board
+    from hypocenter.stores.work_board import MemoryBoard
+
+    return open_board() if apart else MemoryBoard()
 
 
 def _place(setting: str, typed: str | None, usual: Path) -> str:

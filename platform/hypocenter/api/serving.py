@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hypocenter.api.data_directory import owned, told_where
 from hypocenter.api.listening import is_loopback, listening, url_of
@@ -15,10 +16,9 @@ from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
     from pathlib import Path
 
-    from hypocenter.api.parts import Places
+    from hypocenter.api.parts import Parts, Places
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +41,15 @@ class Started:
     asks_for_tokens: bool
 
 
-def serve(listen: Listen, places: Places, announce: Callable[[Started], None]) -> None:
+Beside = Callable[["Parts"], AbstractContextManager[None]]
+
+
+def serve(
+    listen: Listen, places: Places, announce: Callable[[Started], None], beside: Beside = lambda _: nullcontext()
+) -> None:
     """Serve until SIGTERM or SIGINT; then finish what was begun, make it durable and return.
 
+    `beside` runs, with the open stores, as long as requests are answered.
     Raises InputError when the address or the data directory is not to be had, or everybody could reach the server and
     there is no token; SourceError when a store cannot be opened.
     """
@@ -54,7 +60,7 @@ def serve(listen: Listen, places: Places, announce: Callable[[Started], None]) -
         _check_closed(verifier, bound, listen)
         started = Started(url_of(bound), folder.resolve(), verifier.asks())
         with told_where(folder) as tell:
-            _serve(places, verifier, bound, partial(_tell, started, tell, announce))
+            _serve(_Server(places, verifier, beside), bound, partial(_tell, started, tell, announce))
 
 
 def _tell(started: Started, tell: Callable[[str], None], announce: Callable[[Started], None]) -> None:
@@ -70,13 +76,21 @@ def _check_closed(verifier: Verifier, bound: socket.socket, listen: Listen) -> N
         )
 
 
-def _serve(places: Places, verifier: Verifier, bound: socket.socket, announce: Callable[[], None]) -> None:
+class _Server(NamedTuple):
+    places: Places
+    verifier: Verifier
+    beside: Beside
+
+
+def _serve(server: _Server, bound: socket.socket, announce: Callable[[], None]) -> None:
     # Seconds of importing, which whoever is refused is spared.
     from hypocenter.api.composing import composed
     from hypocenter.api.parts import opened
     from hypocenter.api.running import run
 
     with ExitStack() as stack:
-        parts = stack.enter_context(opened(places))
-        run(composed(parts, places, verifier, stack), bound, announce)
+        parts = stack.enter_context(opened(server.places))
+        app = composed(parts, server.places, server.verifier, stack)
+        stack.enter_context(server.beside(parts))
+        run(app, bound, announce)
         logger.info("stopping: what was taken is being written")

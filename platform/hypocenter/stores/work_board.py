@@ -19,6 +19,19 @@ class Figure(NamedTuple):
     second: str = ""
 
 
+TASKS, TASK_SECONDS, WAITING, STATE_BYTES, SERIES = "tasks", "task_seconds", "waiting", "state_bytes", "series"
+BEAT_SEEN = Figure("beat_seen")
+TICKS_MERGED, STEPS, SAMPLES, LATE, TOLD = "ticks_merged", "steps_scored", "samples_scored", "samples_late", "anomalies"
+TOTALS = {
+    TICKS_MERGED: "Ticks that were merged into another, because workers were behind.",
+    STEPS: "Steps of shards that were scored.",
+    SAMPLES: "Samples that were scored.",
+    LATE: "Samples that came after their step was scored.",
+    TOLD: "Anomalies that were told.",
+}
+"""What is counted by no more than a name, and what it says."""
+
+
 class WorkBoard(Protocol):
     """What is under way and counted, for one tenant. It may be lost at any time: nothing that matters is here alone.
 

@@ -1,0 +1,74 @@
+"""What detection tells of itself to a Prometheus that scrapes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from hypocenter.api.work_state import work_state
+from hypocenter.errors import HypocenterError
+from hypocenter.stores.work_board import SERIES, STATE_BYTES, TASK_SECONDS, TASKS, TOTALS, WAITING, Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from prometheus_client import Metric
+
+    from hypocenter.api.work_state import Overseen, WorkState
+
+
+class WorkMetrics(Collector):
+    """Asks records and board whenever somebody scrapes."""
+
+    def __init__(self, overseen: Overseen) -> None:
+        self._overseen = overseen
+
+    def collect(self) -> Iterable[Metric]:
+        """Return lags, queues, tasks and what they counted; where records or board do not answer, that alone."""
+        up = "Whether the records and the board of detection answer."
+        try:
+            state = work_state(self._overseen)
+        except HypocenterError:
+            return [GaugeMetricFamily("hypocenter_detection_up", up, 0)]
+        return [GaugeMetricFamily("hypocenter_detection_up", up, 1), *_of_positions(state), *_of_board(state)]
+
+
+def _of_positions(state: WorkState) -> Iterable[Metric]:
+    lag = GaugeMetricFamily("hypocenter_shard_lag_seconds", "Settled time not scored yet.", labels=["shard"])
+    for shard, behind in state.lags.items():
+        lag.add_metric([str(shard)], behind.total_seconds())
+    yield lag
+    yield GaugeMetricFamily("hypocenter_dead_letters", "Tasks that were given up and are kept.", state.dead_letters)
+    yield GaugeMetricFamily("hypocenter_incidents_open", "Incidents that are open.", state.open_incidents)
+    models = GaugeMetricFamily("hypocenter_model_version", "Version of the model that serves.", labels=["model"])
+    for each in state.models:
+        models.add_metric([each.name], each.version)
+    yield models
+
+
+def _of_board(state: WorkState) -> Iterable[Metric]:
+    if state.beat_seen is not None:
+        told = "When a beat took its last turn, in seconds since 1970."
+        yield GaugeMetricFamily("hypocenter_beat_timestamp_seconds", told, state.beat_seen.timestamp())
+    waiting = GaugeMetricFamily("hypocenter_queue_messages", "Messages that wait in a queue.", labels=["queue"])
+    yield _filled(waiting, state.levels, WAITING, 1)
+    sizes = GaugeMetricFamily("hypocenter_shard_state_bytes", "Size of a shard's detector state.", labels=["shard"])
+    yield _filled(sizes, state.levels, STATE_BYTES, 1)
+    series = GaugeMetricFamily("hypocenter_shard_series", "Series of a shard that are watched.", labels=["shard"])
+    yield _filled(series, state.levels, SERIES, 1)
+    tasks = CounterMetricFamily("hypocenter_tasks", "Tasks by what became of them.", labels=["task", "outcome"])
+    yield _filled(tasks, state.totals, TASKS, 2)
+    seconds = CounterMetricFamily("hypocenter_task_seconds", "Time that tasks took.", labels=["task"])
+    yield _filled(seconds, state.totals, TASK_SECONDS, 1)
+    for name, told in TOTALS.items():
+        yield CounterMetricFamily(f"hypocenter_{name}", told, state.totals.get(Figure(name), 0.0))
+
+
+def _filled(metric: Metric, figures: Mapping[Figure, float], name: str, words: int) -> Metric:
+    for figure, value in sorted(figures.items()):
+        if figure.name == name:
+            labels: Sequence[str] = figure[1 : 1 + words]
+            metric.add_metric(labels, value)  # type: ignore[attr-defined]
+    return metric
