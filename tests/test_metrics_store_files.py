@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event, Thread
 
+import duckdb
 import metrics_writer
 import numpy as np
 import pytest
@@ -18,9 +20,12 @@ from hypothesis import settings
 from hypocenter.batches import Batch, Samples
 from hypocenter.errors import InputError, SourceError
 from hypocenter.readers.selectors import parse_selector
+from hypocenter.stores.duckdb_days import INCREMENTS, Part, fill_sorted
 from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+from hypocenter.stores.duckdb_series import KeptSeries
 from hypocenter.stores.metrics import FullError
 from hypocenter.stores.retention import MetricsLimits, limits_of_settings
+from hypocenter.stores.series_table import SeriesTable
 
 KILLS = 100 if settings.get_current_profile_name() == "soak" else 5
 NOW = metrics_writer.NOW
@@ -172,6 +177,38 @@ def test_at_the_limit_the_oldest_days_go_and_then_it_is_full_until_there_is_room
         now[0] += timedelta(days=17)
         store.tick()
         assert written(store, NOW_MS + 17 * DAY_MS, series)[0].written == len(series)
+
+
+def test_what_a_failed_sorting_left_is_not_counted_beside_the_next(tmp_path):
+    now, day = [NOW], NOW_MS // DAY_MS
+    with closing(DuckDbMetrics(tmp_path, lambda: now[0], MetricsLimits())) as store:
+        series = series_of(store, 10)
+        store.append([Batch(increments=Samples(series, np.full(10, NOW_MS), np.ones(10)))])
+        # As far as sorting comes where memory runs out in the midst of it.
+        part = Part(INCREMENTS, day, store._appender.close_day(INCREMENTS, day))
+        with store._file.cursor() as cursor:
+            assert len(list(fill_sorted(cursor, [part], replace(part, is_sorted=True)))) == 24
+        now[0] += timedelta(days=1, hours=2)
+        store.tick()
+        assert [float(one.values[-1]) for one in store.read(series.tolist(), 0, NOW_MS)] == [1.0] * 10
+
+
+def test_labels_of_series_that_went_are_kept_where_they_come_again_after_the_file_was_opened_anew():
+    gone, again = ((("__name__", name), ("zone", "a")) for name in ("gone", "again"))
+    last = (("__name__", "last"),)
+    with duckdb.connect() as connection:
+        table = SeriesTable(10)
+        kept = KeptSeries(table)
+        kept.load(connection)
+        kept.write(connection, table.number([gone, last]))
+        kept.keep()
+        kept.drop(connection, table.number([gone]))
+        kept.dropped(table.number([gone]))
+        kept.load(connection)
+        kept.write(connection, table.number([again]))
+        read = SeriesTable(10)
+        KeptSeries(read).load(connection)
+        assert {read[number].labels for number in read.named("")} == {again, last}
 
 
 @pytest.fixture

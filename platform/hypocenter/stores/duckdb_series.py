@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS pairs (id BIGINT, name VARCHAR, value VARCHAR)",
     "CREATE TABLE IF NOT EXISTS series (number BIGINT, pairs BIGINT[], component VARCHAR)",
-    "DELETE FROM pairs WHERE id NOT IN (SELECT unnest(pairs) FROM series)",
 )
+_FORGET_PAIRS = "DELETE FROM pairs WHERE id NOT IN (SELECT unnest(pairs) FROM series)"
 _AT_ONCE = 50_000
 
 
@@ -38,6 +38,9 @@ class KeptSeries:
         """Read what is kept; numbers that were given out stay as they are."""
         for statement in SCHEMA:
             connection.execute(statement)
+        if not self._pairs:
+            # Later the table still knows what is deleted here by its id, and would not write it again.
+            connection.execute(_FORGET_PAIRS)
         self._durable[:] = False
         self._table.load(_pairs(connection), self._marked(connection))
         ((last,),) = connection.execute("SELECT max(id) FROM pairs").fetchall()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.stores.duckdb_days import DAY_MS, HOUR_MS, Part, drop, fill_sorted, parts, series_in
+from hypocenter.stores.duckdb_days import DAY_MS, HOUR_MS, Part, clean, drop, fill_sorted, parts, series_in
 from hypocenter.stores.retention import first_kept_ms, fullness
 
 if TYPE_CHECKING:
@@ -120,6 +120,9 @@ class Tending:
     def _sort(self, kind: str, day: int) -> None:
         """Write a day anew as one sorted part; what comes meanwhile goes to the next part."""
         with self._writing:
+            with self._file.transaction() as connection:
+                # What a sorting that failed has left would count once its parts are gone.
+                clean(connection)
             last, opened = self._appender.close_day(kind, day), self._file.opened
         new = Part(kind, day, last, is_sorted=True)
         with self._file.cursor() as cursor:
