@@ -94,6 +94,12 @@ def resolve_counted(table: RawTable, reference: Sequence[RawTable]) -> Counted:
     )
 
 
+def recipes_of_counted(labels: Sequence[Mapping[str, str]]) -> tuple[Recipe, ...]:
+    """Plan how counted series, each in the row of its place, become signals, from what they gained per second."""
+    rows = _Rows([frozenset(one.items()) for one in labels])
+    return (*_of_spans(rows), *_of_lines(rows))
+
+
 def _keys(tables: Sequence[RawTable]) -> list[Key]:
     found = {frozenset(labels.items()) for table in tables for labels in table.labels}
     return sorted(found, key=sorted)

@@ -62,14 +62,20 @@ class Column:
 
 
 def identify(
-    labels: Sequence[Mapping[str, str]], order: Sequence[str], overrides: Mapping[str, Mapping[str, str]] | None
+    labels: Sequence[Mapping[str, str]],
+    order: Sequence[str],
+    overrides: Mapping[str, Mapping[str, str]] | None,
+    known: frozenset[str] = frozenset(),
 ) -> tuple[Column, ...]:
-    """Identify labelled series; those that no label attributes to a component have no views."""
+    """Identify labelled series; those that no label attributes to a component have no views.
+
+    `known` are components that other series than these name.
+    """
     known_measures: Measures = {}
     histograms = _histograms(labels)
     measures = [measure_once(one, overrides, known_measures, histograms) for one in labels]
     owners = [owner_of(one, how, order) for one, how in zip(labels, measures, strict=True)]
-    known = frozenset(owner for owner in owners if owner is not None)
+    known |= frozenset(owner for owner in owners if owner is not None)
     return tuple(
         Column(
             at=at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,9 +52,7 @@ def resolve_labelled(
     columns = identify([dict(key) for key in keys], order, overrides)
     raw = [_aligned(one, keys) for one in (table, *reference)]
     columns = _settled(columns, raw[0])
-    requests = [column for column in columns if is_request(column)]
-    others = [column for column in columns if not is_request(column)]
-    plan = _distinct((*request_recipes(requests), *resource_recipes(others)))
+    plan = recipes_of(columns)
     tables = [_cook(plan, one, values, columns) for one, values in zip((table, *reference), raw, strict=True)]
     views = [view for column in columns for view in column.views]
     return Labelled(
@@ -63,6 +62,13 @@ def resolve_labelled(
         hosts=hosts(columns),
         notes=_notes(columns),
     )
+
+
+def recipes_of(columns: Sequence[Column]) -> tuple[Recipe, ...]:
+    """Plan how identified raw series, each in the row that its place says, become one series of each name."""
+    requests = [column for column in columns if is_request(column)]
+    others = [column for column in columns if not is_request(column)]
+    return _distinct((*request_recipes(requests), *resource_recipes(others)))
 
 
 def _keys(tables: Sequence[RawTable]) -> list[Key]:
@@ -114,24 +120,42 @@ def _cook(plan: Sequence[Recipe], table: RawTable, values: Values, columns: Sequ
 
 def _canonical(values: Values, table: RawTable, columns: Sequence[Column]) -> Values:
     """Scale to canonical units; counters become rates, restarts the number of new ones."""
-    scaled: Values = values * np.array([_scale(column) for column in columns])[:, None]
-    restarts = [column for column in columns if _tells_restarts(column)]
-    counted = [column.at for column in columns if column.measure.counter and not _tells_restarts(column)]
+    scaled: Values = values * np.array([scale_of(column) for column in columns])[:, None]
+    counted = [column.at for column in columns if reading_of(column) is Reading.RATE]
     for begin in range(0, len(counted), AT_ONCE):
         rows = counted[begin : begin + AT_ONCE]
         scaled[rows] = counters.rates(np.ascontiguousarray(scaled[rows].T), table.times).T
-    for column in restarts:
-        new = counters.changes if "starttime" in column.measure.family else counters.increases
-        scaled[column.at] = new(scaled[column.at][:, None])[:, 0]
+    for column in columns:
+        if reading_of(column) in (Reading.CHANGES, Reading.INCREASE):
+            new = counters.changes if reading_of(column) is Reading.CHANGES else counters.increases
+            scaled[column.at] = new(scaled[column.at][:, None])[:, 0]
     return scaled
 
 
-def _tells_restarts(column: Column) -> bool:
-    return column.measure.kind is MetricKind.RESTARTS
+class Reading(IntEnum):
+    """What is made of a raw series' samples."""
+
+    AS_IT_STANDS = 0
+    RATE = 1
+    """A counter's rate per second."""
+    INCREASE = 2
+    """What a counter of restarts gained."""
+    CHANGES = 3
+    """Whether the start time of a process is another."""
 
 
-def _scale(column: Column) -> float:
-    """Counts of observations, in all and per bucket, have no unit, whatever the unit of what is observed."""
+def reading_of(column: Column) -> Reading:
+    """Return what is made of an identified series' samples."""
+    if column.measure.kind is MetricKind.RESTARTS:
+        return Reading.CHANGES if "starttime" in column.measure.family else Reading.INCREASE
+    return Reading.RATE if column.measure.counter else Reading.AS_IT_STANDS
+
+
+def scale_of(column: Column) -> float:
+    """Return the factor to the canonical unit.
+
+    Counts of observations, in all and per bucket, have no unit, whatever the unit of what is observed.
+    """
     return 1.0 if column.measure.part in ("count", "bucket") else column.measure.scale
 
 

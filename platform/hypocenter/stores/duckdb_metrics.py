@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from hypocenter.stores.duckdb_columns import columns
 from hypocenter.stores.duckdb_days import clean, parts
 from hypocenter.stores.duckdb_file import DuckDbFile
 from hypocenter.stores.duckdb_newest import newest_samples, times
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from hypocenter.batches import Batch, Labels, Taken
     from hypocenter.readers.selectors import Selector
-    from hypocenter.stores.metrics import Found, StoredSeries
+    from hypocenter.stores.metrics import Columns, Found, StoredSeries
 
 
 class DuckDbMetrics:
@@ -114,6 +115,11 @@ class DuckDbMetrics:
         """Yield the samples of series in [start, end], by number; one without samples is left out."""
         with self._file.snapshot(wanted=wanted(series)) as connection:
             yield from found(connection, start_ms, end_ms)
+
+    def read_columns(self, series: Sequence[int], start_ms: int, end_ms: int) -> Columns:
+        """Return the samples of series in [start, end] as columns."""
+        with self._file.snapshot(wanted=wanted(series)) as connection:
+            return columns(connection, start_ms, end_ms)
 
     def usage(self) -> Usage:
         """Return what is held, cheaply."""

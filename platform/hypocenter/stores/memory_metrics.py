@@ -9,7 +9,7 @@ import numpy as np
 
 from hypocenter.batches import Refused, Taken
 from hypocenter.stores.matching import matching
-from hypocenter.stores.metrics import Found, Usage
+from hypocenter.stores.metrics import Columns, Found, Usage
 from hypocenter.stores.newest import EXAMPLES, bits_of
 from hypocenter.stores.receipts import KEPT_MS
 from hypocenter.stores.retention import DAY_MS, MetricsLimits, first_kept_ms
@@ -111,6 +111,18 @@ class MemoryMetrics:
             if rows:
                 at_ms, bits = np.array(rows, np.int64).T
                 yield Found(number, at_ms.copy(), bits.copy().view(np.float64))
+
+    def read_columns(self, series: Sequence[int], start_ms: int, end_ms: int) -> Columns:
+        """Return the samples of series in [start, end] as columns."""
+        rows: list[tuple[int, int, int, bool]] = []
+        with self._lock:
+            for number in sorted(set(series)):
+                samples, gained = self._samples.get(number, {}), self._gained.get(number, {})
+                rows += [(number, at, bits, False) for at, bits in samples.items()]
+                rows += [(number, at, int(bits_of(np.array([value]))[0]), True) for at, value in gained.items()]
+        kept = [row for row in rows if start_ms <= row[1] <= end_ms]
+        numbers, at_ms, bits, is_gained = np.array(kept, np.int64).reshape(-1, 4).T
+        return Columns(numbers, at_ms, bits.copy().view(np.float64), is_gained.astype(np.bool_))
 
     def _totals(self, number: int) -> list[tuple[int, int]]:
         gained = sorted(self._gained.get(number, {}).items())

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from hypocenter.batches import SeriesIndex
 from hypocenter.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from hypocenter.batches import Batch, Labels, Taken
@@ -45,6 +46,33 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """Samples of many series as columns of one length, in no order of series or time.
+
+    Where one series has a time twice, the first of the two is meant. A value that is marked as `gained` is what a
+    counter gained at that time, several of one time add up; the others are as they were sent.
+    """
+
+    series: NDArray[np.int64]
+    at_ms: NDArray[np.int64]
+    values: NDArray[np.float64]
+    gained: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+
+def columns_of(found: Sequence[Found]) -> Columns:
+    """Return samples that were found, none of them gained, as columns."""
+    return Columns(
+        series=np.repeat(np.array([one.series for one in found], np.int64), [len(one.at_ms) for one in found]),
+        at_ms=np.concatenate([np.empty(0, np.int64), *(one.at_ms for one in found)]),
+        values=np.concatenate([np.empty(0), *(one.values for one in found)]),
+        gained=np.zeros(sum(len(one.at_ms) for one in found), np.bool_),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a store holds and whether it takes more; `full` says why it does not, "" while it does."""
 
@@ -69,6 +97,9 @@ class MetricsStore(SeriesIndex, Protocol):
 
     def read(self, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
         """Yield the samples of series in [start, end], by number; one without samples is left out."""
+
+    def read_columns(self, series: Sequence[int], start_ms: int, end_ms: int) -> Columns:
+        """Return the samples of series in [start, end] as columns: all at once, for reading little of very many."""
 
     def usage(self) -> Usage:
         """Return what is held, cheaply."""

@@ -15,7 +15,7 @@ from hypocenter.batches import Refused, Samples, Taken
 from hypocenter.errors import SourceError
 from hypocenter.readers.prometheus_client import NoSuchQuestionError, PrometheusClient
 from hypocenter.remote_write_sending import Patience
-from hypocenter.stores.metrics import StoredSeries, Usage
+from hypocenter.stores.metrics import StoredSeries, Usage, columns_of
 from hypocenter.stores.prometheus_reading import names_between, samples_between
 from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_FAR_AHEAD, Refusal, RemoteWriter, repeated
 from hypocenter.stores.retention import MetricsLimits
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hypocenter.batches import Batch, Labels
     from hypocenter.readers.prometheus_options import PrometheusOptions
     from hypocenter.readers.selectors import Selector
-    from hypocenter.stores.metrics import Found
+    from hypocenter.stores.metrics import Columns, Found
 
 WRITE_SECONDS = 20.0
 _EXAMPLES = 10
@@ -97,6 +97,10 @@ class PrometheusMetrics:
         """Yield the samples of series in [start, end], by number; one without samples is left out."""
         self._check_open()
         yield from samples_between(self._client, self._labels_of(series), start_ms, end_ms)
+
+    def read_columns(self, series: Sequence[int], start_ms: int, end_ms: int) -> Columns:
+        """Return the samples of series in [start, end] as columns."""
+        return columns_of(list(self.read(series, start_ms, end_ms)))
 
     def usage(self) -> Usage:
         """Return what the server tells of its newest block; what that takes on its disk it does not tell."""

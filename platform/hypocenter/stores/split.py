@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter.batches import Batch, Samples, Taken
-from hypocenter.stores.metrics import Found, Usage
+from hypocenter.stores.metrics import Columns, Found, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,6 +66,16 @@ class SplitMetrics:
         sampled = self._samples.read(series, start_ms, end_ms)
         for number, parts in groupby(merge(sampled, sorted(counted, key=by_number), key=by_number), by_number):
             yield _joined(number, list(parts))
+
+    def read_columns(self, series: Sequence[int], start_ms: int, end_ms: int) -> Columns:
+        """Return the samples of series in [start, end] as columns."""
+        ours = {self._theirs[number]: number for number in series if number in self._theirs}
+        sampled = self._samples.read_columns(series, start_ms, end_ms)
+        counted = self._increments.read_columns(list(ours), start_ms, end_ms)
+        renamed = np.array([ours[number] for number in counted.series.tolist()], np.int64)
+        both = (sampled, replace(counted, series=renamed))
+        names = ("series", "at_ms", "values", "gained")
+        return Columns(*(np.concatenate([getattr(one, name) for one in both]) for name in names))
 
     def usage(self) -> Usage:
         """Return what both hold."""

@@ -1,0 +1,1 @@
+"""Detection without end: shards of series, scored step by step as their samples come."""

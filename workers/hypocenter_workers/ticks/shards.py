@@ -1,0 +1,123 @@
+"""Which series belong to which shard: those of its components, and those whose edges may be of its components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from hypocenter.readers.prometheus_options import DEFAULT_MATCH_OF_KEPT
+from hypocenter.readers.selectors import parse_selector
+from hypocenter.signals.edges import CALLEE_LABELS, CALLER_LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hypocenter.batches import Labels
+    from hypocenter.stores.metrics import MetricsStore, StoredSeries
+
+GONE_MS = 86_400_000
+ENDS = frozenset({*CALLER_LABELS, *CALLEE_LABELS, "peer"})
+NO_TIME = 0
+
+
+def shard_of(component: str, shards: int) -> int:
+    """Return the shard that a component belongs to, the same on every machine.
+
+    >>> [shard_of(name, 16) for name in ("cart", "checkout", "")]
+    [3, 0, 6]
+    """
+    return int.from_bytes(blake2b(component.encode(), digest_size=8).digest()) % shards
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A raw series; `since_ms` is a time before which it has no samples."""
+
+    series: StoredSeries
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The raw series of a shard by number, and all components that series name; equal `key`s mean equal members."""
+
+    series: tuple[Member, ...]
+    components: frozenset[str]
+    key: int
+
+
+class Roster:
+    """The raw series of every shard, as the store of metrics has them; safe to share between threads.
+
+    It is asked once for each time: a series is there from the first listing that has it until a day after its last
+    sample.
+    """
+
+    def __init__(self, metrics: MetricsStore, shards: int, match: tuple[str, ...] = DEFAULT_MATCH_OF_KEPT) -> None:
+        self.shards = shards
+        self._metrics, self._selectors = metrics, [parse_selector(text) for text in match]
+        self._lock = Lock()
+        self._until = NO_TIME
+        self._known: dict[int, Member] = {}
+        self._heard: dict[int, int] = {}
+        self._members: dict[int, Members] = {}
+        self._changes = 0
+
+    def members(self, shard: int, until_ms: int) -> Members:
+        """Return the series of a shard that are known at a time, by number; raises SourceError."""
+        with self._lock:
+            if until_ms > self._until:
+                self._list(until_ms)
+            return self._members[shard]
+
+    def _list(self, until_ms: int) -> None:
+        """Take in what has samples since the last listing; a first one looks a day back."""
+        start = self._until or until_ms - GONE_MS
+        found = self._metrics.series(self._selectors, start, until_ms)
+        known = len(self._known)
+        for each in found:
+            self._heard[each.number] = until_ms
+            if each.number not in self._known:
+                self._known[each.number] = Member(each, self._until)
+        gone = [number for number, heard in self._heard.items() if until_ms - heard > GONE_MS]
+        for number in gone:
+            del self._heard[number], self._known[number]
+        self._until = until_ms
+        if gone or len(self._known) != known or not self._members:
+            self._share_out()
+
+    def _share_out(self) -> None:
+        shared: list[list[Member]] = [[] for _ in range(self.shards)]
+        for number in sorted(self._known):
+            member = self._known[number]
+            for shard in {shard_of(name, self.shards) for name in _components(member.series)}:
+                shared[shard].append(member)
+        components = frozenset(member.series.component for member in self._known.values()) - {""}
+        self._changes += 1
+        for shard, series in enumerate(shared):
+            self._members[shard] = self._same_or_new(shard, Members(tuple(series), components, self._changes))
+
+    def _same_or_new(self, shard: int, new: Members) -> Members:
+        """Return what was there when it says the same, so that its plan stays."""
+        old = self._members.get(shard)
+        is_same = old is not None and (old.series, old.components) == (new.series, new.components)
+        return old if old is not None and is_same else new
+
+
+def _components(series: StoredSeries) -> Iterator[str]:
+    """Yield each component that a series may be of: its own, and the ends that its labels name."""
+    yield series.component
+    yield from ends_of(series.labels)
+
+
+def ends_of(labels: Labels) -> Iterator[str]:
+    """Yield the names that the ends of an edge may go by.
+
+    >>> list(ends_of((("__name__", "calls"), ("server", "cart.shop.svc:80"))))
+    ['cart.shop.svc:80', 'cart.shop.svc', 'cart']
+    """
+    for name, value in labels:
+        if name in ENDS:
+            yield from dict.fromkeys((value, value.rpartition(":")[0] or value, value.partition(".")[0]))
