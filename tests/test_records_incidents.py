@@ -73,6 +73,24 @@ def test_incidents_are_those_of_a_status_by_onset_then_id(incidents: SqlIncident
     assert incidents.incidents(Status.RESOLVED) == [RESOLVED]
 
 
+def test_those_resolved_before_a_time_are_left_out(incidents: SqlIncidents) -> None:
+    for each in (OPENED, GROWN, RESOLVED, replace(OPENED, incident_id="j")):
+        incidents.save(each)
+    then = NOON + 9 * MINUTE
+    assert [each.incident_id for each in incidents.incidents(since=then)] == ["i-7", "j"]
+    assert [each.incident_id for each in incidents.incidents(since=then + MINUTE)] == ["j"]
+    assert incidents.incidents(Status.RESOLVED, since=then) == [RESOLVED]
+    assert incidents.incidents(Status.RESOLVED, since=then + MINUTE) == []
+
+
+def test_the_last_verdict_is_told_by_its_number(incidents: SqlIncidents) -> None:
+    assert incidents.judged("i-7") is None
+    incidents.add_revision(replace(JUDGED, number=2, incident_version=5))
+    incidents.add_revision(JUDGED)
+    assert incidents.judged("i-7") == (2, 5)
+    assert incidents.judged("i-8") is None
+
+
 def test_verdicts_come_back_oldest_first_and_stay(incidents: SqlIncidents) -> None:
     second = replace(JUDGED, number=2, incident_version=5, at=NOON + MINUTE)
     assert incidents.add_revision(second)
@@ -139,6 +157,8 @@ def test_incidents_are_as_a_dictionary_of_them_would_be(
         ordered = sorted(naive.values(), key=lambda each: (each.onset, each.incident_id))
         assert records.incidents.incidents() == ordered
         assert records.incidents.incidents(Status.OPEN) == [each for each in ordered if each.status is Status.OPEN]
+        late = [each for each in ordered if each.resolved_at is None or each.resolved_at > NOON]
+        assert records.incidents.incidents(since=NOON + MINUTE) == late
 
 
 json: st.SearchStrategy[Any] = st.recursive(

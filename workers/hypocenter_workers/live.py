@@ -17,7 +17,7 @@ from hypocenter_graph.walks import MOST_COMPONENTS, incident_subgraph
 from hypocenter_workers.investigate import Options, investigate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Set
+    from collections.abc import Iterable, Mapping, Set
     from datetime import datetime
     from pathlib import Path
 
@@ -47,34 +47,34 @@ class Sources:
     learned: Learned | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict that was kept, and the investigation that it came from."""
+
+    revision: Revision
+    investigation: Investigation
+
+
 def follow(
     records: Records,
     graph: KnownGraph | None,
     now: datetime,
-    tell: Callable[[Change], object] = lambda _: None,
     rules: Rules | None = None,
 ) -> tuple[Change, ...]:
     """Bring the incidents up to `now` by the anomalies and alerts that are kept; return what became of them.
 
-    `tell` is called before a change is kept, so that what dies between the two tells twice and never not at all; the
-    version of the incident says whether it is the same. Of two that run at a time one keeps each change. Raises
-    SourceError when records or graph cannot be asked.
+    Of two that run at a time one keeps each change. Raises SourceError when records or graph cannot be asked.
     """
     before = records.incidents.incidents(Status.OPEN)
     start = min([now - SIGNS, *(incident.onset for incident in before)])
     signs = _signs(records, start, now)
     if signs:
-        resolved = records.incidents.incidents(Status.RESOLVED)
-        before = (*before, *(one for one in resolved if one.resolved_at is not None and one.resolved_at >= start))
+        before = records.incidents.incidents(since=start)
     if not (signs or before):
         return ()
     near = Paths.around({sign.component for sign in signs} | _components(before), graph, now).near
-    kept = []
-    for change in changes(before, signs, near, now, rules):
-        tell(change)
-        if records.incidents.save(change.incident):
-            kept.append(change)
-    return tuple(kept)
+    found = changes(before, signs, near, now, rules)
+    return tuple(change for change in found if records.incidents.save(change.incident))
 
 
 def _signs(records: Records, start: datetime, now: datetime) -> list[Sign]:
@@ -127,13 +127,8 @@ def due(records: Records, now: datetime, since: datetime) -> tuple[str, ...]:
     Those without a verdict, those that changed after their last one and then were calm for a while, and each once more
     when its effects have had time to show.
     """
-    incidents = (*records.incidents.incidents(Status.OPEN), *_resolved_since(records, since - CALM))
+    incidents = records.incidents.incidents(since=since - CALM)
     return tuple(each.incident_id for each in incidents if _is_due(each, records, now, since))
-
-
-def _resolved_since(records: Records, since: datetime) -> list[LiveIncident]:
-    resolved = records.incidents.incidents(Status.RESOLVED)
-    return [each for each in resolved if each.resolved_at is not None and each.resolved_at >= since]
 
 
 def _is_due(incident: LiveIncident, records: Records, now: datetime, since: datetime) -> bool:
@@ -145,39 +140,24 @@ def _is_due(incident: LiveIncident, records: Records, now: datetime, since: date
     return any(since < incident.onset + look <= now for look in LOOKS)
 
 
-def investigate_incident(
-    incident_id: str,
-    sources: Sources,
-    now: datetime,
-    tell: Callable[[Revision], object] = lambda _: None,
-    reports: Path | None = None,
-) -> Revision | None:
+def investigate_incident(incident_id: str, sources: Sources, now: datetime) -> Judgement | None:
     """Investigate an incident and keep the verdict; None where it says nothing new, or another was quicker.
 
-    `tell` is called with a verdict that names other causes than the one before, before that is kept. The report is
-    written to `reports` where there is such a folder. Raises InputError where nothing is kept of that time.
+    Raises InputError where nothing is kept of that time.
     """
     store = sources.records.incidents
-    incident = store.incident(incident_id)
+    incident, judged = store.incident(incident_id), store.judged(incident_id)
     if incident is None:
         return None
-    judged = store.judged(incident_id)
     found = investigation_of(incident, sources, now)
-    before = _last(sources.records, incident_id)
     if judged is not None and judged.incident_version == incident.version:
-        if before is not None and _says(before) == _says(found.verdict):
+        if _says(_last(sources.records, incident_id)) == _says(found.verdict):
             return None
         incident = replace(incident, updated_at=now, version=incident.version + 1)
         if not store.save(incident):
             return None
     revision = _revision(incident, judged, found, now)
-    if before is not None and _causes(before) != _causes(found.verdict):
-        tell(revision)
-    if not store.add_revision(revision):
-        return None
-    if reports is not None:
-        write_report(reports, revision, found)
-    return revision
+    return Judgement(revision, found) if store.add_revision(revision) else None
 
 
 def investigation_of(incident: LiveIncident, sources: Sources, now: datetime) -> Investigation:
@@ -199,13 +179,12 @@ def investigation_of(incident: LiveIncident, sources: Sources, now: datetime) ->
 def _others(incident: LiveIncident, records: Records, window: tuple[datetime, datetime]) -> tuple[datetime, ...]:
     """Return the onsets of other incidents in the window: normal is not to be learned from them."""
     start, end = window
-    onsets = (other.onset for other in records.incidents.incidents() if other.incident_id != incident.incident_id)
-    return tuple(onset for onset in onsets if start <= onset <= end)
+    others = (one for one in records.incidents.incidents(since=start) if one.incident_id != incident.incident_id)
+    return tuple(other.onset for other in others if start <= other.onset <= end)
 
 
-def _last(records: Records, incident_id: str) -> Verdict | None:
-    revisions = records.incidents.revisions(incident_id)
-    return investigation_from_json(revisions[-1].document).verdict if revisions else None
+def _last(records: Records, incident_id: str) -> Verdict:
+    return investigation_from_json(records.incidents.revisions(incident_id)[-1].document).verdict
 
 
 def _revision(incident: LiveIncident, judged: Judged | None, found: Investigation, now: datetime) -> Revision:
@@ -231,6 +210,6 @@ def write_report(folder: Path, revision: Revision, found: Investigation) -> Path
     path = folder / revision.incident_id / f"{revision.number}.html"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
-    draft.write_text(render(found), encoding="utf-8")
+    draft.write_text(render(judgement.investigation), encoding="utf-8")
     draft.replace(path)
     return path

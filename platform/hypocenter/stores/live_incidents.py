@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
 
@@ -68,14 +68,20 @@ class IncidentStore(Protocol):
     def incident(self, incident_id: str) -> LiveIncident | None:
         """Return an incident as it is now, None when there is none."""
 
-    def incidents(self, status: Status | None = None) -> Sequence[LiveIncident]:
-        """Return all incidents, or those of one status, by onset, then id."""
+    def incidents(self, status: Status | None = None, *, since: datetime | None = None) -> Sequence[LiveIncident]:
+        """Return all incidents, or those of one status, by onset, then id; without those resolved before `since`."""
 
     def add_revision(self, revision: Revision) -> bool:
         """Keep a verdict; False when one of that number, or on that version of the incident, is there already."""
 
     def judged(self, incident_id: str) -> Judged | None:
         """Return which verdict on an incident is the last, None where there is none yet; cheaper than to read it."""
+
+    def told(self, incident_id: str) -> Collection[str]:
+        """Return what the outside was told of an incident, by the names that `add_told` was given."""
+
+    def add_told(self, incident_id: str, notice: str) -> None:
+        """Keep that the outside was told; once or more often is the same."""
 
     def revisions(self, incident_id: str) -> Sequence[Revision]:
         """Return the verdicts on an incident, oldest first."""

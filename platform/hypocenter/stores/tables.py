@@ -114,9 +114,10 @@ LIVE_INCIDENTS = Table(
     Column("tenant", TEXT, primary_key=True),
     Column("identity", TEXT, primary_key=True),
     Column("status", TEXT, nullable=False),
+    Column("resolved_us", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("record", TEXT, nullable=False),
-    Index("live_incidents_by_status", "tenant", "status"),
+    Index("live_incidents_by_status", "tenant", "status", "resolved_us"),
 )
 REVISIONS = Table(
     "revisions",
@@ -127,6 +128,11 @@ REVISIONS = Table(
     Column("incident_version", BigInteger, nullable=False),
     Column("record", TEXT, nullable=False),
     Index("revisions_by_version", "tenant", "identity", "incident_version", unique=True),
+)
+NOTICES = Table(
+    "notices",
+    METADATA,
+    *(Column(name, TEXT, primary_key=True) for name in ("tenant", "identity", "notice")),
 )
 DEAD_LETTERS = Table(
     "dead_letters",

@@ -62,10 +62,11 @@ def _make_incidents() -> None:
         "live_incidents",
         *_named(),
         sa.Column("status", _text(), nullable=False),
+        sa.Column("resolved_us", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         _record(),
     )
-    op.create_index("live_incidents_by_status", "live_incidents", ["tenant", "status"])
+    op.create_index("live_incidents_by_status", "live_incidents", ["tenant", "status", "resolved_us"])
     op.create_table(
         "revisions",
         *_named(),
