@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from hypocenter.catalog import FAULT_TYPES
 from hypocenter.errors import InputError
-from hypocenter.model import Dependency, Target
+from hypocenter.model import Alert, Dependency, Target
 from hypocenter.readers import read_cases
 from hypocenter.simulator import read_scenario, simulate, write_case
 from hypocenter.verdict_json import investigation_to_json, verdict_to_json
@@ -207,3 +207,12 @@ def test_a_start_outside_the_recording_is_a_blind_spot_and_no_cause(incidents, d
     verdict = investigate(bare, Options(at=truth.started_at + timedelta(days=days))).verdict
     assert verdict.abstained
     assert any("onset" in spot for spot in verdict.blind_spots)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["start known", "start found"])
+def test_an_alert_that_fires_for_months_is_not_the_symptom(incidents, known):
+    case, truth, _ = incidents["cpu_hog"]
+    stale = Alert("frontend", "certificate expires", truth.started_at - timedelta(days=90))
+    options = Options(at=truth.started_at if known else None)
+    plain, beside = (investigate(replace(case, alerts=(*alerts,)), options).verdict for alerts in ((), (stale,)))
+    assert beside == plain

@@ -126,6 +126,14 @@ def test_a_graph_of_other_times_is_used_where_none_was_known_then_and_that_is_to
     assert told(found) == told(investigate(bare, options, in_memory(claims_of(shop))))
 
 
+def test_a_graph_that_is_empty_is_said_to_be_and_changes_nothing(shop):
+    bare, options = without_graph(shop), Options(at=shop.started_at)
+    found = investigate(bare, options, in_memory(Discovered((), ())))
+    (spot,) = (spot for spot in found.verdict.blind_spots if "kept graph" in spot)
+    assert spot == "the kept graph knows nothing of this; only what the telemetry shows is used"
+    assert told(found) == told(investigate(bare, options))
+
+
 def test_a_graph_file_that_cannot_be_opened_costs_the_kept_graph_and_not_the_verdict(shop, tmp_path):
     FileStore(tmp_path / "graph.db").close()
     with closing(sqlite3.connect(tmp_path / "graph.db")) as other:

@@ -16,6 +16,7 @@ from hypocenter.model import (
     Component,
     ComponentType,
     Dependency,
+    DependencyType,
     Direction,
     Incident,
     MetricKind,
@@ -160,6 +161,15 @@ def test_where_all_is_seen_nothing_is_blind():
 )
 def test_what_is_missing_is_said(signals, minutes, said):
     assert any(said in spot for spot in spots(signals, minutes=minutes))
+
+
+def test_an_instance_whose_service_reports_is_not_blind():
+    instances = [
+        Dependency("web@1", "web", DependencyType.INSTANCE_OF),
+        Dependency("x@1", "x", DependencyType.INSTANCE_OF),
+    ]
+    topology = build_topology([], [*SHOP.dependencies, *instances])
+    assert spots(Signals(ALL_SEEN), topology=topology) == ("no telemetry at all: x, x@1",)
 
 
 def test_notes_of_reading_come_through_once():

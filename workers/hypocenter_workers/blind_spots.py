@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.model import ComponentType
+from hypocenter.model import ComponentType, DependencyType
 from hypocenter_workers.detect.windows import split
 
 if TYPE_CHECKING:
@@ -47,9 +47,14 @@ def _unobserved(resolved: Signals, topology: Topology) -> list[str]:
     if not resolved.tables:
         return []
     return [
-        *_named("no telemetry at all", inside - own - by_others),
+        *_named("no telemetry at all", inside - own - by_others - _reported_as_one(topology, own)),
         *_named("no telemetry of its own, known only through its callers", (inside & by_others) - own),
     ]
+
+
+def _reported_as_one(topology: Topology, own: set[str]) -> set[str]:
+    """Return pods and instances whose telemetry goes by the name of the workload that they are of."""
+    return {d.caller for d in topology.dependencies if d.type is DependencyType.INSTANCE_OF and d.callee in own}
 
 
 def _named(what: str, components: set[str]) -> list[str]:
@@ -69,7 +74,8 @@ def _short(resolved: Signals, start: Onset) -> list[str]:
         if not windows.during.any():
             found.append(f"no {words} after the onset")
         if windows.before.sum() < FEW_ROWS and not references:
-            found.append(f"only {int(windows.before.sum())} rows of {words} before the onset to learn normal from")
+            few = f"only {windows.before.sum()} rows of" if windows.before.any() else "no"
+            found.append(f"{few} {words} before the onset to learn normal from")
         if references and all(r.times[-1] >= start.at for r in references):
             found.append(f"the fault-free reference of {words} was recorded after the incident")
     return found

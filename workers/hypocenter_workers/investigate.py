@@ -164,8 +164,8 @@ def ranked(case: Case, options: Options, graph: KnownGraph | None = None, *, res
     begins = _begins(case, resolved, options)
     topology, left_open = _topology(case, resolved, options, moved, begins, graph)
     _check(case, resolved, topology, options)
-    target = choose_target(options.target or case.target, case.alerts, topology)
     incident = correlate((), case.alerts, moment(begins[0].at) if begins else None, topology)
+    target = choose_target(options.target or case.target, incident.alerts, topology)
     context = Context(target, None, case.changes, incident.alerts)
     if not begins:
         ranking = rank((), topology, context)
@@ -256,7 +256,9 @@ def _begins(case: Case, resolved: Signals, options: Options) -> tuple[Onset, ...
     """Return when the incident may have begun, most changes first: as stated, else as found; none for a calm case."""
     if options.at is not None:
         return (Onset(instant(options.at), 0.0),)
-    alerted = min((alert.at for alert in case.alerts if alert.at), default=None)
+    # What fires since before the telemetry begins is another story: nobody noticed this incident by it.
+    first = min((table.times[0] for table in resolved.tables if len(table.times)), default=None)
+    alerted = min((a.at for a in case.alerts if a.at and (first is None or instant(a.at) >= first)), default=None)
     noticed = instant(alerted) if alerted is not None else None
     found = find_onsets(resolved.tables, resolved.reference, _masked(case), noticed)
     return found if found or noticed is None else (Onset(noticed, 300.0),)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 5
 _BEFORE_IT_KNEW = ("the kept graph knew nothing of this when it began; what it knew at other times is used",)
+_NEVER_KNEW = ("the kept graph knows nothing of this; only what the telemetry shows is used",)
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ def topology_around(
         found = found if then else incident_subgraph(graph.store, asked, replace(graph.view, at=None))
     except SourceError as error:
         return own, (f"the kept graph could not be asked, only what the telemetry shows is used: {error}",)
+    if not found.components:
+        return own, _NEVER_KNEW
     names = _names_of_the_telemetry(wanted, known_as)
     unknown = [name for name in asked[:MOST_COMPONENTS] if name not in found.costs]
     doubles = sorted(name for name, component in known_as.items() if names.get(component) != name)
