@@ -8,27 +8,30 @@ import hmac
 import json
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hypocenter.errors import InputError, SourceError
-from hypocenter.notify.messages import Event, Message, message_of
+from hypocenter.notify.messages import Message, untold
 from hypocenter.notify.webhook import Webhook, post, webhook_of_settings
 from hypocenter.remote_write_sending import Patience
 from hypocenter.stores.live_incidents import LiveIncident, Revision, Status
-from hypocenter.stores.opening import open_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from hypocenter.stores.live_incidents import IncidentStore
+    from hypocenter.stores.opening import SqlRecords
+
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 SECRET = b"0123456789abcdef0123456789abcdef"
-MESSAGE = Message("abc.incident.opened.1", b'{"type": "incident.opened"}')
+MESSAGE = Message("abc.opened", "opened", b'{"type": "incident.opened"}')
 
 
 @dataclass
@@ -145,29 +148,65 @@ def test_secrets_that_are_none_are_refused(text: str, tmp_path: Path, monkeypatc
         webhook_of_settings()
 
 
-def test_messages_tell_of_what_is_kept_and_wait_for_it(tmp_path: Path) -> None:
-    store = open_records(str(tmp_path / "records.db"))
-    incident = LiveIncident("abc", Status.OPEN, NOON, NOON, NOON, ("cart",))
-    with pytest.raises(SourceError, match="not kept yet"):
-        message_of(store.incidents, Event.OPENED, "abc", 1)
-    store.incidents.save(incident)
-    opened = message_of(store.incidents, Event.OPENED, "abc", 1)
-    assert opened.key == "abc.incident.opened.1"
-    told = json.loads(opened.body)
-    assert told["type"] == "incident.opened"
-    assert (told["data"]["incident"]["components"], told["data"]["verdict"]) == (["cart"], None)
-    with pytest.raises(SourceError, match="not kept yet"):
-        message_of(store.incidents, Event.CAUSE_CHANGED, "abc", 1)
-    suspect = {"component": "cart-db", "probability": 0.9, "fault_type": "slow_query", "score": 1.0}
-    verdict = {
-        "cause": "cart-db",
-        "causes": ["cart-db"],
-        "abstained": False,
-        "summary": "It is.",
-        "suspects": [suspect],
-    }
-    store.incidents.add_revision(Revision("abc", 1, NOON, 1, {"verdict": verdict}))
-    changed = json.loads(message_of(store.incidents, Event.CAUSE_CHANGED, "abc", 1).body)
-    assert changed["data"]["verdict"]["cause"] == "cart-db"
-    assert changed["data"]["verdict"]["suspects"][0]["fault_type"] == "slow_query"
-    store.close()
+SUSPECT = {"component": "cart-db", "probability": 0.9, "fault_type": "slow_query", "score": 1.0}
+VERDICT = {"cause": "cart-db", "causes": ["cart-db"], "abstained": False, "summary": "It is.", "suspects": [SUSPECT]}
+OPENED = LiveIncident("abc", Status.OPEN, NOON, NOON, NOON, ("cart",))
+
+
+def judged(number: int, **other: Any) -> Revision:
+    return Revision("abc", number, NOON, number, {"verdict": {**VERDICT, **other}})
+
+
+def tell(store: IncidentStore) -> list[str]:
+    """Take everything untold for told, and return what it was."""
+    messages = untold(store, "abc")
+    for each in messages:
+        store.add_told("abc", each.notice)
+    assert untold(store, "abc") == []
+    return [json.loads(each.body)["type"] for each in messages]
+
+
+def test_each_turn_of_an_incident_is_told_once(records: SqlRecords) -> None:
+    store = records.incidents
+    assert untold(store, "abc") == []
+    store.save(OPENED)
+    assert tell(store) == ["incident.opened"]
+    store.add_revision(judged(1))
+    assert tell(store) == ["incident.cause_changed"]
+    store.add_revision(judged(2, summary="It still is."))
+    assert tell(store) == []
+    store.add_revision(judged(3, cause=None, causes=[]))
+    assert tell(store) == ["incident.cause_changed"]
+    resolved = replace(OPENED, status=Status.RESOLVED, resolved_at=NOON + HOUR, version=2)
+    store.save(resolved)
+    assert tell(store) == ["incident.resolved"]
+    store.save(replace(resolved, components=("cart", "web"), version=3))
+    assert tell(store) == []
+    store.save(replace(OPENED, version=4))
+    assert tell(store) == ["incident.reopened"]
+    store.save(replace(resolved, resolved_at=NOON + 2 * HOUR, version=5))
+    assert tell(store) == ["incident.resolved"]
+
+
+def test_a_verdict_that_names_no_cause_is_no_change_of_cause(records: SqlRecords) -> None:
+    records.incidents.save(OPENED)
+    records.incidents.add_revision(judged(1, cause=None, causes=[], abstained=True))
+    assert tell(records.incidents) == ["incident.opened"]
+
+
+def test_messages_say_what_matters(records: SqlRecords) -> None:
+    records.incidents.save(OPENED)
+    records.incidents.add_revision(judged(1))
+    opened, changed = untold(records.incidents, "abc")
+    assert (opened.key, changed.key) == ("abc.opened", "abc.cause-1")
+    told = json.loads(changed.body)["data"]
+    assert told["incident"]["components"] == ["cart"]
+    assert told["verdict"]["cause"] == "cart-db"
+    assert told["verdict"]["suspects"] == [{"component": "cart-db", "probability": 0.9, "fault_type": "slow_query"}]
+
+
+def test_what_was_told_of_one_incident_is_news_of_another(records: SqlRecords) -> None:
+    records.incidents.save(OPENED)
+    tell(records.incidents)
+    records.incidents.save(replace(OPENED, incident_id="def"))
+    assert [each.key for each in untold(records.incidents, "def")] == ["def.opened"]

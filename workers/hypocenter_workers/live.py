@@ -192,21 +192,14 @@ def _revision(incident: LiveIncident, judged: Judged | None, found: Investigatio
     return Revision(incident.incident_id, number, now, incident.version, investigation_to_json(found))
 
 
-def _causes(verdict: Verdict) -> tuple[object, ...]:
-    return verdict.cause, verdict.causes
-
-
 def _says(verdict: Verdict) -> tuple[object, ...]:
-    return (
-        *_causes(verdict),
-        verdict.abstained,
-        verdict.candidates,
-        [each.fault_type for each in verdict.suspects[:1]],
-    )
+    types = [each.fault_type for each in verdict.suspects[:1]]
+    return verdict.cause, verdict.causes, verdict.abstained, verdict.candidates, types
 
 
-def write_report(folder: Path, revision: Revision, found: Investigation) -> Path:
+def write_report(folder: Path, judgement: Judgement) -> Path:
     """Write the report of a verdict and return its file: `<incident>/<number>.html` in the folder."""
+    revision = judgement.revision
     path = folder / revision.incident_id / f"{revision.number}.html"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from hypocenter.errors import SourceError
 from hypocenter.stores.documents import to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from hypocenter.stores.live_incidents import IncidentStore, LiveIncident, Revision
 
 MOST_SUSPECTS = 5
+CAUSE, ENDED = "cause-", "resolved-"
 
 
 class Event(StrEnum):
@@ -29,26 +29,50 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message: `key` is the same however often it is sent, `body` is JSON."""
+    """One message: `key` is the same however often it is sent, `notice` that by which the store knows it was sent."""
 
     key: str
+    notice: str
     body: bytes
 
 
-def message_of(store: IncidentStore, event: Event, incident_id: str, number: int) -> Message:
-    """Return the message that tells of an event as it is kept by now.
+def untold(store: IncidentStore, incident_id: str) -> list[Message]:
+    """Return what the outside was not told of an incident yet, in order of what happened; none of one not kept.
 
-    `number` is the version of the incident, or for `CAUSE_CHANGED` that of the verdict. Raises SourceError while that
-    is not kept yet: what is told is asked for before it is kept.
+    A verdict is told of when it names other causes than the one that was told last, or the first ones.
     """
     incident = store.incident(incident_id)
-    revisions = store.revisions(incident_id)
-    kept = len(revisions) if event is Event.CAUSE_CHANGED else incident.version if incident else 0
-    if incident is None or kept < number:
-        raise SourceError(f"incident {incident_id}: {event} {number} is not kept yet; try again later")
-    verdict = _verdict(revisions, number if event is Event.CAUSE_CHANGED else len(revisions))
+    if incident is None:
+        return []
+    revisions, told = store.revisions(incident_id), store.told(incident_id)
+    wanted = [(Event.OPENED, "opened"), *_of_causes(revisions, told), *_of_status(incident, told)]
+    verdict = _verdict(revisions[-1]) if revisions else None
     data = {"incident": _incident(incident), "verdict": verdict}
-    return Message(f"{incident_id}.{event}.{number}", json.dumps({"type": event, "data": data}).encode())
+    return [
+        Message(f"{incident_id}.{notice}", notice, json.dumps({"type": event, "data": data}).encode())
+        for event, notice in wanted
+        if notice not in told
+    ]
+
+
+def _of_causes(revisions: Sequence[Revision], told: Collection[str]) -> Iterator[tuple[Event, str]]:
+    names = [f"{CAUSE}{revision.number}" for revision in revisions]
+    known = [revision for name, revision in zip(names, revisions, strict=True) if name in told]
+    if revisions and _causes(revisions[-1]) != (_causes(known[-1]) if known else []):
+        yield Event.CAUSE_CHANGED, names[-1]
+
+
+def _of_status(incident: LiveIncident, told: Collection[str]) -> Iterator[tuple[Event, str]]:
+    endings = sum(notice.startswith(ENDED) for notice in told)
+    if incident.resolved_at is not None:
+        yield Event.RESOLVED, f"{ENDED}{int(incident.resolved_at.timestamp())}"
+    elif endings:
+        yield Event.REOPENED, f"reopened-{endings}"
+
+
+def _causes(revision: Revision) -> list[str]:
+    causes: list[str] = revision.document["verdict"]["causes"]
+    return causes
 
 
 def _incident(incident: LiveIncident) -> Mapping[str, Any]:
@@ -57,14 +81,12 @@ def _incident(incident: LiveIncident) -> Mapping[str, Any]:
     return {name: told.get(name) for name in wanted}
 
 
-def _verdict(revisions: Sequence[Revision], number: int) -> Mapping[str, Any] | None:
-    """Return what matters of a verdict: its causes, how sure they are, and its sentence; None where there is none."""
-    if not number:
-        return None
-    verdict = revisions[number - 1].document["verdict"]
+def _verdict(revision: Revision) -> Mapping[str, Any]:
+    """Return what matters of a verdict: its causes, how sure they are, and its sentence."""
+    verdict = revision.document["verdict"]
     suspects = verdict["suspects"][:MOST_SUSPECTS]
     return {
-        "number": number,
+        "number": revision.number,
         **{name: verdict[name] for name in ("cause", "causes", "abstained", "summary")},
         "suspects": [{name: each[name] for name in ("component", "probability", "fault_type")} for each in suspects],
     }
