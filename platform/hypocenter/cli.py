@@ -30,10 +30,11 @@ from hypocenter.cli_graph import graph
 from hypocenter.cli_history import history
 from hypocenter.cli_kept import graph_of, read_kept
 from hypocenter.cli_models import models
-from hypocenter.cli_serve import serve
+from hypocenter.cli_serve import api, serve
 from hypocenter.cli_server import server_options
 from hypocenter.cli_token import token
 from hypocenter.cli_train import train
+from hypocenter.cli_worker import beat, worker
 from hypocenter.destination import check_destination, report_path, write_report
 from hypocenter.errors import HypocenterError, InputError
 from hypocenter.terminal import progress, verdict_text, visible
@@ -383,6 +384,8 @@ def _receiver(url: str) -> str:
     return f"{server}/api/v1/write" if server.count("/") == len("//") else url
 
 
+cli.add_command(api)
+cli.add_command(beat)
 cli.add_command(detect)
 cli.add_command(feedback)
 cli.add_command(graph)
@@ -391,3 +394,4 @@ cli.add_command(models)
 cli.add_command(serve)
 cli.add_command(token)
 cli.add_command(train)
+cli.add_command(worker)

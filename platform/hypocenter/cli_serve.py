@@ -3,33 +3,67 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hypocenter.arguments import about_the_data
+from hypocenter.cli_worker import detecting
 from hypocenter.terminal import visible
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from hypocenter.api.intake import BodyLimits
+    from hypocenter.api.parts import Parts
     from hypocenter.api.serving import Started
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _about_the_server(command: F) -> F:
+    """Add what every server is told: where it listens, and where things are kept."""
+    options = (
+        about_the_data,
+        click.option("--listen", metavar="HOST:PORT", help="Where to listen; default: the setting HYPOCENTER_LISTEN."),
+        click.option("--open", "open_to_all", is_flag=True, help="Let everybody in who reaches it, while no token is."),
+        click.option("--metrics", metavar="URL", help="Keep metrics in a Prometheus-compatible server instead."),
+        click.option("--records", metavar="WHERE", help="Keep records in this file or postgresql://USER@HOST/NAME."),
+        click.option("--graph", metavar="WHERE", help="Keep the graph in this file or bolt://HOST:7687."),
+        click.option("--pull", metavar="URL", help="Read the metrics of this Prometheus-compatible server by itself."),
+        click.option("--match", metavar="SELECTOR", multiple=True, help="Series to read from it; repeatable."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.command()
-@about_the_data
-@click.option("--listen", metavar="HOST:PORT", help="Where to listen; default: the setting HYPOCENTER_LISTEN.")
-@click.option("--open", "open_to_all", is_flag=True, help="Let everybody send who reaches it, while there is no token.")
-@click.option("--metrics", metavar="URL", help="Keep metrics in a Prometheus-compatible server instead.")
-@click.option("--records", metavar="WHERE", help="Keep records in this file or postgresql://USER@HOST/NAME.")
-@click.option("--graph", metavar="WHERE", help="Keep the graph in this file or bolt://HOST:7687.")
-@click.option("--pull", metavar="URL", help="Read the metrics of this Prometheus-compatible server by itself.")
-@click.option("--match", metavar="SELECTOR", multiple=True, help="Series to read from it; repeatable.")
-def serve(
-    data_dir: Path | None, listen: str | None, open_to_all: bool, match: tuple[str, ...], pull: str | None, **kept: Any
+@_about_the_server
+@click.option("--no-detection", is_flag=True, help="Only take and keep: nothing is detected.")
+def serve(no_detection: bool, **given: Any) -> None:
+    """Take telemetry, alerts and change events in the formats that other tools speak, and watch over them."""
+    _run(**given, apart=False, beside=None if no_detection else detecting)
+
+
+@click.command()
+@_about_the_server
+def api(**given: Any) -> None:
+    """Take telemetry as `hypocenter serve` does, and leave detection to workers, met at the Redis of the settings."""
+    _run(**given, apart=True, beside=None)
+
+
+def _run(
+    data_dir: Path | None,
+    listen: str | None,
+    open_to_all: bool,
+    beside: Callable[[Parts, Path], AbstractContextManager[None]] | None,
+    **kept: Any,
 ) -> None:
-    """Take telemetry, alerts and change events in the formats that other tools speak."""
     from hypocenter import settings
     from hypocenter.api.data_directory import data_directory
     from hypocenter.api.listening import place_of
@@ -42,8 +76,14 @@ def serve(
     os.umask(0o077)
     host, port = place_of(listen or str(settings.read("listen")))
     log_as_json(str(settings.read("log_level")))
-    places = Places(data_directory(data_dir), **kept, pull=pull, match=match, limits=_limits())
-    run(Listen(host, port, open_to_all), places, _announce)
+    folder = data_directory(data_dir)
+    places = Places(folder, **kept, limits=_limits())
+    run(
+        Listen(host, port, open_to_all),
+        places,
+        _announce,
+        lambda parts: beside(parts, folder) if beside else nullcontext(),
+    )
 
 
 def _limits() -> BodyLimits:

@@ -37,8 +37,11 @@ class HypocenterServer:
     def start(self, *options: str) -> None:
         """Start it on any free port, with `options` besides those of before."""
         program = str(Path(sys.executable).with_name("hypocenter"))
+        # Detection is no matter of most tests, and would take its share of a small machine.
+        given = [each for each in (*self._options, *options) if each != "--detection"]
+        detection = [] if "--detection" in self._options else ["--no-detection"]
         listen = [] if "--listen" in self._options else ["--listen", "127.0.0.1:0"]
-        command = [program, "serve", "--data-dir", str(self.data_dir), *listen, *self._options, *options]
+        command = [program, "serve", *detection, "--data-dir", str(self.data_dir), *listen, *given]
         # The last of the lines that it greets with.
         self.process = ServerProcess(command, "OTEL_EXPORTER_OTLP_ENDPOINT")
         found = re.search(r"listening +(http://\S+?)[ ,]", self.process.said())

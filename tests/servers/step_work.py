@@ -20,11 +20,11 @@ from hypocenter.stores.detections import KeptAnomaly, Position
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.redis_board import RedisBoard
 from hypocenter_workers.app import QUEUES, create_app
-from hypocenter_workers.beat import Sight
 from hypocenter_workers.processes import Crew, run_beat, run_worker
+from hypocenter_workers.workplace import Due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from hypocenter.stores.records import Records
     from hypocenter.stores.work_board import WorkBoard
@@ -57,8 +57,8 @@ class StepWork:
             while gate.exists():
                 time.sleep(0.02)
 
-    def correlate(self) -> Sequence[str]:
-        return ()
+    def correlate(self) -> Due:
+        return Due()
 
     def investigate(self, incident_id: str) -> None:
         raise ValueError(f"no incident {incident_id}")
@@ -91,8 +91,7 @@ def main(role: str, redis: str, place: str, tenant: str) -> int:
     app = create_app(redis, partial(opened, redis, place, tenant))
     if role == "worker":
         return run_worker(app, Crew(QUEUES, 2), lambda: print("ready", flush=True))
-    work = app.workplace.work()
-    run_beat(app, Sight(work.records, work.board, rhythm_of_settings(), now), lambda: print("ready", flush=True))
+    run_beat(app, lambda: print("ready", flush=True))
     return 0
 
 

@@ -3,43 +3,39 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from celery.worker import WorkController, state
 
-from hypocenter_workers.app import DETECT, INVESTIGATE, NOTIFY, TRAIN
+from hypocenter.rhythm import rhythm_of_settings
+from hypocenter_workers.app import DETECT, IN_PROCESS, INVESTIGATE, NOTIFY, TRAIN, create_app
+from hypocenter_workers.beat import Beat, Sight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from celery import Celery
 
-    from hypocenter_workers.beat import Beat
+    from hypocenter_workers.workplace import Work
 
 # A tick never waits behind what lasts long.
 CREWS = {"detect": ([DETECT], 2), "others": ([INVESTIGATE, TRAIN, NOTIFY], 2)}
 
 
-@contextmanager
-def running(new_app: Callable[[], Celery], beat: Callable[[Celery], Beat]) -> Iterator[None]:
-    """Run tasks and a beat in threads until the end of this context; `new_app()` is one more app IN_PROCESS.
+def run(work: Work, stopped: threading.Event) -> None:
+    """Run a beat and workers, which do `work`, in the rhythm of the settings until `stopped`.
 
     At the end the tasks that were begun are finished. Those that wait are forgotten: what is due is derived anew.
     """
     # Of one app two workers cannot take from different queues.
-    crews = [_crew(new_app(), name) for name in CREWS]
-    stopped = threading.Event()
+    apps = [create_app(IN_PROCESS, lambda: work) for _ in CREWS]
+    crews = [_crew(app, name) for app, name in zip(apps, CREWS, strict=True)]
     threads = [threading.Thread(target=crew.start, name=crew.hostname) for crew in crews]
-    beats = threading.Thread(target=beat(new_app()).run, args=[stopped], name="beat")
     for thread in threads:
         thread.start()
-    beats.start()
     try:
-        yield
+        sight = Sight(work.records, work.board, rhythm_of_settings(), lambda: datetime.now(UTC))
+        Beat(apps[0], sight, "in-process").run(stopped)
     finally:
-        stopped.set()
-        beats.join()
         _end(threads)
 
 

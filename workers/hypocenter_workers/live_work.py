@@ -1,49 +1,124 @@
-"""What tasks do, with the stores that they do it with."""
+"""What tasks do: a shard's tick, incidents, verdicts and what is told of them."""
 
 from __future__ import annotations
 
+import random
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hypocenter.stores.redis_board import open_board
+from hypocenter.rhythm import rhythm_of_settings
+from hypocenter.stores.work_board import LATE, SAMPLES, SERIES, STATE_BYTES, STEPS, TOLD, Figure
+from hypocenter_workers.live_stores import SettingsStores
+from hypocenter_workers.workplace import Due
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hypocenter.stores.records import Records
     from hypocenter.stores.work_board import WorkBoard
+    from hypocenter_workers.learn.serving import Served
+    from hypocenter_workers.live_stores import Stores
+    from hypocenter_workers.ticks.tick import Place, Ticked
+
+CORRELATED = Figure("correlated")
+FIRST_LOOK = timedelta(minutes=1)
+# What the webhook did not take for so long is news no more.
+TOLD_WITHIN = timedelta(hours=24)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class LiveWork:
-    """The Work with the stores that the settings name, each opened when it is first needed.
+    """The Work that is done with open stores, or with those that the settings name, opened as they are needed."""
 
-    A worker that only investigates cases needs none of them.
-    """
+    def __init__(self, stores: Stores | None = None, now: Callable[[], datetime] = _utc_now) -> None:
+        self._stores: Stores = stores or SettingsStores()
+        self._now = now
 
-    @cached_property
+    @property
     def board(self) -> WorkBoard:
         """Where beat, workers and server meet."""
-        return open_board()
+        return self._stores.board
 
-    @cached_property
+    @property
     def records(self) -> Records:
         """Where positions, anomalies, incidents and dead letters are kept."""
-        from hypocenter.stores.opening import open_records
-
-        return open_records()
+        return self._stores.records
 
     def tick(self, shard: int) -> None:
         """Score what is settled and not scored yet of a shard."""
-        raise NotImplementedError
+        from hypocenter_workers.ticks.tick import tick
 
-    def correlate(self) -> Sequence[str]:
-        """Bring anomalies and alerts together to incidents; return the ids of those that changed."""
-        raise NotImplementedError
+        done = tick(self._place, shard, self._now())
+        if done.is_committed:
+            self._count(done)
+
+    def correlate(self) -> Due:
+        """Bring anomalies and alerts together to incidents; return what is to be done for incidents now."""
+        from hypocenter_workers.live import due, follow
+
+        now = self._now()
+        follow(self.records, self._stores.graph, now)
+        before = self.board.levels().get(CORRELATED)
+        since = now - FIRST_LOOK if before is None else min(datetime.fromtimestamp(before, UTC), now)
+        found = Due(due(self.records, now, since), self._untold(now))
+        self.board.put(CORRELATED, now.timestamp())
+        return found
 
     def investigate(self, incident_id: str) -> None:
         """Investigate an incident and keep the verdict."""
-        raise NotImplementedError
+        from hypocenter_workers.live import Sources, investigate_incident, write_report
+
+        sources = Sources(self._stores.metrics, self.records, self._stores.graph, self._learned)
+        found = investigate_incident(incident_id, sources, self._now())
+        if found is not None and self._stores.reports is not None:
+            write_report(self._stores.reports, found)
 
     def notify(self, incident_id: str) -> None:
-        """Tell the outside what it does not know yet of an incident."""
-        raise NotImplementedError
+        """Tell the webhook of the settings, where there is one, what it was not told of an incident yet."""
+        from hypocenter.notify.messages import untold
+        from hypocenter.notify.webhook import post, webhook_of_settings
+
+        webhook, store = webhook_of_settings(), self.records.incidents
+        if webhook is None:
+            return
+        for message in untold(store, incident_id):
+            post(webhook, message, self._now(), chance=random.random)
+            store.add_told(incident_id, message.notice)
+
+    def _untold(self, now: datetime) -> Sequence[str]:
+        from hypocenter.notify.messages import untold
+        from hypocenter.notify.webhook import webhook_of_settings
+
+        if webhook_of_settings() is None:
+            return ()
+        store = self.records.incidents
+        ids = [each.incident_id for each in store.incidents(since=now - TOLD_WITHIN)]
+        return [incident_id for incident_id in ids if untold(store, incident_id)]
+
+    @cached_property
+    def _place(self) -> Place:
+        from hypocenter_workers.ticks.shards import Roster
+        from hypocenter_workers.ticks.steps import Clock
+        from hypocenter_workers.ticks.tick import Place
+
+        rhythm, stores = rhythm_of_settings(), self._stores
+        clock = Clock(int(rhythm.step.total_seconds()), int(rhythm.settle.total_seconds()))
+        roster = Roster(stores.metrics, rhythm.shards)
+        return Place(stores.metrics, stores.records.detections, stores.states, roster, clock)
+
+    @cached_property
+    def _learned(self) -> Served | None:
+        from hypocenter_workers.learn.serving import chosen
+
+        return chosen()
+
+    def _count(self, done: Ticked) -> None:
+        counted = {STEPS: done.steps, SAMPLES: done.samples, LATE: done.late, TOLD: len(done.anomalies)}
+        for name, amount in counted.items():
+            self.board.add(Figure(name), amount)
+        self.board.put(Figure(SERIES, str(done.shard)), done.series)
+        self.board.put(Figure(STATE_BYTES, str(done.shard)), done.state_bytes)

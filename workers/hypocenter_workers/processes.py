@@ -7,19 +7,19 @@ import signal
 import socket
 import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from celery import signals
 
-from hypocenter_workers.beat import Beat
+from hypocenter.rhythm import rhythm_of_settings
+from hypocenter_workers.beat import Beat, Sight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from celery import Celery
-
-    from hypocenter_workers.beat import Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,10 @@ def _keep_logging(**_: object) -> None:
     """Have Celery leave the logging as it is."""
 
 
-def run_beat(app: Celery, sight: Sight, ready: Callable[[], None]) -> None:
-    """Be a beat until SIGTERM or SIGINT; of several the next takes over then."""
+def run_beat(app: Celery, ready: Callable[[], None]) -> None:
+    """Be a beat in the rhythm of the settings until SIGTERM or SIGINT; of several the next takes over then."""
+    work = app.workplace.work()
+    sight = Sight(work.records, work.board, rhythm_of_settings(), lambda: datetime.now(UTC))
     stopped = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stopped.set())

@@ -56,7 +56,7 @@ def correlate(task: Task) -> None:
 @shared_task(name="hypocenter.investigate_incident", **PATIENT)  # type: ignore[untyped-decorator]
 def investigate_incident(task: Task, incident_id: str) -> None:
     """Investigate an incident and keep the verdict."""
-    done_once(task, investigation_of(incident_id), partial(_investigate, task, incident_id))
+    done_once(task, investigation_of(incident_id), lambda work: work.investigate(incident_id))
 
 
 @shared_task(name="hypocenter.notify", **PATIENT)  # type: ignore[untyped-decorator]
@@ -92,14 +92,9 @@ def train(task: Task, order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _correlate(task: Task, work: Work) -> None:
-    for incident_id in work.correlate():
-        send_once(task.app, work.board, notice_of(incident_id))
-        send_once(task.app, work.board, investigation_of(incident_id))
-
-
-def _investigate(task: Task, incident_id: str, work: Work) -> None:
-    work.investigate(incident_id)
-    send_once(task.app, work.board, notice_of(incident_id))
+    due = work.correlate()
+    for order in (*map(investigation_of, due.investigate), *map(notice_of, due.notify)):
+        send_once(task.app, work.board, order)
 
 
 def _tell(task: Task, doing: str) -> None:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hypocenter.stores.records import Records
     from hypocenter.stores.work_board import WorkBoard
+
+
+class Due(NamedTuple):
+    """The ids of incidents for which something is to be done."""
+
+    investigate: Sequence[str] = ()
+    notify: Sequence[str] = ()
 
 
 class Work(Protocol):
@@ -27,8 +34,8 @@ class Work(Protocol):
     def tick(self, shard: int) -> None:
         """Score what is settled and not scored yet of a shard, at most so much at a time."""
 
-    def correlate(self) -> Sequence[str]:
-        """Bring anomalies and alerts together to incidents; return the ids of those that changed."""
+    def correlate(self) -> Due:
+        """Bring anomalies and alerts together to incidents; return what is to be done for incidents now."""
 
     def investigate(self, incident_id: str) -> None:
         """Investigate an incident and keep the verdict."""

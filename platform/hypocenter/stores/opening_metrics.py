@@ -46,6 +46,16 @@ def open_metrics(
         raise
 
 
+def open_metrics_server(url: str, now: Callable[[], datetime] = _utc_now) -> PrometheusMetrics:
+    """Open the metrics that a server keeps, as the settings say, without what the data directory counts beside it.
+
+    Raises InputError for what cannot be a server; it is not asked yet.
+    """
+    from hypocenter.stores.retention import limits_of_settings
+
+    return _server(url, limits_of_settings(), now)
+
+
 def metrics_url(where: str | None = None) -> str | None:
     """Return the server that is meant: what was typed, else the setting; None for a file in the data directory."""
     named = where or settings.read("metrics")

@@ -1,0 +1,83 @@
+"""The commands that run parts of the platform as processes of their own, and detection inside of the server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hypocenter.api.parts import Parts
+
+logger = logging.getLogger(__name__)
+QUEUES = ("detect", "investigate", "train", "notify")
+
+
+@click.command()
+@click.option("--queue", "queues", multiple=True, type=click.Choice(QUEUES), help="Queue to take from; repeatable.")
+@click.option("--jobs", type=click.IntRange(1), help="Tasks to work on at the same time; default: one a core.")
+@click.option("--threads", is_flag=True, help="Work in threads of one process, without limits of time.")
+def worker(queues: tuple[str, ...], jobs: int | None, threads: bool) -> None:
+    """Take tasks of detection, investigation and training from the Redis server of the settings."""
+    _prepare()
+    from hypocenter_workers.app import app
+    from hypocenter_workers.processes import Crew, run_worker
+
+    crew = Crew(queues or QUEUES, jobs, "threads" if threads else "prefork")
+    code = run_worker(app, crew, lambda: click.echo(f"ready        takes from {', '.join(crew.queues)}"))
+    raise click.exceptions.Exit(code)
+
+
+@click.command()
+def beat() -> None:
+    """Send what is due to workers, by the Redis server of the settings; of several beats one does it at a time."""
+    _prepare()
+    from hypocenter_workers.app import app
+    from hypocenter_workers.processes import run_beat
+
+    run_beat(app, lambda: click.echo("ready        sends what is due"))
+
+
+def _prepare() -> None:
+    from hypocenter import settings
+    from hypocenter.api.request_log import log_as_json
+
+    os.umask(0o077)
+    log_as_json(str(settings.read("log_level")))
+
+
+@contextmanager
+def detecting(parts: Parts, data_dir: Path) -> Iterator[None]:
+    """Detect in threads of this process, with the open stores of its server, until the end of this context."""
+    stopped = threading.Event()
+    thread = threading.Thread(target=_detect, args=[parts, data_dir, stopped], name="detection")
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _detect(parts: Parts, data_dir: Path, stopped: threading.Event) -> None:
+    try:
+        # Seconds of importing, for which no request is to wait.
+        from hypocenter_workers.embedded import run
+        from hypocenter_workers.live_stores import GivenStores, known
+        from hypocenter_workers.live_work import LiveWork
+        from hypocenter_workers.ticks.states import FileStates
+
+        states = FileStates(data_dir / "states")
+        stores = GivenStores(
+            parts.metrics, parts.records, known(parts.graph), states, parts.board, data_dir / "reports"
+        )
+        run(LiveWork(stores), stopped)
+    except Exception:
+        logger.exception("detection ended")
