@@ -167,5 +167,6 @@ def test_a_server_that_is_full_or_without_its_graph_says_so_and_lives(
         assert httpx.get(f"{server.url}/healthz").status_code == 200
         refused = _post(server, _series([("__name__", "up")], (_now_ms(), 1.0)))
         assert (refused.status_code, "retry-after" in refused.headers, _written(refused)) == (503, True, (0, 0, 0))
-        assert _metrics(server)["hypocenter_store_full"][()] == 1
+        told = _metrics(server)
+        assert (told["hypocenter_store_full"][()], told["hypocenter_batches_total"]["outcome", "full"]) == (1, 1)
         assert server.stop() == 0

@@ -77,7 +77,7 @@ class CountedWriter:
         try:
             future = self._writer.submit(batch)
         except (BusyError, FullError) as error:
-            self._batches.labels("busy" if isinstance(error, BusyError) else "full").inc()
+            self._batches.labels(_outcome(error)).inc()
             raise
         self._waiting.inc(size)
         future.add_done_callback(lambda done: self._note(done, size, time.perf_counter() - begun))
@@ -85,8 +85,9 @@ class CountedWriter:
 
     def _note(self, done: Future[Taken], size: int, seconds: float) -> None:
         self._waiting.dec(size)
-        if done.cancelled() or done.exception():
-            self._batches.labels("failed").inc()
+        error = None if done.cancelled() else done.exception()
+        if done.cancelled() or error is not None:
+            self._batches.labels(_outcome(error)).inc()
             return
         taken = done.result()
         self._seconds.observe(seconds)
@@ -94,6 +95,17 @@ class CountedWriter:
         self._written.inc(taken.written)
         for reason, count in _reasons(taken).items():
             self._refused.labels(reason).inc(count)
+
+
+def _outcome(error: BaseException | None) -> str:
+    """Return what became of a batch that was not written.
+
+    >>> _outcome(FullError()), _outcome(BusyError()), _outcome(ValueError())
+    ('full', 'busy', 'failed')
+    """
+    if isinstance(error, FullError):
+        return "full"
+    return "busy" if isinstance(error, BusyError) else "failed"
 
 
 def _reasons(taken: Taken) -> Mapping[str, int]:

@@ -69,7 +69,7 @@ def fullness(space: Space, limits: MetricsLimits) -> str:
         return f"the disk has {space.free >> 20} MiB left, and {int(spare) >> 20} MiB are kept free; make room there"
     if limits.disk_bytes is not None and space.used >= limits.disk_bytes:
         return (
-            f"{space.used} bytes are used and HYPOCENTER_DISK_LIMIT_BYTES is {limits.disk_bytes};"
+            f"{space.used:,} bytes are used and HYPOCENTER_DISK_LIMIT_BYTES is {limits.disk_bytes:,};"
             " raise it, or lower HYPOCENTER_RETENTION_DAYS"
         )
     return ""
