@@ -19,8 +19,9 @@ from hypocenter.signals import log_counts, span_counts
 from hypocenter.signals.increments import Tally, bin_end_ms, labels_of
 from hypocenter.signals.log_counts import MOST_OF_CALM, Line, LogCounter
 from hypocenter.signals.logs import MOST_TEMPLATES
-from hypocenter.signals.span_counts import Peer, SpanCounter
+from hypocenter.signals.span_counts import OTHER, Operations, Peer, SpanCounter
 from hypocenter.signals.span_window import Sort, Span
+from hypocenter.signals.spans import MOST_OPERATIONS
 from hypocenter_graph.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -200,6 +201,28 @@ def test_a_request_that_comes_again_is_counted_once(tmp_path: Path) -> None:
     assert totals["traces_spanmetrics_calls_total"] == 1.0
     assert totals["traces_service_graph_request_total"] == 1.0
     store.close()
+
+
+def test_a_request_that_comes_again_when_its_spans_wait_no_more_is_counted_together_once() -> None:
+    index, writer, clock = Index(), Taking(0, 0), iter([0.0, 0.0, 60.0, 60.0])
+    bodies = [trace_body("web", b"a", b"", 3), trace_body("cart", b"b", b"a", 2)]
+    with Counting(index, writer, MemoryStore(), lambda: NOON, lambda: next(clock, 60.0)) as counting:
+        for body in [*bodies, *bodies]:
+            counting.spans(body, Encoding.PROTOBUF)
+    for name, ends in (
+        ("traces_service_graph_request_total", {"client": "web", "server": "cart"}),
+        ("traces_spanmetrics_self_seconds_count", {"service_name": "cart"}),
+    ):
+        assert writer.gained[index.known[labels_of(name, "spans", **ends)]] == 1.0
+
+
+def test_services_that_never_come_again_are_forgotten() -> None:
+    operations = Operations()
+    names = [operations.name("cart", word) for word in map("".join, itertools.product("abcde", repeat=3))]
+    assert names.count(OTHER) == len(names) - MOST_OPERATIONS
+    for number in range(30_000):
+        operations.name(f"service-{number}", "get")
+    assert operations.name("cart", "xyz") == "xyz"
 
 
 def test_templates_of_a_component_are_bounded_and_leave_room_for_failures() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 TICK_S = 2.0
 MOST_DUE = 200_000
+MOST_MET = 100_000
 logger = logging.getLogger(__name__)
 
 
@@ -69,6 +71,7 @@ class Counting:
         self._numbering = Numbering(index)
         self._spans = SpanCounter(self.sightings.peers, self.sightings.related)
         self._lines = LogCounter()
+        self._met: OrderedDict[bytes, None] = OrderedDict()
         self._ended = Event()
         self._thread = Thread(target=self._tick, name="counting")
 
@@ -97,7 +100,7 @@ class Counting:
         decoded = decode_traces(body, encoding)
         with self._lock:
             batch = self._batch(self._spans.count(decoded.spans), body, b"spans")
-            self._spans.meet(decoded.spans, self._clock())
+            self._spans.meet(decoded.spans if self._is_first(batch.receipt) else (), self._clock())
         for cells, (first_ns, last_ns) in decoded.places.items():
             self.sightings.placed(cells, first_ns, last_ns)
         self._submit_due()
@@ -109,6 +112,15 @@ class Counting:
         decoded = decode_logs(body, encoding)
         with self._lock:
             return CountedRequest(self._batch(self._lines.count(decoded.lines), body, b"log lines"), decoded.rejected)
+
+    def _is_first(self, receipt: bytes) -> bool:
+        """Whether the spans of a request have not met others yet: it may come again when they wait no more."""
+        if receipt in self._met:
+            return False
+        self._met[receipt] = None
+        if len(self._met) > MOST_MET:
+            self._met.popitem(last=False)
+        return True
 
     def _batch(self, tally: Tally, body: bytes, what: bytes) -> Batch:
         receipt = blake2b(body, digest_size=16, person=what).digest()

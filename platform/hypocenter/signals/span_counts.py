@@ -200,6 +200,8 @@ class Operations:
 
     def _kept_name(self, service: str, operation: str) -> str:
         masked = _VARIES.sub("<*>", operation)
+        if service not in self._kept:
+            _make_room(self._kept)
         kept = self._kept.setdefault(service, set())
         if masked not in kept and len(kept) >= MOST_OPERATIONS:
             return OTHER
