@@ -135,6 +135,7 @@ def test_the_command_names_the_cause_from_what_was_kept(data_dir, simulation, ca
     assert code == 0
     verdict = json.loads(out)
     assert verdict["cause"] == simulation.truth.root_components[0]
+    assert verdict["case_id"] == f"kept-{at:%Y-%m-%dT%H%M%SZ}", "an incident is called after its own time"
 
 
 def test_the_command_says_that_a_server_owns_the_folder(data_dir, capsys):

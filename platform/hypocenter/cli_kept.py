@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,11 @@ def read_kept(data_dir: Path, given: Mapping[str, Any]) -> Case:
     owner = address_of_owner(data_dir)
     if owner is not None:
         token = given["bearer_token_file"]
-        return read_served(owner, secret_in(token) if token else None, window, match)
-    with _stores(data_dir) as (metrics, records):
-        return read_stored(metrics, records, window, match)
+        case = read_served(owner, secret_in(token) if token else None, window, match)
+    else:
+        with _stores(data_dir) as (metrics, records):
+            case = read_stored(metrics, records, window, match)
+    return replace(case, case_id=f"kept-{at:%Y-%m-%dT%H%M%SZ}")
 
 
 def graph_of(data_dir: Path) -> str | None:

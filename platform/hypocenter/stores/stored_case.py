@@ -44,7 +44,8 @@ def read_stored(
     if not len(table.times) and not alerts:
         raise InputError(
             f"nothing that matches was kept from {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC; "
-            "ask for another time, or see with --match '{__name__=~\".+\"}' whether another name matches"
+            "ask for another time, see with --match '{__name__=~\".+\"}' whether another name matches, or set "
+            "HYPOCENTER_METRICS where the server kept metrics elsewhere (--metrics)"
         )
     return Case(
         case_id=f"kept-{end:%Y-%m-%dT%H%M%SZ}",
