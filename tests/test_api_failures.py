@@ -116,7 +116,7 @@ def test_a_refusal_is_logged_with_why_and_a_success_only_when_asked(
     ask("GET", "/fail/input", headers={"X-Request-ID": "r-1"})
     (line,) = [json.loads(JsonLines().format(record)) for record in caplog.records]
     assert {"request_id": "r-1", "method": "GET", "status": 400, "level": "warning"}.items() <= line.items()
-    assert "field x is missing" in line["why"]
+    assert line["why"] == "field x is missing"
 
 
 def test_what_fails_after_its_answer_has_begun_breaks_the_connection(ask: Callable[..., httpx.Response]) -> None:
@@ -139,6 +139,13 @@ def test_large_bodies_are_put_off_while_there_is_no_memory(
 def test_an_unknown_path_is_a_problem(ask: Callable[..., httpx.Response], path: str) -> None:
     answer = ask("GET", path)
     assert (answer.status_code, answer.json()["title"]) == (404, "Not Found")
+    assert all(known in answer.json()["detail"] for known in ("/api/v1/write", "/v1/traces", "/api/v1/alerts"))
+
+
+def test_another_method_is_told_which_one_is_taken(ask: Callable[..., httpx.Response]) -> None:
+    answer = ask("GET", "/length")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.json()["detail"] == "this path takes POST, not GET"
 
 
 def test_a_line_of_the_log_stays_one_line(ask: Callable[..., httpx.Response], caplog: pytest.LogCaptureFixture) -> None:

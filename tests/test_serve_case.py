@@ -44,7 +44,8 @@ def test_an_incident_is_investigated_while_the_server_goes_on(hypocenter_server:
         tokens[scope] = hypocenter_server.data_dir / f"{scope}.token"
         tokens[scope].write_text(text, encoding="utf-8")
     code, _, said = run(capsys, *asked)
-    assert (code, "a valid token is needed" in said) == (2, True)
+    assert (code, "a valid token is needed" in said, "--scope read" in said) == (2, True, True)
+    assert "--bearer-token-file" in said
     code, _, said = run(capsys, *asked, "--bearer-token-file", tokens["ingest"])
     assert (code, "a token of scope read is needed" in said) == (2, True)
     code, out, said = run(capsys, *asked, "--bearer-token-file", tokens["read"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse
 
+from hypocenter.api.tokens import SENDING
 from hypocenter.errors import InputError, SourceError
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="hypocenter", Basic realm="hypocenter", charset="UTF-8"'}
 
-_OTHER = "a token of scope {0} is needed (hypocenter token create NAME --scope {0})\n"
+_MAKE = "hypocenter token create NAME --scope {0} --data-dir DIR"
+_NONE = f"a valid token is needed, as `Authorization: Bearer TOKEN`; make one with: {_MAKE}\n"
+_UNKNOWN = f"a valid token is needed, and the one sent is not known here; make one with: {_MAKE}\n"
+_OTHER = f"a token of scope {{0}} is needed, and the one sent is of the other; make one with: {_MAKE}\n"
+_PAGE = f"requests of web pages need a token; make one with: {_MAKE}\n"
 
 
 class Authentication:
@@ -54,7 +59,8 @@ class Authentication:
         token = self._verifier.token(shown_token(given[0])) if len(given) == 1 else None
         scope["client_name"] = token and token.name
         if token is None:
-            return PlainTextResponse("a valid token is needed (hypocenter token create NAME)\n", 401, _CHALLENGE)
+            said = (_UNKNOWN if given else _NONE).format(self._scopes.get(scope["path"], SENDING))
+            return PlainTextResponse(said, 401, _CHALLENGE)
         needed = self._scopes.get(scope["path"], token.scope)
         return None if needed == token.scope else PlainTextResponse(_OTHER.format(needed), 403)
 
@@ -69,7 +75,7 @@ class Authentication:
 def _from_a_page(scope: Scope) -> Response | None:
     """Return the answer to a request of a web page: browsers name its origin with whatever it sends (RFC 6454)."""
     if any(name == b"origin" for name, _ in scope["headers"]):
-        return PlainTextResponse("requests of web pages need a token (hypocenter token create NAME)\n", 403)
+        return PlainTextResponse(_PAGE.format(SENDING), 403)
     return None
 
 

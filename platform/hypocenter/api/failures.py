@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
+_NOWHERE = (
+    "there is nothing at this path; Prometheus writes to /api/v1/write, OTLP goes to /v1/metrics, /v1/traces and "
+    "/v1/logs, alerts to /api/v1/alertmanager or /api/v1/alerts, changes to /api/v1/changes; "
+    "/readyz and /metrics tell of the server"
+)
 
 
 class Failures:
@@ -58,7 +64,12 @@ def refused(_: Request, error: Exception) -> Response:
     return problem(status, str(error), retry_headers(status))
 
 
-def not_there(_: Request, error: Exception) -> Response:
-    """Answer a path that is unknown (404) or takes another method (405)."""
+def not_there(request: Request, error: Exception) -> Response:
+    """Answer a path that is unknown (404) or takes another method (405), with what would be right."""
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return problem(error.status_code, _NOWHERE)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        taken = (error.headers or {}).get("Allow", "another method")
+        return problem(error.status_code, f"this path takes {taken}, not {request.method}", error.headers)
     return problem(error.status_code, error.detail, error.headers)

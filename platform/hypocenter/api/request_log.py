@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _SHOWN = 300
+# Enough for the whole of a refusal of ours, whose reason is then taken out of its JSON.
+_READ = 8192
 # What a browser must not make of our answers (OWASP secure headers).
 _HYGIENE = {
     "X-Content-Type-Options": "nosniff",
@@ -72,7 +74,22 @@ class _Told:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         elif self.status >= 400 and not self.why:
-            self.why = message.get("body", b"")[:_SHOWN].decode("utf-8", "replace").strip()
+            self.why = _reason(message.get("body", b"")[:_READ])[:_SHOWN]
+
+
+def _reason(body: bytes) -> str:
+    """Return why a request was refused: what RFC 9457 calls `detail` and google.rpc.Status `message`, else the text.
+
+    >>> _reason(b'{"status":404,"detail":"there is nothing here"}'), _reason(b" too large\\n")
+    ('there is nothing here', 'too large')
+    """
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return text
+    stated = (told.get("detail") or told.get("message")) if isinstance(told, dict) else None
+    return stated if isinstance(stated, str) else text
 
 
 def _request_id(scope: Scope) -> str:

@@ -65,6 +65,8 @@ def _refusal(answer: httpx.Response) -> InputError | SourceError:
     text = answer.read()[: 4 * _LONGEST_REASON].decode("utf-8", "replace")
     stated = answer.json().get("detail", text) if "json" in answer.headers.get("content-type", "") else text
     reason = " ".join(str(stated).split())[:_LONGEST_REASON]
+    if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return InputError(f"{reason}; then name the file that holds it: --bearer-token-file PATH")
     if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
         return InputError(reason or f"the server turned the question down ({answer.status_code})")
     return SourceError(f"the server failed ({answer.status_code}): {reason}")
