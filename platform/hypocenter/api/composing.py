@@ -12,6 +12,7 @@ from hypocenter.api.counting import Counting
 from hypocenter.api.counting_metrics import CountingMetrics
 from hypocenter.api.health import Readiness
 from hypocenter.api.health import routes as health_routes
+from hypocenter.api.incidents import routes as incident_routes
 from hypocenter.api.pull_metrics import PullMetrics
 from hypocenter.api.pulling import new_pull
 from hypocenter.api.self_metrics import StoreMetrics, new_registry
@@ -45,7 +46,11 @@ def composed(parts: Parts, places: Places, verifier: Verifier, stack: ExitStack)
     routes = Routes(
         open=health_routes(readiness, registry),
         sending=intake_routes(replace(intake, counting=counting)),
-        reading=[*case_routes(parts.metrics, parts.records), *status_routes(overseen)],
+        reading=[
+            *case_routes(parts.metrics, parts.records),
+            *incident_routes(parts.records.incidents),
+            *status_routes(overseen),
+        ],
     )
     return create_server_app(routes, verifier, registry, BODY_MEMORY)
 
