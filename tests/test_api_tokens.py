@@ -62,6 +62,7 @@ def test_what_is_kept_does_not_tell_a_token_and_is_for_its_owner_only(tokens: To
     kept = tmp_path / "data" / FILE
     assert text.removeprefix("hyp_") not in kept.read_text(encoding="utf-8")
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.with_suffix(".lock").stat().st_mode) == 0o600
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
 
 
@@ -121,6 +122,7 @@ def test_the_commands_show_a_token_once(token_command: Callable[..., tuple[int, 
     code, text, told = token_command("create", "prometheus")
     assert code == 0
     assert "never shown again" in told
+    assert str(tmp_path) in told, "a token of another folder than the server's would open nothing"
     assert owner_of(Verifier(TokenFile(tmp_path)), text.strip().encode()) == "prometheus"
     code, listed, _ = token_command("list", "--json")
     assert [entry["name"] for entry in json.loads(listed)] == ["prometheus"]

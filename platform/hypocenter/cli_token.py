@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from hypocenter.arguments import about_the_data, in_json
+from hypocenter.terminal import visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,19 +43,21 @@ def token() -> None:
 )
 def create(name: str, data_dir: Path | None, scope: str, from_file: TextIO | None) -> None:
     """Make a token called NAME and print it, once; from then on whoever sends or reads needs one."""
+    kept = _tokens(data_dir)
     if from_file:
-        new = _tokens(data_dir).adopt(name, from_file.read(MOST_CHARACTERS).strip(), datetime.now(UTC), scope)
+        new = kept.adopt(name, from_file.read(MOST_CHARACTERS).strip(), datetime.now(UTC), scope)
         click.echo(f"{name} is accepted {'from now on' if new else 'already'}", err=True)
         return
-    click.echo(_tokens(data_dir).create(name, datetime.now(UTC), scope))
-    click.echo("copy it now: it is kept as a digest and never shown again", err=True)
+    click.echo(kept.create(name, datetime.now(UTC), scope))
+    where = visible(str(kept.data_dir.resolve()))
+    click.echo(f"copy it now: it is kept as a digest in {where}, and never shown again", err=True)
 
 
 @token.command("list")
 @about_the_data
 @in_json
 def list_(data_dir: Path | None, as_json: bool) -> None:
-    """Show the tokens: their names what they are for and when they were made."""
+    """Show the tokens: their names, what they are for and when they were made."""
     found = _tokens(data_dir).tokens()
     if as_json:
         shown = [{name: value for name, value in asdict(each).items() if name != "sha256"} for each in found]

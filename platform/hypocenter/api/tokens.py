@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hmac
 import json
+import os
 import re
 import secrets
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ class TokenFile:
     """The tokens of one data directory. The file says all: who removes it forgets every token."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / FILE
+        self.data_dir, self._path = data_dir, data_dir / FILE
 
     def tokens(self) -> Sequence[Token]:
         """Return the tokens in the order of their making; raises InputError when the file is not one of ours."""
@@ -112,7 +113,8 @@ class TokenFile:
         """Keep other commands from changing the tokens at the same time."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._path.with_suffix(".lock").open("w") as lock:
+            lock_file = os.open(self._path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+            with os.fdopen(lock_file, "w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
