@@ -152,6 +152,7 @@ def test_a_server_is_read_as_documented(
             awaited(lambda: "hypocenter_pull_samples_total 3.0" in told())
             awaited(lambda: bool(firing(tmp_path / "data")))
             assert "hypocenter_pull_up 1.0" in told()
+            assert f"pulling metrics and alerts from {prometheus.url} every 1 s" in server.process.said()
     with closing(open_metrics(tmp_path / "data")) as store:
         series = store.series([parse_selector("up")], at_ms, at_ms)
         assert [one.component for one in series] == ["s0", "s1", "s2"]

@@ -17,6 +17,7 @@ from hypocenter.api.pull_reading import PartReader
 from hypocenter.batches import Batch
 from hypocenter.batches import Samples as Columns
 from hypocenter.errors import HypocenterError, SourceError
+from hypocenter.readers.prometheus_access import place_of
 from hypocenter.readers.prometheus_client import PrometheusClient
 from hypocenter.readers.prometheus_options import DEFAULT_MATCH, PrometheusOptions
 from hypocenter.readers.prometheus_samples import decoded_count, decoded_names, joined, key_of
@@ -97,6 +98,8 @@ class Pull:
 
     def start(self) -> None:
         """Begin with the first turn, in a thread."""
+        what = "metrics and alerts" if self._plan.copies else "alerts"
+        logger.info("pulling %s from %s every %g s", what, place_of(self._plan.url), self._plan.interval_s)
         self._thread.start()
 
     def stop(self) -> None:
