@@ -8,7 +8,7 @@ from celery import Celery
 from kombu.entity import Queue
 
 from hypocenter.stores.redis_place import redis_url
-from hypocenter_workers.limits import GRACE_S, TIME_LIMIT_S, VISIBILITY_S
+from hypocenter_workers.limits import GRACE_S, TIME_LIMIT_S, VISIBILITY_S, tick_grace_s, tick_limit_s
 from hypocenter_workers.live_work import LiveWork
 from hypocenter_workers.watching import Watch
 from hypocenter_workers.workplace import Workplace
@@ -28,7 +28,7 @@ ROUTES = {
     "hypocenter.notify": NOTIFY,
 }
 RESULT_LIFETIME_S = 24 * 3600
-IN_PROCESS = "memory://"
+IN_PROCESS = "memory://in-process"
 URGENT, USUAL = PRIORITIES = (0, 5)
 # Long enough for a Redis that works hard, short enough that a cut network is noticed while a step lasts.
 SOCKET_S = 15.0
@@ -46,6 +46,9 @@ def create_app(url: str, opening: Callable[[], Work] = LiveWork) -> Celery:
     app = Celery("hypocenter", broker=url, backend=url if redis else None, include=["hypocenter_workers.tasks"])
     app.conf.update(_COMMON)
     app.conf.update(_OVER_REDIS if redis else _IN_PROCESS)
+    limit = tick_limit_s()
+    limits = {"soft_time_limit": limit, "time_limit": limit + tick_grace_s()}
+    app.conf.update(task_annotations={"hypocenter.tick": limits})
     app.workplace = Workplace(opening)
     app.watch = Watch(app)
     return app

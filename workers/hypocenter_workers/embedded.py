@@ -28,6 +28,8 @@ def run(work: Work, stopped: threading.Event) -> None:
     """
     # Of one app two workers cannot take from different queues.
     apps = [create_app(IN_PROCESS, lambda: work) for _ in CREWS]
+    # Celery looks tasks up in the app of the thread, which in a thread of a pool is the default one.
+    apps[0].set_default()
     crews = [_crew(app, name) for app, name in zip(apps, CREWS, strict=True)]
     threads = [threading.Thread(target=crew.start, name=crew.hostname) for crew in crews]
     for thread in threads:

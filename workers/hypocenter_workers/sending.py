@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from hypocenter_workers.limits import GRACE_S, TICK_LIMIT_S, TIME_LIMIT_S
+from hypocenter_workers.limits import GRACE_S, TIME_LIMIT_S, tick_grace_s, tick_limit_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from hypocenter.stores.work_board import WorkBoard
     from hypocenter_workers.workplace import Work
 
-# A tick that holds its name for longer has died.
-TICK_HOLD_S = TICK_LIMIT_S + GRACE_S + 20.0
+# What holds its name for longer has died.
 HOLD_S = TIME_LIMIT_S + GRACE_S + 20.0
 
 
@@ -40,7 +39,7 @@ CORRELATE = Order("hypocenter.correlate")
 
 def tick_of(shard: int) -> Order:
     """Return the order to tick a shard."""
-    return Order("hypocenter.tick", (shard,), TICK_HOLD_S)
+    return Order("hypocenter.tick", (shard,), tick_limit_s() + 2.0 * tick_grace_s())
 
 
 def investigation_of(incident_id: str) -> Order:

@@ -17,7 +17,7 @@ from hypocenter_workers import investigate as pipeline
 from hypocenter_workers.known_graph import opened
 from hypocenter_workers.learn.orders import fulfil, order_from_json, trained_to_json
 from hypocenter_workers.learn.serving import chosen
-from hypocenter_workers.limits import GRACE_S, TICK_LIMIT_S, TRAINING_LIMIT_S
+from hypocenter_workers.limits import GRACE_S, TRAINING_LIMIT_S
 from hypocenter_workers.messages import options_from_json
 from hypocenter_workers.sending import CORRELATE, done_once, investigation_of, notice_of, send_once, tick_of
 
@@ -41,7 +41,7 @@ PATIENT: Mapping[str, Any] = {
 }
 
 
-@shared_task(name="hypocenter.tick", soft_time_limit=TICK_LIMIT_S, time_limit=TICK_LIMIT_S + GRACE_S, **PATIENT)  # type: ignore[untyped-decorator]
+@shared_task(name="hypocenter.tick", **PATIENT)  # type: ignore[untyped-decorator]
 def tick(task: Task, shard: int) -> None:
     """Score what is settled and not scored yet of a shard."""
     done_once(task, tick_of(shard), lambda work: work.tick(shard))
