@@ -76,9 +76,13 @@ def test_the_report_is_a_page_that_can_do_nothing(records: SqlRecords) -> None:
     assert "sandbox" in last.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("asked", [{"id": "no"}, {"id": "old"}, {"id": "abc", "revision": "9"}, {}])
+@pytest.mark.parametrize("asked", [{"id": "no"}, {"id": "old"}, {"id": "abc", "revision": "9"}])
 def test_what_is_not_there_is_not_found(asked: dict[str, str], records: SqlRecords) -> None:
     assert ask(keep(records.incidents), REPORT_PATH, **asked).status_code == 404
+
+
+def test_a_report_of_no_incident_is_refused(records: SqlRecords) -> None:
+    assert ask(records.incidents, REPORT_PATH).status_code == 400
 
 
 def test_an_incident_that_is_not_there_is_not_found(records: SqlRecords) -> None:

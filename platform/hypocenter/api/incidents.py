@@ -75,7 +75,9 @@ def _one(store: IncidentStore, incident_id: str) -> Response:
 
 
 def _report(store: IncidentStore, asked: Mapping[str, str]) -> Response:
-    incident_id = asked.get("id", "")
+    if "id" not in asked:
+        raise InputError("id: say of which incident the report is, as id=3a83faf42cc901f6")
+    incident_id = asked["id"]
     revisions = {str(revision.number): revision for revision in store.revisions(incident_id)}
     wanted = asked.get("revision", next(reversed(revisions), ""))
     if wanted not in revisions:
