@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 PATH = "/status"
 # The page itself says which style it means.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
-}
 LONGEST = 300
 MOST_SHARDS = 64
 
