@@ -23,8 +23,9 @@ from otlp_metric_bodies import (
 )
 
 from hypocenter.errors import InputError, LimitError
+from hypocenter.ingest.budget import MOST_STEPS
 from hypocenter.ingest.otlp_metrics import MetricsDecoder, decode_metrics
-from hypocenter.ingest.otlp_metrics_limits import MOST_ATTRIBUTES, MOST_BYTES, MOST_STEPS
+from hypocenter.ingest.otlp_metrics_limits import MOST_ATTRIBUTES, MOST_BYTES
 from hypocenter.ingest.otlp_status import Encoding
 
 

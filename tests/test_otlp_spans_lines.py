@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from hypocenter.api.counting import Counting
 from hypocenter.errors import InputError, LimitError
 from hypocenter.ingest import otlp_records
+from hypocenter.ingest.budget import MOST_STEPS
 from hypocenter.ingest.otlp_logs import decode_logs
 from hypocenter.ingest.otlp_status import Encoding
 from hypocenter.ingest.otlp_traces import UNNAMED, decode_traces
@@ -197,6 +198,14 @@ def test_too_much_is_refused_before_it_takes_memory(decode: Any) -> None:
         decode(b"\x0a" + _length(len(scope)) + scope, Encoding.PROTOBUF)
     with pytest.raises(LimitError, match="16,777,216 are the most"):
         decode(b" " * ((16 << 20) + 1), Encoding.JSON)
+
+
+@pytest.mark.parametrize("decode", [decode_traces, decode_logs])
+def test_groups_that_hold_nothing_are_refused_before_they_take_memory(decode: Any) -> None:
+    scopes = b"\x12\x00" * (MOST_STEPS + 1)
+    for body in (scopes, b"\x0a\x00" * (MOST_STEPS + 1), b"\x0a" + _length(len(scopes)) + scopes):
+        with pytest.raises(LimitError, match="send smaller batches"):
+            decode(body, Encoding.PROTOBUF)
 
 
 def _length(size: int) -> bytes:

@@ -11,7 +11,8 @@ import pytest
 from written_requests import ENCODED, LABELS, NOW, Index, Reader, bits, plain
 
 from hypocenter.batches import STALE_BITS, SeriesLimitError
-from hypocenter.errors import InputError
+from hypocenter.errors import InputError, LimitError
+from hypocenter.ingest.budget import MOST_STEPS
 from hypocenter.ingest.remote_write_gathering import Known
 
 if TYPE_CHECKING:
@@ -235,3 +236,26 @@ def test_threads_that_share_a_decoder_read_the_same_as_one(prompb: Messages, ver
     for thread in threads:
         thread.join()
     assert seen == dict.fromkeys(range(4), True)
+
+
+@versions
+@pytest.mark.parametrize("what", ["series", "other fields", "samples", "buckets"])
+def test_a_request_of_husks_is_refused_before_it_takes_memory(version: int, what: str) -> None:
+    tag = b"\x0a" if version == 1 else b"\x2a"
+    histogram = b"\x22" if version == 1 else b"\x1a"
+    bodies = {
+        "series": (tag + b"\x00") * (MOST_STEPS + 1),
+        "other fields": b"\x32\x00" * (MOST_STEPS + 1),
+        "samples": told(tag, b"\x12\x00" * (MOST_STEPS + 1)),
+        "buckets": told(tag, told(histogram, b"\x5a\x00" * (4 * MOST_STEPS + 8))),
+    }
+    with pytest.raises(LimitError, match="send smaller batches"):
+        Reader(version).read(bodies[what])
+
+
+def told(tag: bytes, message: bytes) -> bytes:
+    size, length = len(message), bytearray()
+    while size > 0x7F:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    return tag + bytes([*length, size]) + message

@@ -8,10 +8,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from hypocenter.batches import STALE_BITS
+from hypocenter.ingest.budget import Budget
 from hypocenter.ingest.otlp_metrics_buckets import PointError
 from hypocenter.ingest.otlp_metrics_gathering import Gathering, KnownStreams
 from hypocenter.ingest.otlp_metrics_json import scopes_of_json
-from hypocenter.ingest.otlp_metrics_limits import Budget
 from hypocenter.ingest.otlp_metrics_points import AttributeTexts
 from hypocenter.ingest.otlp_metrics_protobuf import checked_protobuf, scopes_of_protobuf
 from hypocenter.ingest.otlp_metrics_rows import Kind, Temporality

@@ -1,27 +1,11 @@
-"""What one OTLP request of metrics may take of memory and time, however it was encoded."""
+"""How large a part of an OTLP request of metrics may be, however it was encoded."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hypocenter.errors import LimitError
 
-MOST_STEPS = 1_000_000
 MOST_BYTES = 256 << 10
 MOST_ATTRIBUTES = 512
-
-
-@dataclass(slots=True)
-class Budget:
-    """How many fields, points and samples of a request may still be read; it ends a request that is mostly husks."""
-
-    left: int = MOST_STEPS
-
-    def spend(self, steps: int = 1) -> None:
-        """Take steps off. Raises LimitError when none are left."""
-        self.left -= steps
-        if self.left < 0:
-            raise LimitError(f"a request of more than {MOST_STEPS:,} metrics, points and samples; send smaller batches")
 
 
 def check_size(message: bytes) -> bytes:

@@ -18,7 +18,7 @@ from hypocenter.ingest.protobuf_fields import LENGTH, VARINT, fields
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from hypocenter.ingest.otlp_metrics_limits import Budget
+    from hypocenter.ingest.budget import Budget
     from hypocenter.ingest.otlp_metrics_points import AttributeTexts
     from hypocenter.ingest.otlp_metrics_rows import Attributes, Point
 

@@ -9,12 +9,14 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypocenter.errors import InputError, LimitError
+from hypocenter.ingest.budget import Budget
 from hypocenter.ingest.protobuf_fields import LENGTH, fields
 from hypocenter.readers.statements import as_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hypocenter.ingest.protobuf_fields import Field
     from hypocenter.readers.statements import Record
 
 Each = TypeVar("Each")
@@ -29,22 +31,28 @@ def records_of(body: bytes) -> Iterator[tuple[bytes, bytes | None]]:
     """Yield (resource, record) of each span or log record as bytes; a record longer than `LONGEST_RECORD` is None.
 
     The resource of one group of records is one and the same object. Raises InputError for a body that is no protobuf,
-    LimitError for one of more than `MOST_RECORDS` records.
+    LimitError for one of more than `MOST_RECORDS` records, or with more fields around them than a `Budget`.
     """
-    seen = 0
-    for tag, begin, end in fields(body, 0, len(body)):
+    seen, budget = 0, Budget()
+    for tag, begin, end in _fields(body, 0, len(body), budget):
         if tag == _OUTER:
-            resource, scopes = _group(body, begin, end)
-            for at, stop in (extent for scope in scopes for extent in _inner(body, *scope)):
+            resource, scopes = _group(body, begin, end, budget)
+            for at, stop in (extent for scope in scopes for extent in _inner(body, *scope, budget)):
                 seen += 1
                 _check_number(seen)
                 yield resource, body[at:stop] if stop - at <= LONGEST_RECORD else None
 
 
-def _group(body: bytes, begin: int, end: int) -> tuple[bytes, list[tuple[int, int]]]:
+def _fields(body: bytes, begin: int, end: int, budget: Budget) -> Iterator[Field]:
+    for field in fields(body, begin, end):
+        budget.spend()
+        yield field
+
+
+def _group(body: bytes, begin: int, end: int, budget: Budget) -> tuple[bytes, list[tuple[int, int]]]:
     """Return a group's resource, whose parts protobuf joins, and where its scopes are."""
     parts, scopes, size = [], [], 0
-    for tag, at, stop in fields(body, begin, end):
+    for tag, at, stop in _fields(body, begin, end, budget):
         if tag == _RESOURCE:
             size += stop - at
             parts.append(body[at:stop])
@@ -55,8 +63,8 @@ def _group(body: bytes, begin: int, end: int) -> tuple[bytes, list[tuple[int, in
     return b"".join(parts), scopes
 
 
-def _inner(body: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    for tag, at, stop in fields(body, begin, end):
+def _inner(body: bytes, begin: int, end: int, budget: Budget) -> Iterator[tuple[int, int]]:
+    for tag, at, stop in _fields(body, begin, end, budget):
         if tag == _INNER:
             yield at, stop
 

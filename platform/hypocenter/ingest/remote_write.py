@@ -13,10 +13,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hypocenter.ingest.budget import Budget
 from hypocenter.ingest.native_histograms import histogram_of
 from hypocenter.ingest.protobuf_fields import fields
 from hypocenter.ingest.protobuf_samples import PLAIN, ZERO, sample_of
-from hypocenter.ingest.remote_write_gathering import Found, Gathering, Known, Written
+from hypocenter.ingest.remote_write_gathering import (
+    BYTES_OF_HISTOGRAM,
+    PER_SERIES,
+    Found,
+    Gathering,
+    Known,
+    Written,
+)
 
 if TYPE_CHECKING:
     from hypocenter.batches import SeriesIndex
@@ -38,12 +46,13 @@ class RemoteWrite1:
         self._pairs: dict[bytes, Pair | None] = {}
 
     def decode(self, body: bytes) -> Written:
-        """Return what an uncompressed WriteRequest holds. Raises InputError where it is no protobuf."""
+        """Return what an uncompressed WriteRequest holds. Raises InputError where it is no protobuf, LimitError."""
         gathering = Gathering(body, (PLAIN, ZERO))
         plain, zero = gathering.places
-        plain_at, zero_at = plain.at, zero.at
+        plain_at, zero_at, budget = plain.at, zero.at, Budget()
         for tag, start, stop in fields(body, 0, len(body)):
             if tag != _SERIES:
+                budget.spend()
                 continue
             cut = stop
             while True:
@@ -59,23 +68,27 @@ class RemoteWrite1:
             if number is None:
                 plain.drop()
                 zero.drop()
-                self._parse(start, stop, gathering)
+                self._parse(start, stop, gathering, budget)
             else:
                 plain.belong(number)
                 zero.belong(number)
+        budget.spend(len(plain_at) + len(zero_at))
         return gathering.written(self._index, self._known)
 
-    def _parse(self, start: int, stop: int, gathering: Gathering) -> None:
+    def _parse(self, start: int, stop: int, gathering: Gathering, budget: Budget) -> None:
         """Take the series in [start, stop) field by field; its labels are known from now on if they stand first."""
         body, found, pairs, stood = gathering.body, Found([], []), [], start
         whole = True
+        budget.spend(PER_SERIES)
         for tag, begin, end in fields(body, start, stop):
+            budget.spend_on(begin, end)
             if tag == _LABEL:
                 pairs.append(self._pair(body[begin:end]))
                 stood, whole = end, whole and not (found.samples or found.histograms or found.exemplars)
             elif tag == _SAMPLE:
                 found.samples.append(sample_of(body, begin, end))
             elif tag == _HISTOGRAM:
+                budget.spend((end - begin) // BYTES_OF_HISTOGRAM)
                 found.histograms.append(histogram_of(body, begin, end))
             else:
                 found.exemplars += tag == _EXEMPLAR

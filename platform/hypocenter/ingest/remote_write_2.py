@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hypocenter.ingest.budget import MOST_STEPS, Budget
 from hypocenter.ingest.native_histograms import histogram_of
 from hypocenter.ingest.protobuf_fields import fields, varints
 from hypocenter.ingest.protobuf_samples import PLAIN, STARTED, STARTED_ZERO, ZERO, sample_of
-from hypocenter.ingest.remote_write_gathering import Found, Gathering, Written
+from hypocenter.ingest.remote_write_gathering import BYTES_OF_HISTOGRAM, PER_SERIES, Found, Gathering, Written
 from hypocenter.ingest.remote_write_symbols import Vocabulary
 from hypocenter.ingest.series_labels import LabelsError
 
@@ -42,16 +43,18 @@ class RemoteWrite2:
         self._vocabulary = fresh()
 
     def decode(self, body: bytes) -> Written:
-        """Return what an uncompressed Request holds. Raises InputError where it is no protobuf."""
+        """Return what an uncompressed Request holds. Raises InputError where it is no protobuf, LimitError."""
         vocabulary = self._current()
         gathering = Gathering(body, _SHAPES)
-        symbols, series = _parts(body)
+        budget = Budget()
+        symbols, series = _parts(body, budget)
         words, get = vocabulary.words(symbols), vocabulary.known.numbers.get
         packed = [body[start + 2 : cut] for start, cut, _ in series]
         for key, (start, cut, stop) in zip(words.keys(packed), series, strict=True):
             number = get(key)
             if number is None or not _take_usual(gathering, number, cut, stop):
-                _parse(start, stop, words, gathering)
+                _parse(start, stop, words, gathering, budget)
+        budget.spend(sum(len(places.at) for places in gathering.places))
         return gathering.written(self._index, vocabulary.known)
 
     def _current(self) -> Vocabulary:
@@ -60,10 +63,12 @@ class RemoteWrite2:
         return self._vocabulary
 
 
-def _parts(body: bytes) -> tuple[list[bytes], list[tuple[int, int, int]]]:
+def _parts(body: bytes, budget: Budget) -> tuple[list[bytes], list[tuple[int, int, int]]]:
     """Return the symbols, and of each series where it begins, its references end (if they stand first) and it ends."""
     symbols, series = [], []
-    for tag, begin, end in fields(body, 0, len(body)):
+    for seen, (tag, begin, end) in enumerate(fields(body, 0, len(body))):
+        if seen >= MOST_STEPS:
+            budget.spend(seen + 1)
         if tag == _SYMBOL:
             symbols.append(body[begin:end])
         elif tag == _SERIES:
@@ -91,10 +96,12 @@ def _take_usual(gathering: Gathering, number: int, cut: int, stop: int) -> bool:
     return at == stop
 
 
-def _parse(start: int, stop: int, words: Words, gathering: Gathering) -> None:
+def _parse(start: int, stop: int, words: Words, gathering: Gathering, budget: Budget) -> None:
     """Take the series in [start, stop) field by field; it is known from now on."""
     body, found, numbers = gathering.body, Found([], []), []
+    budget.spend(PER_SERIES)
     for tag, begin, end in fields(body, start, stop):
+        budget.spend_on(begin, end)
         if tag == _REFERENCES:
             numbers += [value & _MOST_REFERENCE for value in varints(body, begin, end)]
         elif tag == _ONE_REFERENCE:
@@ -102,6 +109,7 @@ def _parse(start: int, stop: int, words: Words, gathering: Gathering) -> None:
         elif tag == _SAMPLE:
             found.samples.append(sample_of(body, begin, end))
         elif tag == _HISTOGRAM:
+            budget.spend((end - begin) // BYTES_OF_HISTOGRAM)
             found.histograms.append(histogram_of(body, begin, end))
         else:
             found.exemplars += tag == _EXEMPLAR

@@ -27,6 +27,8 @@ Pair = tuple[str, str]
 """Name and value of a label."""
 
 MOST_PROBLEMS = 10
+# What a series takes that is read field by field, and a step of what a histogram takes: see `Budget`.
+PER_SERIES, BYTES_OF_HISTOGRAM = 4, 8
 _MOST_KNOWN = 1_000_000
 _MOST_KNOWN_BYTES = 128 << 20
 
