@@ -13,7 +13,7 @@ COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fo
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-rank bench-simulator \
 	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual \
-	bench-calibration bench-history bench-learn bench-ingest
+	bench-calibration bench-history bench-learn bench-ingest bench-workers
 
 SOAKED := tests/test_graph_store_contract.py tests/test_graph_walks.py \
 	tests/test_otlp_metrics_laws.py tests/test_remote_write_decoding.py tests/test_ingest_kill.py tests/test_ingest_memory.py \
@@ -48,7 +48,7 @@ test: $(STAMP) ## Run every test; shows coverage, and what was skipped and why
 soak: $(STAMP) ## Try graph stores, parsers, kill -9 and memory under load for long (an hour); ARGS goes to pytest
 	@$(BIN)/python -m pytest --hypothesis-profile=soak $(SOAKED) $(ARGS)
 
-services: $(STAMP) ## Run Neo4j and Redis natively, on loopback, until Ctrl-C (needs java and mvn)
+services: $(STAMP) ## Run all of docker-compose.yml natively, on loopback, until Ctrl-C
 	@$(BIN)/python tests/servers/services.py
 
 check: $(STAMP) ## Lint, check formatting, types and import layers
@@ -78,6 +78,7 @@ bench-alerts: ## Count false alarms per series and week, beside recall on labell
 bench-learned: ## Measure edges suggested from metrics against known graphs
 bench-history: ## Measure the import of a table of incidents: time and memory by its rows
 bench-ingest: ## Measure the taking of remote write, client included; beside Prometheus' receiver
+bench-workers: ## Measure ticks of detection over many series: read, score, write (needs redis-server)
 bench-graph: ## Measure graph stores: loading, subgraphs and paths (needs java and mvn; half an hour)
 
 $(BENCHMARKS): $(STAMP)

@@ -9,7 +9,7 @@ import numpy as np
 
 from hypocenter.batches import is_counted
 from hypocenter.signals.components import DEFAULT_COMPONENT_LABELS
-from hypocenter.signals.cooking import cook
+from hypocenter.signals.cooking import cooking_of
 from hypocenter.signals.counted import recipes_of_counted
 from hypocenter.signals.identify import identify
 from hypocenter.signals.labelled import reading_of, recipes_of, scale_of
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
     from hypocenter.model import Series
     from hypocenter.signals.aggregate import Recipe
+    from hypocenter.signals.cooking import Cooking
     from hypocenter.stores.metrics import MetricsStore
     from hypocenter.telemetry import Values
     from hypocenter_workers.ticks.shards import Member, Members
+
+    Recipes = tuple[tuple[Recipe, ...], tuple[Recipe, ...]]
 
 # A counter is compared with its sample at most so many steps ago, and a sum carries a lost one on for three more.
 MOST_STEPS_BETWEEN = 5
@@ -51,9 +54,10 @@ class Plan:
 
     scraped: Raw
     counted: Raw
-    recipes: tuple[tuple[Recipe, ...], tuple[Recipe, ...]]
+    recipes: Recipes
     series: tuple[Series, ...]
     keys: NDArray[np.uint64]
+    cooking: tuple[Cooking, Cooking]
 
     @property
     def raw_series(self) -> int:
@@ -72,7 +76,12 @@ class Plan:
         counted = [self.recipes[1][at - split] for at in places[places >= split].tolist()]
         series = tuple(self.series[at] for at in places.tolist())
         parts = [_narrowed(raw, some) for raw, some in ((self.scraped, wanted), (self.counted, counted))]
-        return Plan(parts[0][0], parts[1][0], (parts[0][1], parts[1][1]), series, self.keys[places])
+        return _plan(parts[0][0], parts[1][0], (parts[0][1], parts[1][1]), series, self.keys[places])
+
+
+def _plan(scraped: Raw, counted: Raw, recipes: Recipes, series: tuple[Series, ...], keys: NDArray[np.uint64]) -> Plan:
+    cooking = cooking_of(recipes[0]), cooking_of(recipes[1])
+    return Plan(scraped, counted, recipes, series, keys, cooking)
 
 
 def _narrowed(raw: Raw, recipes: Sequence[Recipe]) -> tuple[Raw, tuple[Recipe, ...]]:
@@ -103,7 +112,7 @@ def plan_of(members: Members, shard: int, shards: int) -> Plan:
     series = tuple(recipe.series for some in own for recipe in some)
     readings = np.array([reading_of(column) for column in columns], np.int64)
     scales = np.array([scale_of(column) for column in columns], np.float64)
-    return Plan(
+    return _plan(
         _raw(scraped, readings, scales),
         _raw(counted, np.zeros(len(counted), np.int64), np.ones(len(counted))),
         (own[0], own[1]),
@@ -141,6 +150,6 @@ def read_block(metrics: MetricsStore, plan: Plan, start_ms: int, steps: int, ste
     read_raw(last[:own], last_ms[:own], gains[:own], plan.scraped.readings, MOST_STEPS_BETWEEN, step_ms / 1000, raw)
     # What was counted and did not come was not there to count.
     added = np.nan_to_num(gains[own:]) * (1000 / step_ms)
-    cooked = cook(plan.recipes[0], raw * plan.scraped.scales[:, None]), cook(plan.recipes[1], added)
+    cooked = plan.cooking[0].cook(raw * plan.scraped.scales[:, None]), plan.cooking[1].cook(added)
     values = np.concatenate(cooked)[:, LOOK_BACK:]
     return Block(np.ascontiguousarray(values.T), counts)
