@@ -30,6 +30,7 @@ from hypocenter.errors import LimitError, SourceError
 from hypocenter.readers.selectors import parse_selector
 from hypocenter.stores.metrics import BusyError
 from hypocenter.stores.prometheus_metrics import PrometheusMetrics
+from hypocenter.stores.retention import MetricsLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,6 +87,19 @@ def test_an_outage_longer_than_the_limit_leaves_a_gap_that_is_told(
         assert pull_script.spans[0][0] == NOW.timestamp() + 3 * 3600 - 60
         assert pull.status.skipped == timedelta(hours=3)
         assert max(seconds(pull_place)) == 5 * 3600
+
+
+def test_series_beyond_the_limit_are_left_out_and_the_others_go_on(
+    tmp_path: Path, pull_server: Server, pull_script: Script
+) -> None:
+    with opened(tmp_path / "few", MetricsLimits(max_series=1)) as place, stopping(place.pull(pull_server.url)) as pull:
+        pull.turn()
+        pull_script.pods = ["cart-0", "cart-1"]
+        place.now[0] += MINUTE
+        pull.turn()
+        assert place.samples().keys() == {"cart-0"}
+        assert seconds(place)[-1] == 60
+        assert (pull.status.error, pull.status.refused) == ("", 8)
 
 
 def test_what_is_too_much_for_the_server_is_asked_in_shorter_pieces(

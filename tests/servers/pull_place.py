@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypocenter.stores.opening import SqlRecords
+    from hypocenter.stores.retention import MetricsLimits
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -56,11 +57,11 @@ class Place:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Place]:
+def opened(folder: Path, limits: MetricsLimits | None = None) -> Iterator[Place]:
     now = [NOW]
     folder.mkdir(exist_ok=True)
     with (
-        closing(DuckDbMetrics(folder, lambda: now[0])) as metrics,
+        closing(DuckDbMetrics(folder, lambda: now[0], limits)) as metrics,
         closing(open_records(str(folder / "records.db"), "shop")) as records,
         closing(MemoryStore()) as graph,
         closing(GroupCommit(metrics)) as writer,
@@ -92,11 +93,12 @@ def span_of(params: dict[str, str]) -> tuple[float, float]:
 
 
 class Script:
-    """A server with one series that has a sample each 15 s; remembers which times it was asked for."""
+    """A server with a series for each of `pods` that has a sample each 15 s; remembers which times it was asked for."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[float, float]] = []
         self.largest_s = float("inf")
+        self.pods = ["cart-0"]
         self.reply: Reply | None = None
 
     def __call__(self, _: str, params: dict[str, str]) -> Reply:
@@ -112,7 +114,7 @@ class Script:
         self.spans.append((start, end))
         first = int(start // 15) + 1
         values = [(at * 15.0, float(at % 1000)) for at in range(first, int(end // 15) + 1)]
-        return matrix(({"__name__": "up", "pod": "cart-0"}, values))
+        return matrix(*(({"__name__": "up", "pod": pod}, values) for pod in self.pods))
 
 
 def seconds(place: Place) -> list[float]:

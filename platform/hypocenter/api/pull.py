@@ -17,6 +17,7 @@ from hypocenter.api.pull_reading import PartReader
 from hypocenter.batches import Batch
 from hypocenter.batches import Samples as Columns
 from hypocenter.errors import HypocenterError, SourceError
+from hypocenter.ingest.numbering import numbered
 from hypocenter.readers.prometheus_access import place_of
 from hypocenter.readers.prometheus_client import PrometheusClient
 from hypocenter.readers.prometheus_options import DEFAULT_MATCH, PrometheusOptions
@@ -182,11 +183,15 @@ class Pull:
         return earliest_ms
 
     def _keep(self, series: Sequence[tuple[Key, Samples]]) -> None:
-        """Bring samples to the store and wait until they are durable."""
-        if not series:
+        """Bring samples to the store and wait until they are durable; series beyond its limit are left out."""
+        numbers, limited = numbered([key for key, _ in series], self._intake.index)
+        if limited is not None:
+            logger.warning("pull left series out", extra={"fields": {"why": str(limited)}})
+            self._refused(sum(len(series[at][1][0]) for at in np.flatnonzero(numbers < 0).tolist()))
+        columns = [samples for number, (_, samples) in zip(numbers.tolist(), series, strict=True) if number >= 0]
+        numbers = numbers[numbers >= 0]
+        if not columns:
             return
-        numbers = self._intake.index.number([key for key, _ in series])
-        columns = [samples for _, samples in series]
         batch = Batch(
             Columns(
                 np.repeat(numbers, [len(moments) for moments, _ in columns]),
@@ -195,8 +200,11 @@ class Pull:
             )
         )
         taken = self._durable(self._intake.writer.submit(batch))
-        samples, refused = self.status.samples + taken.written, self.status.refused + taken.refused
-        self.status = replace(self.status, samples=samples, refused=refused)
+        self._refused(taken.refused)
+        self.status = replace(self.status, samples=self.status.samples + taken.written)
+
+    def _refused(self, samples: int) -> None:
+        self.status = replace(self.status, refused=self.status.refused + samples)
 
     def _durable(self, written: Future[Taken]) -> Taken:
         while not wait([written], _LOOK_S).done:
