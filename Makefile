@@ -17,7 +17,8 @@ BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-rank b
 
 SOAKED := tests/test_graph_store_contract.py tests/test_graph_walks.py \
 	tests/test_otlp_metrics_laws.py tests/test_remote_write_decoding.py tests/test_ingest_kill.py tests/test_ingest_memory.py \
-	tests/test_ingest_events_fuzz.py tests/test_api_compression.py tests/test_serve_red_team.py tests/test_metrics_store_laws.py
+	tests/test_ingest_events_fuzz.py tests/test_api_compression.py tests/test_serve_red_team.py tests/test_metrics_store_laws.py \
+	tests/test_metrics_store_kill.py tests/test_metrics_store_files.py
 
 .PHONY: help install demo test soak services check format bench gallery bench-docs peers rca-peers cold-start lock picture clean
 
@@ -45,8 +46,8 @@ demo: $(STAMP) ## Simulate a shop with a fault, investigate it and write report.
 test: $(STAMP) ## Run every test; shows coverage, and what was skipped and why
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
-soak: $(STAMP) ## Try graph stores, parsers, kill -9 and memory under load for long (an hour); ARGS goes to pytest
-	@$(BIN)/python -m pytest --hypothesis-profile=soak $(SOAKED) $(ARGS)
+soak: $(STAMP) ## Try graph stores, parsers, kill -9 and memory under load for long (hours); FILES names some of the tests
+	@$(BIN)/python benchmarks/soak.py $(or $(FILES),$(SOAKED))
 
 services: $(STAMP) ## Run all of docker-compose.yml natively, on loopback, until Ctrl-C
 	@$(BIN)/python tests/servers/services.py

@@ -28,10 +28,13 @@ TITLES = {
     "methods": "Detection: beside the methods that everybody knows",
     "alerts": "Detection: what an operator feels",
     "ingest": "Intake: taking remote write",
+    "soak": "Long runs: kills, memory, bodies tampered with",
+    "workers": "Continuous detection: ticks over many series",
     "history": "History: importing a table of incidents",
     "learned": "The graph: edges suggested from metrics alone",
     "graph": "The graph: loading and asking, in memory and in Neo4j",
 }
+OTHER_COMMANDS = {"soak": "make soak"}
 HEAD = """# Benchmarks
 
 This page is drawn from [the results](../benchmarks/results) by `make bench-docs`; every `make bench-NAME` measures,
@@ -50,7 +53,7 @@ def page(results: Sequence[dict[str, Any]]) -> str:
 def section(result: dict[str, Any]) -> str:
     """Return a result as a section of Markdown."""
     machine, versions = result["machine"], result["versions"]
-    command = f"make bench-{result['name'].replace('_', '-')}"
+    command = OTHER_COMMANDS.get(result["name"], f"make bench-{result['name'].replace('_', '-')}")
     software = ", ".join(f"{name} {number}" for name, number in versions.items())
     measured = (
         f"`{command}`, {result['date']}, {machine['cpu']}, {machine['cores']} cores, "

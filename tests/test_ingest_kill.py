@@ -23,7 +23,7 @@ from hypocenter.remote_write_encoding import HEADERS, encoded_labels, encoded_se
 from hypocenter.stores.opening_metrics import open_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hypocenter.stores.metrics import Found, MetricsStore
@@ -78,7 +78,9 @@ def begin_ms() -> int:
     return int(time.time() - 86_400) // 10 * 10 * 1000
 
 
-def test_what_was_acknowledged_before_the_server_was_killed_is_there_once(tmp_path: Path, begin_ms: int) -> None:
+def test_what_was_acknowledged_before_the_server_was_killed_is_there_once(
+    tmp_path: Path, begin_ms: int, record_property: Callable[[str, object], None]
+) -> None:
     server, acknowledged = Server(tmp_path / "data"), Acknowledged()
     writers = [
         Sender(server.where, "/api/v1/write", HEADERS, partial(written, number, begin_ms), acknowledged)
@@ -95,6 +97,8 @@ def test_what_was_acknowledged_before_the_server_was_killed_is_there_once(tmp_pa
             assert_whole(store, number, writer.turns, begin_ms)
         totals = found(store, "orders_total")[0]
     assert totals.values.max() == counter.turns * (counter.turns + 1) / 2
+    record_property("kills", KILLS)
+    record_property("samples acknowledged", sum(writer.turns for writer in writers) * SERIES * SAMPLES)
 
 
 def crash_under_load(server: Server, senders: Sequence[Sender], acknowledged: Acknowledged) -> None:

@@ -15,6 +15,8 @@ from hypocenter_server import HypocenterServer
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
 IS_SOAK = settings().max_examples > 1000
@@ -25,14 +27,18 @@ GROWN, SPARE_MB = 1.1, 64.0
 LIMIT = 128 << 20
 
 
-def test_memory_stays_flat_under_a_steady_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_stays_flat_under_a_steady_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
     monkeypatch.setenv("HYPOCENTER_METRICS_MEMORY_BYTES", str(LIMIT))
     server = HypocenterServer(tmp_path / "data")
     try:
         held = held_under_load(server)
     finally:
         server.stop()
-    print(f"MB held: {[round(each) for each in held]}")
+    record_property("minutes of load", round(PARTS * SECONDS / 60, 1))
+    record_property("samples/s", RATE)
+    record_property("MB held, by part of it", " ".join(f"{each:.0f}" for each in held))
     first, last = held[: PARTS // 3], held[-(PARTS // 3) :]
     assert max(last) < max(first) * GROWN + SPARE_MB, held
 
