@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAME = "soak"
 NOTE = (
     "`make soak` runs tests that `make test` runs with small counts, too: laws and parsers with 2,500 examples a test "
-    "or more, a hundred times `kill -9` of a server and of a store under load, ten minutes of steady load on one process. "
+    "or more, a hundred times `kill -9` of a server and of a store under load, ten minutes of load on one process. "
     "Each row is the last run of one file; `saw` is what its tests tell of themselves."
 )
 
