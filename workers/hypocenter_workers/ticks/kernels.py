@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,52 +12,58 @@ from hypocenter_workers.detect.compiling import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+NEVER = np.iinfo(np.int64).min
 RATE, INCREASE, CHANGES = int(Reading.RATE), int(Reading.INCREASE), int(Reading.CHANGES)
+
+
+class Steps(NamedTuple):
+    """Samples on steps of `step_ms` from `start_ms` on, [series, step]: the last of each, its time, and what was gained.
+
+    `counts` is how many samples each step has, of all series.
+    """
+
+    start_ms: int
+    step_ms: int
+    last: NDArray[np.float64]
+    last_ms: NDArray[np.int64]
+    gains: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+
+def steps_of(start_ms: int, step_ms: int, shape: tuple[int, int]) -> Steps:
+    """Return steps without samples, [series, step]."""
+    last, gains = np.full(shape, np.nan), np.full(shape, np.nan)
+    return Steps(start_ms, step_ms, last, np.full(shape, NEVER), gains, np.zeros(shape[1], np.int64))
 
 
 @compiled
 def lay(
+    steps: Steps,
     rows: NDArray[np.int64],
     at_ms: NDArray[np.int64],
     values: NDArray[np.float64],
     gained: NDArray[np.bool_],
-    span: tuple[int, int],
-    last: NDArray[np.float64],
-    last_ms: NDArray[np.int64],
-    gains: NDArray[np.float64],
-    counts: NDArray[np.int64],
 ) -> None:
-    """Write the last sample of each row and step, its time, what was gained, and how many samples a step has.
-
-    `span` is the start of the first step and the length of a step, in ms; `last`, `last_ms` and `gains` are
-    [series, step]. Of two samples at one time the first counts.
-    """
-    start, step_ms = span
+    """Lay samples, each of the series in a row, on their steps; of two at one time the first counts."""
     for at in range(len(rows)):
-        row, step = rows[at], (at_ms[at] - start) // step_ms
-        counts[step] += 1
+        row, step = rows[at], (at_ms[at] - steps.start_ms) // steps.step_ms
+        steps.counts[step] += 1
         if gained[at]:
-            gains[row, step] = values[at] + (0.0 if np.isnan(gains[row, step]) else gains[row, step])
-        elif at_ms[at] > last_ms[row, step]:
-            last_ms[row, step] = at_ms[at]
-            last[row, step] = values[at] if np.isfinite(values[at]) else np.nan
+            before = steps.gains[row, step]
+            steps.gains[row, step] = values[at] + (0.0 if np.isnan(before) else before)
+        elif at_ms[at] > steps.last_ms[row, step]:
+            steps.last_ms[row, step] = at_ms[at]
+            steps.last[row, step] = values[at] if np.isfinite(values[at]) else np.nan
 
 
 @compiled
-def read_raw(
-    last: NDArray[np.float64],
-    last_ms: NDArray[np.int64],
-    gains: NDArray[np.float64],
-    readings: NDArray[np.int64],
-    most: int,
-    step_s: float,
-    out: NDArray[np.float64],
-) -> None:
-    """Write what is made of raw series, [series, step]: as `Reading` says, against the sample at most `most` steps ago.
+def read_raw(steps: Steps, readings: NDArray[np.int64], most: int, out: NDArray[np.float64]) -> None:
+    """Write what is made of the first series, [series, step]: as `Reading` says, against a sample `most` steps ago.
 
-    What was gained needs no sample before it.
+    One that is longer ago is none. What was gained needs no sample before it.
     """
-    for row in range(last.shape[0]):
+    last, last_ms, gains, step_s = steps.last, steps.last_ms, steps.gains, steps.step_ms / 1000.0
+    for row in range(len(readings)):
         before = -1
         for step in range(last.shape[1]):
             value = last[row, step]

@@ -135,21 +135,20 @@ def read_block(metrics: MetricsStore, plan: Plan, start_ms: int, steps: int, ste
 
     A step's signals depend on nothing but samples of it and of the steps before it. Raises SourceError.
     """
-    from hypocenter_workers.ticks.kernels import lay, read_raw
+    from hypocenter_workers.ticks.kernels import lay, read_raw, steps_of
 
     first, rows = start_ms - LOOK_BACK * step_ms, steps + LOOK_BACK
     numbers = np.concatenate([plan.scraped.numbers, plan.counted.numbers])
     found = metrics.read_columns(numbers.tolist(), first, start_ms + steps * step_ms - 1)
     order = np.argsort(numbers)
     places = order[np.searchsorted(numbers, found.series, sorter=order)]
-    last, gains = (np.full((len(numbers), rows), np.nan) for _ in range(2))
-    last_ms, counts = np.full(last.shape, np.iinfo(np.int64).min), np.zeros(rows, np.int64)
-    lay(places, found.at_ms, found.values, found.gained, (first, step_ms), last, last_ms, gains, counts)
+    laid = steps_of(first, step_ms, (len(numbers), rows))
+    lay(laid, places, found.at_ms, found.values, found.gained)
     own = len(plan.scraped.numbers)
     raw = np.empty((own, rows))
-    read_raw(last[:own], last_ms[:own], gains[:own], plan.scraped.readings, MOST_STEPS_BETWEEN, step_ms / 1000, raw)
+    read_raw(laid, plan.scraped.readings, MOST_STEPS_BETWEEN, raw)
     # What was counted and did not come was not there to count.
-    added = np.nan_to_num(gains[own:]) * (1000 / step_ms)
+    added = np.nan_to_num(laid.gains[own:]) * (1000 / step_ms)
     cooked = plan.cooking[0].cook(raw * plan.scraped.scales[:, None]), plan.cooking[1].cook(added)
     values = np.concatenate(cooked)[:, LOOK_BACK:]
-    return Block(np.ascontiguousarray(values.T), counts)
+    return Block(np.ascontiguousarray(values.T), laid.counts)
