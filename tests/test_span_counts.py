@@ -19,9 +19,10 @@ from hypocenter.signals import log_counts, span_counts
 from hypocenter.signals.increments import Tally, bin_end_ms, labels_of
 from hypocenter.signals.log_counts import MOST_OF_CALM, Line, LogCounter
 from hypocenter.signals.logs import MOST_TEMPLATES
-from hypocenter.signals.span_counts import OTHER, Operations, Peer, SpanCounter
+from hypocenter.signals.span_counts import CALLS, OTHER, STATUS_OK, Operations, Peer, SpanCounter
 from hypocenter.signals.span_window import Sort, Span
 from hypocenter.signals.spans import MOST_OPERATIONS
+from hypocenter.stores.series_table import SeriesTable
 from hypocenter_graph.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -189,6 +190,24 @@ def test_what_a_store_does_not_take_is_given_to_it_again(busy: int, failing: int
     edge = labels_of("traces_service_graph_request_total", "spans", client="web", server="cart")
     assert writer.gained[index.known[edge]] == 1.0
     assert counting.lost == 0
+
+
+def test_what_is_known_is_counted_on_when_there_would_be_too_many_series() -> None:
+    index, writer = SeriesTable(0), Taking(0, 0)
+    bodies = [trace_body("web", b"a", b"", 3), trace_body("cart", b"b", b"a", 2)]
+    with Counting(index, writer, MemoryStore(), lambda: NOON, lambda: 0.0) as counting:
+        told = [counting.spans(body, Encoding.PROTOBUF) for body in bodies]
+    assert [len(each.batch) for each in told] == [0, 0]
+    assert all("HYPOCENTER_MAX_SERIES" in each.rejected.message for each in told)
+    assert (counting.lost > 0, writer.gained) == (True, {})
+    index, known = (
+        SeriesTable(1),
+        labels_of(CALLS, "spans", service_name="web", span_kind="SPAN_KIND_CLIENT", status_code=STATUS_OK),
+    )
+    index.number([known])
+    with Counting(index, writer, MemoryStore(), lambda: NOON, lambda: 0.0) as counting:
+        counted = counting.spans(bodies[0], Encoding.PROTOBUF).batch
+    assert counted.increments.values.tolist() == [0.0, 1.0]
 
 
 def test_a_request_that_comes_again_is_counted_once(tmp_path: Path) -> None:

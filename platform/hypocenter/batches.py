@@ -41,6 +41,23 @@ class SeriesIndex(Protocol):
         """
 
 
+def numbered(labels: Sequence[Labels], index: SeriesIndex) -> tuple[NDArray[np.int64], SeriesLimitError | None]:
+    """Return the number of each series, -1 for those beyond the limit, and then the error that tells of it."""
+    if not labels:
+        return np.empty(0, np.int64), None
+    try:
+        return index.number(labels), None
+    except SeriesLimitError as error:
+        return np.array([_number_or_none(one, index) for one in labels], np.int64), error
+
+
+def _number_or_none(labels: Labels, index: SeriesIndex) -> int:
+    try:
+        return int(index.number([labels])[0])
+    except SeriesLimitError:
+        return -1
+
+
 def is_counted(labels: Mapping[str, str]) -> bool:
     """Whether labels are of a series that was counted from spans or log lines."""
     return COUNTED_FROM in labels

@@ -15,6 +15,7 @@ from hypocenter.api.sightings import Sightings
 from hypocenter.batches import Batch
 from hypocenter.errors import HypocenterError
 from hypocenter.ingest.otlp_logs import decode_logs
+from hypocenter.ingest.otlp_status import Rejected
 from hypocenter.ingest.otlp_traces import decode_traces
 from hypocenter.signals.increments import Numbering, Tally
 from hypocenter.signals.log_counts import LogCounter
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from hypocenter.api.intake import Writer
-    from hypocenter.batches import SeriesIndex, Taken
-    from hypocenter.ingest.otlp_status import Encoding, Rejected
+    from hypocenter.batches import Samples, SeriesIndex, Taken
+    from hypocenter.ingest.otlp_status import Encoding
     from hypocenter_graph.stores.contract import GraphStore
 
 TICK_S = 2.0
@@ -52,7 +53,7 @@ class Counting:
     together with those of other requests is submitted beside it, and again if it could not be written. As a context, a
     thread counts spans that waited in vain, also when nothing comes any more; at its end all that wait are counted.
     `clock` tells seconds and never goes back.
-    `lost` counts series of ten seconds that were let go because the store took nothing for long.
+    `lost` counts series of ten seconds that were let go because the store took nothing for long, or no more series.
     """
 
     def __init__(
@@ -95,23 +96,23 @@ class Counting:
     def spans(self, body: bytes, encoding: Encoding) -> CountedRequest:
         """Count the spans of a request; dependencies never seen before are in the graph when this returns.
 
-        Raises InputError, LimitError and SeriesLimitError.
+        Raises InputError, LimitError.
         """
         decoded = decode_traces(body, encoding)
         with self._lock:
-            batch = self._batch(self._spans.count(decoded.spans), body, b"spans")
-            self._spans.meet(decoded.spans if self._is_first(batch.receipt) else (), self._clock())
+            counted = self._counted(self._spans.count(decoded.spans), body, b"spans", decoded.rejected)
+            self._spans.meet(decoded.spans if self._is_first(counted.batch.receipt) else (), self._clock())
         for cells, (first_ns, last_ns) in decoded.places.items():
             self.sightings.placed(cells, first_ns, last_ns)
         self._submit_due()
         self.sightings.write_new()
-        return CountedRequest(batch, decoded.rejected)
+        return counted
 
     def log_lines(self, body: bytes, encoding: Encoding) -> CountedRequest:
-        """Count the log lines of a request. Raises InputError, LimitError and SeriesLimitError."""
+        """Count the log lines of a request. Raises InputError, LimitError."""
         decoded = decode_logs(body, encoding)
         with self._lock:
-            return CountedRequest(self._batch(self._lines.count(decoded.lines), body, b"log lines"), decoded.rejected)
+            return self._counted(self._lines.count(decoded.lines), body, b"log lines", decoded.rejected)
 
     def _is_first(self, receipt: bytes) -> bool:
         """Whether the spans of a request have not met others yet: it may come again when they wait no more."""
@@ -122,9 +123,19 @@ class Counting:
             self._met.popitem(last=False)
         return True
 
-    def _batch(self, tally: Tally, body: bytes, what: bytes) -> Batch:
+    def _counted(self, tally: Tally, body: bytes, what: bytes, rejected: Rejected) -> CountedRequest:
         receipt = blake2b(body, digest_size=16, person=what).digest()
-        return Batch(increments=self._numbering.samples(tally), receipt=receipt)
+        batch = Batch(increments=self._increments(tally), receipt=receipt)
+        if self._numbering.limited is not None:
+            told = f"{self._numbering.left_out} counts left out: {self._numbering.limited}"
+            rejected = Rejected(rejected.number, f"{rejected.message}; {told}" if rejected.message else told)
+        return CountedRequest(batch, rejected)
+
+    def _increments(self, tally: Tally) -> Samples:
+        """Return the increments of a tally; those of series beyond the limit are lost."""
+        increments = self._numbering.samples(tally)
+        self.lost += self._numbering.left_out
+        return increments
 
     def _tick(self) -> None:
         while not self._ended.wait(TICK_S):
@@ -143,7 +154,7 @@ class Counting:
             if not len(due):
                 return
             try:
-                future = self._writer.submit(Batch(increments=self._numbering.samples(due)))
+                future = self._writer.submit(Batch(increments=self._increments(due)))
             except HypocenterError as error:
                 self._keep(due, error)
                 return

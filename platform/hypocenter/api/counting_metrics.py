@@ -29,7 +29,9 @@ class CountingMetrics(Collector):
                 "hypocenter_spans_waiting", "Spans that wait for their parents and children.", self._counting.waiting
             ),
             CounterMetricFamily(
-                "hypocenter_counts_lost", "Counts of calls that no store took for long.", self._counting.lost
+                "hypocenter_counts_lost",
+                "Counts that no store took for long, or of too many series.",
+                self._counting.lost,
             ),
             CounterMetricFamily(
                 "hypocenter_graph_write_failures", "Writings that the graph did not take.", sightings.failures

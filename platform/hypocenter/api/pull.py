@@ -14,10 +14,9 @@ import numpy as np
 
 from hypocenter.api.pull_alerts import ACTIVE_SINCE, FIRING, SELECTOR, STILL_FIRING, alerts_in, ended
 from hypocenter.api.pull_reading import PartReader
-from hypocenter.batches import Batch
+from hypocenter.batches import Batch, numbered
 from hypocenter.batches import Samples as Columns
 from hypocenter.errors import HypocenterError, SourceError
-from hypocenter.ingest.numbering import numbered
 from hypocenter.readers.prometheus_access import place_of
 from hypocenter.readers.prometheus_client import PrometheusClient
 from hypocenter.readers.prometheus_options import DEFAULT_MATCH, PrometheusOptions

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hypocenter.batches import Batch, Samples
-from hypocenter.ingest.numbering import numbered
+from hypocenter.batches import Batch, Samples, numbered
 from hypocenter.ingest.otlp_status import Rejected
 
 if TYPE_CHECKING:

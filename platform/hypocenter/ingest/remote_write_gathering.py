@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.batches import Batch, Samples, SeriesLimitError
+from hypocenter.batches import Batch, Samples, SeriesLimitError, numbered
 from hypocenter.ingest.native_histograms import series_of
-from hypocenter.ingest.numbering import numbered
 from hypocenter.ingest.otlp_metrics_buckets import PointError
 from hypocenter.ingest.protobuf_samples import samples_at
 from hypocenter.ingest.series_labels import LabelsError, checked, shown

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.batches import BIN_MS, COUNTED_FROM, Samples
+from hypocenter.batches import BIN_MS, COUNTED_FROM, Samples, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from hypocenter.batches import Labels, SeriesIndex
+    from hypocenter.batches import Labels, SeriesIndex, SeriesLimitError
 
 # Two a doubling, from 0.1 ms to beyond a minute: a quantile is off by at most a part in 2.4 of itself.
 BOUNDS_S = tuple(float(f"{1e-4 * 2 ** (step / 2):.4g}") for step in range(40))
@@ -94,19 +94,22 @@ class Numbering:
 
     Of a histogram's buckets those are told that gained, and the one below the first, which says how low it begins.
     A series that was quiet for `QUIET_MS` first gets an increment of 0 as long before, so that whoever reads it as a
-    counter sees what it gained, also what comes late.
+    counter sees what it gained, also what comes late. `limited` is the error that tells why `left_out` increments of
+    the last tally are not among its samples: their series would be too many.
     """
 
     def __init__(self, index: SeriesIndex) -> None:
         self._index = index
+        self.left_out = 0
+        self.limited: SeriesLimitError | None = None
         self._counters: dict[Labels, int] = {}
         self._histograms: dict[Labels, list[int]] = {}
         self._last_ms = np.zeros(0, np.int64)
 
     def samples(self, tally: Tally) -> Samples:
-        """Return a tally's increments, in order of its counting. Raises LimitError when there are too many series."""
+        """Return a tally's increments, in order of its counting, but for those of series beyond the limit."""
         self._learn(tally)
-        series = [self._counters[labels] for labels, _ in tally.counted]
+        series = [self._counters.get(labels, _NO_NUMBER) for labels, _ in tally.counted]
         ends = [end_ms for _, end_ms in tally.counted]
         gained = list(tally.counted.values())
         for (labels, end_ms), parts in tally.timed.items():
@@ -114,12 +117,14 @@ class Numbering:
             series += self._histograms[labels][first:]
             gained += _cumulative(parts)[first:]
             ends += [end_ms] * (_PARTS - first)
-        numbers, at_ms = np.array(series, np.int64), np.array(ends, np.int64)
+        known = np.array(series, np.int64) != _NO_NUMBER
+        self.left_out = int(np.count_nonzero(~known))
+        numbers, at_ms = np.array(series, np.int64)[known], np.array(ends, np.int64)[known]
         begun = self._begins(numbers, at_ms)
         return Samples(
             np.concatenate([numbers[begun], numbers]),
             np.concatenate([at_ms[begun] - QUIET_MS, at_ms]),
-            np.concatenate([np.zeros(np.count_nonzero(begun)), np.array(gained, np.float64)]),
+            np.concatenate([np.zeros(np.count_nonzero(begun)), np.array(gained, np.float64)[known]]),
         )
 
     def _learn(self, tally: Tally) -> None:
@@ -130,9 +135,10 @@ class Numbering:
         counters = dict.fromkeys(labels for labels, _ in tally.counted if labels not in self._counters)
         missing = list(self._missing(tally))
         wanted = [*counters, *(_part(labels, place) for labels, place in missing)]
-        numbers = self._index.number(wanted).tolist() if wanted else []
-        self._counters.update(zip(counters, numbers, strict=False))
-        for (labels, place), number in zip(missing, numbers[len(counters) :], strict=True):
+        numbers, self.limited = numbered(wanted, self._index)
+        found = zip(counters, numbers.tolist(), strict=False)
+        self._counters.update((labels, number) for labels, number in found if number != _NO_NUMBER)
+        for (labels, place), number in zip(missing, numbers[len(counters) :].tolist(), strict=True):
             self._histograms.setdefault(labels, [_NO_NUMBER] * _PARTS)[place] = number
 
     def _missing(self, tally: Tally) -> Iterator[tuple[Labels, int]]:
