@@ -98,15 +98,20 @@ class Paths:
 
     @classmethod
     def around(cls, components: Set[str], graph: KnownGraph | None, now: datetime) -> Paths:
-        """Read the part of the graph around components, as it is held to be now."""
+        """Read the part of the graph around components, as it is held to be now, or where nothing is as it ever was.
+
+        Raises SourceError when the graph cannot be asked.
+        """
         if graph is None:
             return cls(build_topology((), ()), {}, components)
         if isinstance(graph.store, Exception):
             raise graph.store
         known_as = graph.store.named(sorted(components))
         seeds = sorted({known_as.get(name, name) for name in components})
-        view = replace(graph.view, at=now)
-        found = incident_subgraph(graph.store, seeds, view, MOST_COMPONENTS + len(seeds))
+        most = MOST_COMPONENTS + len(seeds)
+        found = incident_subgraph(graph.store, seeds, replace(graph.view, at=now), most)
+        if not found.components:
+            found = incident_subgraph(graph.store, seeds, replace(graph.view, at=None), most)
         return cls(topology_of(found.components, found.dependencies), known_as, components)
 
     def near(self, component: str) -> set[str]:
