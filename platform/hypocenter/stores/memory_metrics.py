@@ -121,8 +121,8 @@ class MemoryMetrics:
                 rows += [(number, at, bits, False) for at, bits in samples.items()]
                 rows += [(number, at, int(bits_of(np.array([value]))[0]), True) for at, value in gained.items()]
         kept = [row for row in rows if start_ms <= row[1] <= end_ms]
-        numbers, at_ms, bits, is_gained = np.array(kept, np.int64).reshape(-1, 4).T
-        return Columns(numbers, at_ms, bits.copy().view(np.float64), is_gained.astype(np.bool_))
+        numbers, at_ms, bits, is_gained = np.ascontiguousarray(np.array(kept, np.int64).reshape(-1, 4).T)
+        return Columns(numbers, at_ms, bits.view(np.float64), is_gained.astype(np.bool_))
 
     def _totals(self, number: int) -> list[tuple[int, int]]:
         gained = sorted(self._gained.get(number, {}).items())

@@ -17,7 +17,7 @@ RATE, INCREASE, CHANGES = int(Reading.RATE), int(Reading.INCREASE), int(Reading.
 
 
 class Steps(NamedTuple):
-    """Samples on steps of `step_ms` from `start_ms` on, [series, step]: the last of each, its time, and what was gained.
+    """Samples on steps of `step_ms` from `start_ms` on: the last of each, its time, what was gained; [series, step].
 
     `counts` is how many samples each step has, of all series.
     """
