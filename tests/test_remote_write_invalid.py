@@ -189,6 +189,8 @@ HOSTILE = {
     "groups a million deep": b"\x0b" * 1_000_000,
     "the end of no group": b"\x0c",
     "a group that ends as another": b"\x0b\x14",
+    "many groups": b"\x0b\x0c" * 101,
+    "a group of much": b"\x0b" + b"\x10\x00" * (32 << 10) + b"\x10\x00\x0c",
     "a series that is cut off": b"\x0a\x05\x0a",
     "a sample that is cut off": b"\x0a\x0a\x12\x08\x09\x00\x00\x00\x00\x00\x00\x00",
 }

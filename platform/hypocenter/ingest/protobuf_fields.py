@@ -18,6 +18,8 @@ _FIXED = {FIXED64: 8, FIXED32: 4}
 _MOST_VARINT_BYTES = 10
 _LAST_TAG = 2**32 - 1
 _MOST_NESTED = 100
+# No message that we read has groups; what skips them must not be kept busy.
+_MOST_GROUPS, _LONGEST_GROUP = 100, 64 << 10
 _MASK64 = 2**64 - 1
 _TWO_BYTES = 2**14 - 1
 
@@ -47,6 +49,7 @@ def fields(body: bytes, at: int, stop: int) -> Iterator[Field]:
     >>> list(fields(b"\\x08\\x2a\\x12\\x02hi", 0, 6))
     [(8, 42, 0), (18, 4, 6)]
     """
+    groups = 0
     while at < stop:
         tag, begin = body[at], at + 2
         if tag & 0x87 == LENGTH and tag > 7 and begin < stop:
@@ -60,6 +63,9 @@ def fields(body: bytes, at: int, stop: int) -> Iterator[Field]:
                 continue
         tag, at = _tag(body, at, stop)
         if tag & 7 == GROUP:
+            groups += 1
+            if groups > _MOST_GROUPS:
+                raise malformed(at, f"more than {_MOST_GROUPS} groups")
             at = _after_group(body, at, stop, tag)
         elif tag & 7 == VARINT:
             value, at = varint(body, at, stop)
@@ -149,7 +155,7 @@ def _extent(body: bytes, at: int, stop: int, kind: int) -> tuple[int, int]:
 
 def _after_group(body: bytes, at: int, stop: int, tag: int) -> int:
     """Return where the group ends whose first field stands at `at`."""
-    open_groups = [tag]
+    open_groups, begin = [tag], at
     while open_groups:
         tag, at = _tag(body, at, stop)
         kind = tag & 7
@@ -162,6 +168,8 @@ def _after_group(body: bytes, at: int, stop: int, tag: int) -> int:
             _, at = varint(body, at, stop)
         else:
             _, at = _extent(body, at, stop, kind)
+        if at - begin > _LONGEST_GROUP:
+            raise malformed(at, f"a group of more than {_LONGEST_GROUP:,} bytes")
         if len(open_groups) > _MOST_NESTED:
             raise malformed(at, f"more than {_MOST_NESTED} groups within each other")
     return at
