@@ -144,6 +144,13 @@ def test_what_flaps_is_one_incident_that_reopens_twice_at_most() -> None:
         assert life.only.version < 10
 
 
+def test_what_comes_with_a_sign_that_comes_back_opens_no_other() -> None:
+    life = Life().see(sign("cart", 0, 2, alert=True)).run(1, 20)
+    life.see(sign("cart", 21, what="latency"), sign("web", 22), sign("web", 22, what="errors"))
+    (change,) = life.go(25)
+    assert (change.happened, change.incident.components) == (Happened.REOPENED, ("cart", "web"))
+
+
 def test_a_late_sign_of_what_is_over_joins_it_and_opens_nothing() -> None:
     life = Life().see(sign("cart", 0, 5, alert=True)).run(1, 30)
     life.see(sign("web", 2, 6))

@@ -57,7 +57,7 @@ def receiving(*answers: tuple[int, dict[str, str]]) -> Iterator[Receiver]:
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
-            pass
+            """What was asked is not for the eyes of whoever runs the tests."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook", list(answers) or [(204, {})])

@@ -139,7 +139,7 @@ class _Life:
         same = {sign.what for sign in self.known}
         self.again = [sign for sign in signs if sign.what in same and self._may_come_back(sign)]
         left = _without(signs, self.again)
-        while taken := _joined([sign for sign in left if self._is_timely(sign)], self.grown.components, near):
+        while taken := self._next_of(left, near):
             self.new += taken
             left = _without(left, taken)
         return left
@@ -157,11 +157,20 @@ class _Life:
             resolved_at is None or sign.onset <= resolved_at + self.rules.longest
         )
 
-    def _is_timely(self, sign: Sign) -> bool:
-        resolved_at, onset = self.incident.resolved_at, self.grown.onset
+    def _next_of(self, signs: Sequence[Sign], near: Near) -> list[Sign]:
+        """Return the signs that belong to the incident as it has grown so far."""
+        grown = self.grown
+        return _joined([sign for sign in signs if self._is_timely(sign, grown.onset)], grown.components, near)
+
+    def _is_timely(self, sign: Sign, onset: datetime) -> bool:
         close = abs(sign.onset - onset) <= self.rules.around
         overlaps = sign.ended_at is None or sign.ended_at >= onset
-        return close and overlaps and (resolved_at is None or sign.onset <= resolved_at)
+        return close and overlaps and not self._is_after_the_end(sign)
+
+    def _is_after_the_end(self, sign: Sign) -> bool:
+        """Whether a sign began when the incident was over, and nothing of it had come back."""
+        end = self.incident.resolved_at
+        return end is not None and sign.onset > end and all(each.onset <= end for each in self.again)
 
     def _status(self, now: datetime) -> Status:
         own = [*self.known, *self.again, *self.new]
