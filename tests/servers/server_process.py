@@ -11,7 +11,7 @@ from collections import deque
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -31,11 +31,18 @@ def free_port() -> int:
 class ServerProcess:
     """A running server, from the first line that says `ready`; `account` is the user it runs as, where not this one.
 
+    `environment` is all that it finds in its environment, where that is not this process's own.
+
     Raises RuntimeError with the server's words when it ends, or START_SECONDS pass, without that line.
     """
 
     def __init__(
-        self, command: Sequence[str], ready: str, folder: Path | None = None, account: str | None = None
+        self,
+        command: Sequence[str],
+        ready: str,
+        folder: Path | None = None,
+        account: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._ready = ready
         self._said: deque[str] = deque(maxlen=KEPT_LINES)
@@ -44,6 +51,7 @@ class ServerProcess:
             command,
             cwd=folder,
             user=account,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
