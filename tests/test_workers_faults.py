@@ -114,6 +114,15 @@ def test_messages_that_are_none_are_kept_and_harm_nobody(platform: WorkerPlatfor
         assert part in said
 
 
+def test_what_another_program_puts_into_a_queue_ends_nobody(platform: WorkerPlatform) -> None:
+    pid = platform.worker.pid
+    platform.client.lpush("detect", b"no message at all")
+    awaited(lambda: "starts anew" in platform.worker.said())
+    platform.recovers()
+    assert platform.worker.pid == pid
+    assert platform.worker.exit_code is None
+
+
 def test_records_that_are_slow(platform: WorkerPlatform) -> None:
     with closing(sqlite3.connect(platform.place, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

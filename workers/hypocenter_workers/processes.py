@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
+import sys
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from celery import signals
+from celery.worker import state
 
 from hypocenter.rhythm import rhythm_of_settings
 from hypocenter_workers.beat import Beat, Sight
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from celery import Celery
+
+PAUSE_S = 2.0
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,11 @@ class Crew:
 
 
 def run_worker(app: Celery, crew: Crew, ready: Callable[[], None]) -> int:
-    """Take tasks until SIGTERM, finish those that were begun, and return the exit code; SIGQUIT ends at once."""
+    """Take tasks until SIGTERM, finish those that were begun, and return the exit code; SIGQUIT ends at once.
+
+    Where Celery gives up by itself, over a broker that answers nonsense or is away too long, the program is started
+    anew under the same process id.
+    """
     started = _Started(ready)
     signals.worker_ready.connect(started)
     signals.setup_logging.connect(_keep_logging)
@@ -47,7 +58,20 @@ def run_worker(app: Celery, crew: Crew, ready: Callable[[], None]) -> int:
         loglevel="WARNING",
     )
     worker.start()
+    if worker.exitcode and not _was_told():
+        _begin_anew(int(worker.exitcode))
     return int(worker.exitcode or 0)
+
+
+def _was_told() -> bool:
+    """Whether a signal ended the worker: Celery keeps the exit code that is wanted, which may be 0."""
+    return any(wanted is not None and wanted is not False for wanted in (state.should_stop, state.should_terminate))
+
+
+def _begin_anew(code: int) -> None:
+    logger.error("the worker gave up (exit code %s); it starts anew in %s s", code, PAUSE_S)
+    time.sleep(PAUSE_S)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the arguments are our own
 
 
 class _Started:
