@@ -77,7 +77,7 @@ def signature(secret: bytes, key: str, at: datetime, body: bytes) -> str:
 
     >>> from datetime import UTC, datetime
     >>> signature(b"0123456789abcdef", "k", datetime(2026, 3, 1, tzinfo=UTC), b"{}")[:12]
-    'v1,rD/xa6vM/'
+    'v1,5vX1ArbU5'
     """
     signed = f"{key}.{int(at.timestamp())}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
