@@ -132,6 +132,20 @@ def test_a_webhook_and_a_direct_message_of_one_alert_are_one(client: AsgiClient,
     assert [(each.alert.component, each.resolved) for each in kept] == [("cart", True)]
 
 
+def test_valid_alerts_are_kept_beside_invalid_ones_that_are_told_of(client: AsgiClient, records: SqlRecords) -> None:
+    ends_early = {**POSTED[0], "endsAt": "2026-03-01T11:40:00Z"}
+    answer = client.post("/api/v2/alerts", json=[{"labels": {}}, *POSTED, ends_early])
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("1 kept, 2 refused: body[0]: an alert has labels")
+    assert "; body[2]: ends at" in answer.json()["detail"]
+    assert [each.alert.component for each in records.alerts.alerts(NOW, NOW)] == ["cart"]
+
+
+def test_the_answer_names_a_few_of_many_invalid_alerts(client: AsgiClient) -> None:
+    answer = client.post("/api/v2/alerts", json=[*POSTED, *[{"labels": {}}] * 25])
+    assert answer.json()["detail"].endswith("; and 5 more")
+
+
 def test_records_that_cannot_be_reached_are_a_reason_to_send_again(client: AsgiClient, records: SqlRecords) -> None:
     with records.database.writing("schema") as connection:
         connection.exec_driver_sql("ALTER TABLE alerts RENAME TO gone")

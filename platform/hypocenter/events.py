@@ -67,8 +67,12 @@ def joined(one: KeptAlert, other: KeptAlert) -> KeptAlert:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one request told of; `left_out` are reasons why some of it is not among that."""
+    """What one request told of; `left_out` are reasons why some of it is not among that.
+
+    `invalid` are what was wrong with some of it, of which the protocol tells by an error though the rest is kept.
+    """
 
     alerts: tuple[KeptAlert, ...] = ()
     changes: tuple[KeptChange, ...] = ()
     left_out: tuple[str, ...] = ()
+    invalid: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from hypocenter.api.bodies import LARGE, read_body
+from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -74,9 +75,14 @@ def _taking(intake: Intake, decode: Decode, turn: asyncio.Semaphore) -> Callable
 
 
 def _kept(records: Records, told: Told) -> dict[str, object]:
-    """Keep what was told, and say what became of it."""
+    """Keep what was told, and say what became of it; raises InputError once it is kept when some was invalid."""
     alerts, changes = records.alerts.add_alerts(told.alerts), records.changes.add_changes(told.changes)
-    left_out = [*told.left_out[:MOST_TOLD]]
-    if len(told.left_out) > MOST_TOLD:
-        left_out.append(f"and {len(told.left_out) - MOST_TOLD:,} more")
-    return {"alerts": alerts._asdict(), "changes": changes._asdict(), "left_out": left_out}
+    if told.invalid:
+        refused = "; ".join(_first_of(told.invalid))
+        raise InputError(f"{len(told.alerts):,} kept, {len(told.invalid):,} refused: {refused}")
+    return {"alerts": alerts._asdict(), "changes": changes._asdict(), "left_out": _first_of(told.left_out)}
+
+
+def _first_of(reasons: tuple[str, ...]) -> list[str]:
+    more = len(reasons) - MOST_TOLD
+    return [*reasons[:MOST_TOLD], *([f"and {more:,} more"] if more > 0 else [])]

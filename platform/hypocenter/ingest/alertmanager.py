@@ -42,9 +42,17 @@ def decode_posted(body: bytes, now: datetime, order: Sequence[str]) -> Told:
     """Return the alerts that a client of Alertmanager's API posts, POST /api/v2/alerts.
 
     One that ends in the future fires until then, unless it is sent again; one that states no end for `FIRES_FOR`.
+    Invalid ones are told of, as Alertmanager does; raises InputError when there is no valid one beside them.
     """
-    alerts = [_posted(each, now, order) for each in as_records(read_json(body))]
-    return Told(tuple(alerts))
+    alerts, errors = [], []
+    for each in as_records(read_json(body)):
+        try:
+            alerts.append(_posted(each, now, order))
+        except InputError as error:
+            errors.append(error)
+    if errors and not alerts:
+        raise errors[0]
+    return Told(tuple(alerts), invalid=tuple(str(error) for error in errors))
 
 
 def _notified(record: Record, now: datetime, order: Sequence[str]) -> KeptAlert:
