@@ -16,6 +16,7 @@ from hypocenter.remote_write_encoding import HEADERS, request_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 BODY = request_body([])
 WRITE = "/api/v1/write"
@@ -102,6 +103,34 @@ def test_a_web_page_cannot_send_to_a_server_without_tokens(opened: HypocenterSer
     for origin in ("https://example.org", "null", opened.url):
         answer = httpx.post(opened.url + WRITE, content=BODY, headers=HEADERS | {"Origin": origin})
         assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/api/v1/incidents", "/nothing"])
+def test_a_name_that_a_web_page_leads_here_opens_nothing_without_tokens(opened: HypocenterServer, path: str) -> None:
+    for host in (
+        "evil.example",
+        "evil.example:4477",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "10.0.0.1",
+        "",
+    ):
+        answer = httpx.get(opened.url + path, headers={"Host": host})
+        assert (answer.status_code, "Host header" in answer.text) == (421, True)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:4477", "127.0.0.1", "[::1]:4477", "127.1.2.3:80"])
+def test_the_names_of_loopback_open_a_server_without_tokens(opened: HypocenterServer, host: str) -> None:
+    assert httpx.post(opened.url + WRITE, content=BODY, headers=HEADERS | {"Host": host}).status_code == 204
+
+
+def test_with_a_token_or_open_to_all_any_name_will_do(closed: tuple[HypocenterServer, str], tmp_path: Path) -> None:
+    server, token = closed
+    shown = HEADERS | {"Host": "box.example", "Authorization": f"Bearer {token}"}
+    assert httpx.post(server.url + WRITE, content=BODY, headers=shown).status_code == 204
+    with HypocenterServer(tmp_path / "all", "--open") as to_all:
+        answer = httpx.post(to_all.url + WRITE, content=BODY, headers=HEADERS | {"Host": "box.example"})
+    assert answer.status_code == 204
 
 
 def test_what_becomes_of_tokens_is_seen_by_a_server_that_runs(hypocenter_server: HypocenterServer) -> None:

@@ -20,7 +20,7 @@ from hypocenter.api.tokens import READING, SENDING
 from hypocenter.errors import HypocenterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
     from starlette.routing import Route
@@ -55,14 +55,23 @@ class Routes:
         return needed | dict.fromkeys((route.path for route in self.reading), READING)
 
 
-def create_server_app(routed: Routes, verifier: Verifier, registry: CollectorRegistry, memory_bytes: int) -> Starlette:
-    """Return the ASGI application of a server: all routes, behind the log, failures, tokens and a limit of memory."""
+def create_server_app(
+    routed: Routes,
+    verifier: Verifier,
+    registry: CollectorRegistry,
+    memory_bytes: int,
+    is_ours: Callable[[str], bool] = lambda _: True,
+) -> Starlette:
+    """Return the ASGI application of a server: all routes, behind the log, failures, tokens and a limit of memory.
+
+    `is_ours`: whether a `Host` header means this server, asked where there is no token.
+    """
     routes = [*routed.open, *routed.sending, *routed.reading]
     metrics = RequestMetrics(registry, [route.path for route in routes])
     around = [
         Middleware(RequestLog, observe=metrics.observe),
         Middleware(Failures),
-        Middleware(Authentication, verifier=verifier, open_paths=OPEN_PATHS, scopes=routed.scopes()),
+        Middleware(Authentication, verifier=verifier, open_paths=OPEN_PATHS, scopes=routed.scopes(), is_ours=is_ours),
         Middleware(Memory, memory=BodyMemory(memory_bytes)),
     ]
     return _plain(Starlette(routes=routes, middleware=around, exception_handlers=_HANDLERS))

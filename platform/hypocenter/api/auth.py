@@ -12,7 +12,7 @@ from hypocenter.api.tokens import SENDING
 from hypocenter.errors import InputError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,6 +25,7 @@ _MAKE = "hypocenter token create NAME --scope {0} --data-dir DIR"
 _NONE = f"a valid token is needed, as `Authorization: Bearer TOKEN`; make one with: {_MAKE}\n"
 _UNKNOWN = f"a valid token is needed, and the one sent is not known here; make one with: {_MAKE}\n"
 _OTHER = f"a token of scope {{0}} is needed, and the one sent is of the other; make one with: {_MAKE}\n"
+_HOST = f"the Host header names neither loopback nor what --listen does; make a token, with: {_MAKE}; or use --open\n"
 _PAGE = f"requests of web pages need a token; make one with: {_MAKE}\n"
 
 
@@ -32,8 +33,9 @@ class Authentication:
     """ASGI middleware that lets a request through when it shows a token, or where none was ever made.
 
     Where none was made, requests that a web page caused are turned down: any page open in a browser on this machine
-    could send them. `open_paths` are answered to everybody, `scopes` says which scope a path needs where one does. The
-    name of the token is left in `scope["client_name"]`.
+    could send them. So are those to a host that `is_ours` does not know: a page can have its own name lead here (DNS
+    rebinding), and then read what is answered. `open_paths` are answered to everybody, `scopes` says which scope a path
+    needs where one does. The name of the token is left in `scope["client_name"]`.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class Authentication:
         verifier: Verifier,
         open_paths: Collection[str] = (),
         scopes: Mapping[str, str] | None = None,
+        is_ours: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._app, self._verifier, self._open_paths, self._scopes = app, verifier, open_paths, scopes or {}
+        self._is_ours = is_ours
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401 or 403, or pass the request on."""
+        """Answer 401, 403 or 421, or pass the request on."""
         refused = self._refused(scope) if scope["type"] == "http" else None
         await (refused or self._app)(scope, receive, send)
 
@@ -55,7 +59,7 @@ class Authentication:
             return None
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         if not self._asks():
-            return _from_a_page(scope)
+            return _from_a_page(scope) or self._to_another(scope)
         token = self._verifier.token(shown_token(given[0])) if len(given) == 1 else None
         scope["client_name"] = token and token.name
         if token is None:
@@ -63,6 +67,10 @@ class Authentication:
             return PlainTextResponse(said, 401, _CHALLENGE)
         needed = self._scopes.get(scope["path"], token.scope)
         return None if needed == token.scope else PlainTextResponse(_OTHER.format(needed), 403)
+
+    def _to_another(self, scope: Scope) -> Response | None:
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        return None if all(map(self._is_ours, hosts)) else PlainTextResponse(_HOST.format(SENDING), 421)
 
     def _asks(self) -> bool:
         try:

@@ -22,6 +22,8 @@ from hypocenter.api.work_state import Overseen
 from hypocenter.rhythm import rhythm_of_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prometheus_client import CollectorRegistry
     from starlette.applications import Starlette
 
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
 BODY_MEMORY = 512 << 20
 
 
-def composed(parts: Parts, places: Places, verifier: Verifier, stack: ExitStack) -> Starlette:
-    """Return the application; what runs beside it is started, and ends with `stack`."""
+def composed(
+    parts: Parts, places: Places, verifier: Verifier, stack: ExitStack, is_ours: Callable[[str], bool]
+) -> Starlette:
+    """Return the application, `is_ours` as its own; what runs beside it is started, and ends with `stack`."""
     registry = new_registry()
     registry.register(StoreMetrics(parts.metrics))
     readiness = stack.enter_context(closing(Readiness(parts.checks())))
@@ -52,7 +56,7 @@ def composed(parts: Parts, places: Places, verifier: Verifier, stack: ExitStack)
             *status_routes(overseen),
         ],
     )
-    return create_server_app(routes, verifier, registry, BODY_MEMORY)
+    return create_server_app(routes, verifier, registry, BODY_MEMORY, is_ours)
 
 
 def _start_pull(pull: Pull | None, registry: CollectorRegistry, stack: ExitStack) -> None:

@@ -8,6 +8,7 @@ import socket
 
 from hypocenter.errors import InputError
 
+_HOST = re.compile(r"(?P<host>\[[^]]+\]|[^:\[\]]+)(:\d*)?")
 _PLACE = re.compile(r"(?P<host>\[[^]]+\]|[^:\[\]]+):(?P<port>\d{1,5})")
 
 
@@ -42,6 +43,24 @@ def listening(host: str, port: int) -> socket.socket:
 def is_loopback(bound: socket.socket) -> bool:
     """Whether only this machine reaches the socket."""
     return ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def names_this_machine(host: str, named: str) -> bool:
+    """Whether a `Host` header names loopback, or the host `named` by whoever listens.
+
+    >>> [names_this_machine(host, "box.lan") for host in ("localhost:80", "[::1]:80", "Box.lan", "evil.example:80")]
+    [True, True, True, False]
+    """
+    found = _HOST.fullmatch(host.strip().lower())
+    name = found["host"].strip("[]").removesuffix(".") if found else ""
+    return name in ("localhost", named.lower()) or _is_loopback_address(name)
+
+
+def _is_loopback_address(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        return False
 
 
 def url_of(bound: socket.socket) -> str:

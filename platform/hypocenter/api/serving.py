@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from hypocenter.api.data_directory import owned, told_where
-from hypocenter.api.listening import is_loopback, listening, url_of
+from hypocenter.api.listening import is_loopback, listening, names_this_machine, url_of
 from hypocenter.api.tokens import TokenFile, Verifier
 from hypocenter.errors import InputError
 
@@ -30,6 +30,10 @@ class Listen:
     host: str
     port: int
     open_to_all: bool = False
+
+    def is_ours(self, host: str) -> bool:
+        """Whether a `Host` header means this server; all do where everybody is let in."""
+        return self.open_to_all or names_this_machine(host, self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def serve(
         _check_closed(verifier, bound, listen)
         started = Started(url_of(bound), folder.resolve(), verifier.asks())
         with told_where(folder) as tell:
-            _serve(_Server(places, verifier, beside), bound, partial(_tell, started, tell, announce))
+            _serve(_Server(places, verifier, beside, listen.is_ours), bound, partial(_tell, started, tell, announce))
 
 
 def _tell(started: Started, tell: Callable[[str], None], announce: Callable[[Started], None]) -> None:
@@ -80,6 +84,7 @@ class _Server(NamedTuple):
     places: Places
     verifier: Verifier
     beside: Beside
+    is_ours: Callable[[str], bool]
 
 
 def _serve(server: _Server, bound: socket.socket, announce: Callable[[], None]) -> None:
@@ -90,7 +95,7 @@ def _serve(server: _Server, bound: socket.socket, announce: Callable[[], None]) 
 
     with ExitStack() as stack:
         parts = stack.enter_context(opened(server.places))
-        app = composed(parts, server.places, server.verifier, stack)
+        app = composed(parts, server.places, server.verifier, stack, server.is_ours)
         stack.enter_context(server.beside(parts))
         run(app, bound, announce)
         logger.info("stopping: what was taken is being written")
