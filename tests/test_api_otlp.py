@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import sys
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Event, Semaphore
 from typing import TYPE_CHECKING
 
 import cramjam
+import httpx
 import pytest
 from asgi_client import AsgiClient
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
@@ -22,6 +25,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 from otlp_metric_bodies import AT_MS, AT_NS, json_of, request_of
 
 from hypocenter.api.app import create_app
+from hypocenter.api.bodies import LARGE
 from hypocenter.api.intake import BodyLimits, Intake
 from hypocenter.readers.selectors import parse_selector
 from hypocenter.stores.duckdb_metrics import DuckDbMetrics
@@ -31,11 +35,14 @@ from hypocenter.stores.retention import MetricsLimits
 from hypocenter_graph.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
     from google.protobuf.message import Message
+    from numpy.typing import NDArray
 
+    from hypocenter.batches import Labels, SeriesIndex
     from hypocenter.stores.opening import SqlRecords
 
 NOW = datetime.fromtimestamp(AT_MS / 1000, UTC)
@@ -192,6 +199,51 @@ def test_another_content_type_is_not_taken(client: AsgiClient, signal: str, kind
     answer = client.post(f"/v1/{signal}", b"{}", {"Content-Type": kind} if kind else {})
     assert answer.status_code == 415
     assert "application/x-protobuf" in answer.json()["message"]
+
+
+class HeldIndex:
+    """Numbers series, those of a metric `held` when it is told to go on."""
+
+    def __init__(self, index: SeriesIndex) -> None:
+        self._index, self.begun, self.go_on = index, Semaphore(0), Event()
+
+    def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
+        if any(value == "held" for one in labels for _, value in one):
+            self.begun.release()
+            self.go_on.wait(30)
+        return self._index.number(labels)
+
+
+@pytest.mark.parametrize("kind", [PROTOBUF, JSON])
+def test_two_large_bodies_are_decoded_at_once_and_a_third_waits(intake: Intake, kind: str) -> None:
+    index = HeldIndex(intake.index)
+    app = create_app(replace(intake, index=index))
+
+    def body(name: str, size: int) -> bytes:
+        request = request_of(gauge(name, 1.0))
+        request.resource_metrics[0].scope_metrics[0].metrics[0].description = "x" * size
+        return request.SerializeToString() if kind == PROTOBUF else json_of(request)
+
+    async def run() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://h") as client:
+
+            async def post(name: str, size: int) -> int:
+                return (
+                    await client.post("/v1/metrics", content=body(name, size), headers={"Content-Type": kind})
+                ).status_code
+
+            large = [asyncio.create_task(post("held", LARGE + at)) for at in range(3)]
+            try:
+                for _ in range(2):
+                    assert await asyncio.to_thread(index.begun.acquire, timeout=30)
+                # By the time that these are durable, the third would have begun if it could.
+                smaller = [await post(f"level{at}", LARGE >> 1) for at in range(9)]
+                assert not index.begun.acquire(blocking=False)
+            finally:
+                index.go_on.set()
+            return smaller + [await each for each in large]
+
+    assert asyncio.run(run()) == [200] * 12
 
 
 def test_a_content_encoding_that_is_not_known_is_not_taken(client: AsgiClient) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING
 
 from hypocenter.api.compression import ENCODINGS, unpacked
@@ -13,6 +13,7 @@ from hypocenter.stores.metrics import BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from contextlib import AbstractAsyncContextManager
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
 
 # What takes longer than a request may wait for others is done in a thread.
 LARGE = 1 << 18
+# Read as JSON, a body takes ten to twenty times its size.
+MOST_LARGE_AT_ONCE = 2
+
+
+class Turns:
+    """Has large bodies wait for their turn to be decoded, small ones not; used by one event loop alone."""
+
+    def __init__(self) -> None:
+        self._large = asyncio.Semaphore(MOST_LARGE_AT_ONCE)
+
+    def of(self, size: int) -> AbstractAsyncContextManager[None]:
+        """Return what to hold while a body of `size` bytes is decoded."""
+        return self._large if size > LARGE else nullcontext()
 
 
 class BodyMemory:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from hypocenter.api.bodies import LARGE, read_body
+from hypocenter.api.bodies import Turns, read_body
 from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,9 +24,7 @@ if TYPE_CHECKING:
 
     Decode = Callable[[bytes, Request], Told]
 
-# Read as JSON, a body takes ten to twenty times its size.
 LARGEST = 8 << 20
-MOST_LARGE_AT_ONCE = 2
 MOST_TOLD = 20
 
 
@@ -36,9 +32,9 @@ def routes(intake: Intake) -> list[Route]:
     """Return the routes that this module serves."""
     from hypocenter.api.uploads import upload_routes
 
-    turn = asyncio.Semaphore(MOST_LARGE_AT_ONCE)
+    turns = Turns()
     decoders = _decoders(intake)
-    taking = [Route(path, _taking(intake, decode, turn), methods=["POST"]) for path, decode in decoders]
+    taking = [Route(path, _taking(intake, decode, turns), methods=["POST"]) for path, decode in decoders]
     return taking + upload_routes(intake)
 
 
@@ -61,14 +57,14 @@ def _decoders(intake: Intake) -> list[tuple[str, Decode]]:
     ]
 
 
-def _taking(intake: Intake, decode: Decode, turn: asyncio.Semaphore) -> Callable[[Request], Awaitable[Response]]:
+def _taking(intake: Intake, decode: Decode, turns: Turns) -> Callable[[Request], Awaitable[Response]]:
     limits = replace(
         intake.limits, sent=min(intake.limits.sent, LARGEST), unpacked=min(intake.limits.unpacked, LARGEST)
     )
 
     async def take(request: Request) -> Response:
         body = await read_body(request, limits)
-        async with turn if len(body) > LARGE else nullcontext():
+        async with turns.of(len(body)):
             return await run_in_threadpool(lambda: JSONResponse(_kept(intake.records, decode(body, request))))
 
     return take

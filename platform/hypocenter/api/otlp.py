@@ -6,12 +6,12 @@ Source: OTLP specification 1.x, "OTLP/HTTP".
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hypocenter.api.bodies import LARGE, read_body
+from hypocenter.api.bodies import LARGE, Turns, read_body
 from hypocenter.api.refusals import UnsupportedError, retry_headers, status_of
 from hypocenter.errors import HypocenterError
 from hypocenter.ingest import otlp_status
@@ -49,22 +49,37 @@ def routes(intake: Intake) -> list[Route]:
     from hypocenter.ingest.otlp_metrics import MetricsDecoder
 
     counting = intake.counting or Counting(intake.index, intake.writer, intake.graph, intake.now)
+    turns = Turns()
     return [
-        *_routes_of("metrics", Signal.METRICS, MetricsDecoder(intake.index).decode, intake, inline=LARGE >> 2),
-        *_routes_of("traces", Signal.TRACES, counting.spans, intake, inline=0),
-        *_routes_of("logs", Signal.LOGS, counting.log_lines, intake, inline=0),
+        *_routes_of(
+            "metrics", Signal.METRICS, _Decoding(MetricsDecoder(intake.index).decode, LARGE >> 2, turns), intake
+        ),
+        *_routes_of("traces", Signal.TRACES, _Decoding(counting.spans, 0, turns), intake),
+        *_routes_of("logs", Signal.LOGS, _Decoding(counting.log_lines, 0, turns), intake),
     ]
 
 
-def _routes_of(
-    name: str, signal: Signal, decode: Callable[[bytes, Encoding], Decoded], intake: Intake, inline: int
-) -> list[Route]:
-    """Return a signal's routes; a body of more than `inline` bytes is decoded in a thread."""
+class _Decoding(NamedTuple):
+    """How a signal's bodies are decoded: in a thread where they have more than `inline` bytes."""
+
+    decode: Callable[[bytes, Encoding], Decoded]
+    inline: int
+    turns: Turns
+
+    async def of(self, body: bytes, encoding: Encoding) -> Decoded:
+        """Decode a body when it is its turn."""
+        if len(body) <= self.inline:
+            return self.decode(body, encoding)
+        async with self.turns.of(len(body)):
+            return await asyncio.to_thread(self.decode, body, encoding)
+
+
+def _routes_of(name: str, signal: Signal, decoding: _Decoding, intake: Intake) -> list[Route]:
 
     async def take(request: Request) -> Response:
         encoding = encoding_of(request.headers.get("content-type", ""))
         try:
-            rejected = await _taken(request, encoding, decode, intake, inline)
+            rejected = await _taken(request, encoding, decoding, intake)
         except HypocenterError as error:
             return _refusal(error, encoding or Encoding.JSON)
         return _answer(200, otlp_status.response_of(signal, encoding or Encoding.JSON, rejected), encoding)
@@ -72,18 +87,12 @@ def _routes_of(
     return [Route(f"{prefix}/v1/{name}", take, methods=["POST"]) for prefix in PREFIXES]
 
 
-async def _taken(
-    request: Request,
-    encoding: Encoding | None,
-    decode: Callable[[bytes, Encoding], Decoded],
-    intake: Intake,
-    inline: int,
-) -> Rejected:
+async def _taken(request: Request, encoding: Encoding | None, decoding: _Decoding, intake: Intake) -> Rejected:
     """Read, decode and write a request; return what of it was turned down once the rest is durable."""
     if encoding is None:
         raise UnsupportedError(f"the Content-Type must be {' or '.join(Encoding)}")
     body = await read_body(request, intake.limits)
-    decoded = await asyncio.to_thread(decode, body, encoding) if len(body) > inline else decode(body, encoding)
+    decoded = await decoding.of(body, encoding)
     if not len(decoded.batch):
         return decoded.rejected
     return _with_refused(decoded.rejected, await asyncio.wrap_future(intake.writer.submit(decoded.batch)))
