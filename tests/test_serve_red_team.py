@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 WRITE = "/api/v1/write"
 MOST = 1 << 20
-HEAD = b"POST /api/v1/write HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n"
+HEAD = (
+    b"POST /api/v1/write HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n"
+)
 ZEROS = 64 << 20
 ANSWER_S = 60
 
@@ -128,7 +131,7 @@ def test_a_body_in_chunks_is_held_to_the_limit(server: HypocenterServer) -> None
     assert said == [413]
 
 
-SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEADS = {
     "two lengths": HEAD + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\n",
     "a length and chunks": HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
@@ -147,11 +150,11 @@ HEADS = {
     "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "the beginning of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "no version": b"GET /\r\n\r\n",
-    "another version": b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+    "another version": b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
     "no method": b"/ HTTP/1.1\r\n\r\n",
-    "a proxy's request": b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-    "a path with a null": b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
-    "a path that is no ASCII": b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "a proxy's request": b"CONNECT a:80 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "a path with a null": b"GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a path that is no ASCII": b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     "a head without end": b"GET / HTTP/1.1\r\nX: " + b"a" * (1 << 20),
     "headers without end": b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 100_000,
     "a path without end": b"GET /" + b"a" * (1 << 20),
@@ -183,7 +186,7 @@ def test_a_head_is_refused(server: HypocenterServer, name: str) -> None:
     ],
 )
 def test_a_path_leads_nowhere(server: HypocenterServer, path: str) -> None:
-    said = _said(server, b"GET " + path.encode() + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    said = _said(server, b"GET " + path.encode() + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert said in ([404], [400], [405])
 
 

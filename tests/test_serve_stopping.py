@@ -110,7 +110,8 @@ def _half_sent(server: HypocenterServer, body: bytes) -> socket.socket:
     place = urlsplit(server.url)
     connection = socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=60)
     head = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
-    expecting = f"POST {WRITE} HTTP/1.1\r\nHost: a\r\n{head}Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    head += f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n"
+    expecting = f"POST {WRITE} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n"
     connection.sendall(expecting.encode())
     assert connection.recv(1 << 16).startswith(b"HTTP/1.1 100 ")
     connection.sendall(body[:3])
