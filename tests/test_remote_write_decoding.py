@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from written_requests import ENCODED, NOW, Reader, bits, plain
 
 from hypocenter.batches import STALE_BITS
+from hypocenter.errors import InputError
 from hypocenter.ingest.remote_write_gathering import Known
 from hypocenter.ingest.remote_write_symbols import Vocabulary
 
@@ -129,7 +130,17 @@ def test_a_body_that_was_tampered_with_and_is_still_a_message_says_what_the_gene
     for _ in range(MUTANTS):
         mutant = tampered(body, rng)
         read = parsed(message, mutant)
-        assert read is None or without_buckets(reader.read(mutant)[0]) == sorted(rows_of(readable(read)))
+        if read is not None and not has_an_impossible_field(reader, mutant):
+            assert without_buckets(reader.read(mutant)[0]) == sorted(rows_of(readable(read)))
+
+
+def has_an_impossible_field(reader: Reader, body: bytes) -> bool:
+    """Whether a field has the number 0, at which upb does not look in groups that it passes over."""
+    try:
+        reader.read(body)
+    except InputError as error:
+        return "a field without a number" in str(error)
+    return False
 
 
 def parsed(message: Any, body: bytes) -> Any:
