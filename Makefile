@@ -47,7 +47,7 @@ test: $(STAMP) ## Run every test; shows coverage, and what was skipped and why
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 soak: $(STAMP) ## Try graph stores, parsers, kill -9 and memory under load for long (hours); FILES names some of the tests
-	@$(BIN)/python benchmarks/soak.py $(or $(FILES),$(SOAKED))
+	@$(BIN)/python benchmarks/bench_soak.py $(or $(FILES),$(SOAKED))
 
 services: $(STAMP) ## Run all of docker-compose.yml natively, on loopback, until Ctrl-C
 	@$(BIN)/python tests/servers/services.py

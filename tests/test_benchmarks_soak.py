@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-import soak
+import bench_soak
 
 
 def test_a_row_says_what_the_tests_of_a_file_came_to():
@@ -14,6 +14,6 @@ def test_a_row_says_what_the_tests_of_a_file_came_to():
         '<testcase><properties><property name="samples" value="7"/>'
         '<property name="hypothesis-statistics-x" value="bG9uZw=="/></properties></testcase></testsuite>'
     )
-    row = soak.row_of("tests/test_x.py", suite)
+    row = bench_soak.row_of("tests/test_x.py", suite)
     assert (row["file"], row["tests"], row["failed"], row["skipped"]) == ("tests/test_x.py", 3, 1, 1)
     assert (row["minutes"], row["saw"]) == (1.5, "kills 100; samples 7")
