@@ -159,14 +159,20 @@ def _python(name: str, *words: str, **environment: str) -> subprocess.CompletedP
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
 
 
-@pytest.mark.parametrize("name", ["services.py", "native_neo4j.py"])
-def test_without_java_one_line_says_what_to_install(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "lacks", "packages"),
+    [
+        ("services.py", "redis-server", "redis-server"),
+        ("native_neo4j.py", "java", "openjdk-17-jre-headless maven"),
+    ],
+)
+def test_without_a_program_one_line_says_what_to_install(name: str, lacks: str, packages: str, tmp_path: Path) -> None:
     words = [str(tmp_path / "services")] if name == "services.py" else []
     done = _python(name, *words, PATH=str(tmp_path))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "java is not installed" in done.stderr
-    assert "apt-get install openjdk-17-jre-headless maven" in done.stderr
+    assert f"{lacks} is not installed" in done.stderr
+    assert f"apt-get install {packages}" in done.stderr
 
 
 def test_without_maven_the_cache_is_enough(require: Callable[[str], str], neo4j_server: object, tmp_path: Path) -> None:
