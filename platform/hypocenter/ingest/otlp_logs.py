@@ -11,14 +11,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hypocenter.errors import InputError
-from hypocenter.ingest.otlp_records import LONGEST_RECORD, WHERE, counted, json_of, records_of
+from hypocenter.ingest.otlp_records import WHERE, counted, json_of, messages_of
 from hypocenter.ingest.otlp_status import Encoding, Rejected
 from hypocenter.ingest.otlp_traces import LONGEST_TEXT, UNNAMED, rejected_for
 from hypocenter.readers.otlp_columns import RESOURCE_ATTRIBUTES
 from hypocenter.readers.otlp_json import records_in, texts_of
 from hypocenter.readers.otlp_json_fields import enum_of, nanoseconds_in, text_in, value_in, whole_text
-from hypocenter.readers.otlp_protobuf import resource_cells
 from hypocenter.readers.otlp_protobuf import texts_of as texts_of_pairs
 from hypocenter.signals.log_counts import Line
 
@@ -90,21 +88,9 @@ def _of_json(body: bytes) -> Iterator[Line]:
 
 
 def _of_protobuf(body: bytes, why: Counter[str]) -> Iterator[Line]:
-    from google.protobuf.message import DecodeError
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
-    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-    known, cells = None, ("",) * len(RESOURCE_ATTRIBUTES)
-    try:
-        for resource, record in records_of(body):
-            if resource is not known:
-                known, cells = resource, resource_cells(Resource.FromString(resource))
-            if record is None:
-                why[f"of more than {LONGEST_RECORD:,} bytes"] += 1
-            else:
-                yield _line_of(LogRecord.FromString(record), cells)
-    except DecodeError as error:
-        raise InputError(f"{WHERE}: not OTLP logs in protobuf ({error})") from error
+    return (_line_of(record, cells) for record, cells in messages_of(body, LogRecord, "logs", why))
 
 
 def _line_of(record: LogRecord, cells: tuple[str, ...]) -> Line:

@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hypocenter.errors import InputError, LimitError
 from hypocenter.ingest.budget import Budget
 from hypocenter.ingest.protobuf_fields import LENGTH, fields
+from hypocenter.readers.otlp_columns import RESOURCE_ATTRIBUTES
+from hypocenter.readers.otlp_protobuf import resource_cells
 from hypocenter.readers.statements import as_record
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
+
+    from google.protobuf.message import Message
 
     from hypocenter.ingest.protobuf_fields import Field
     from hypocenter.readers.statements import Record
 
 Each = TypeVar("Each")
+Parsed = TypeVar("Parsed", bound="Message")
 WHERE = "the body"
 MOST_RECORDS = 100_000
 MOST_JSON_BYTES = 16 << 20
@@ -41,6 +47,29 @@ def records_of(body: bytes) -> Iterator[tuple[bytes, bytes | None]]:
                 seen += 1
                 _check_number(seen)
                 yield resource, body[at:stop] if stop - at <= LONGEST_RECORD else None
+
+
+def messages_of(
+    body: bytes, message: type[Parsed], what: str, why: Counter[str]
+) -> Iterator[tuple[Parsed, tuple[str, ...]]]:
+    """Yield each span or log record as a `message`, with the cells of its resource; those too long are told in `why`.
+
+    Raises as `records_of` does, and InputError that says `what` the body is not.
+    """
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+    known, cells = None, ("",) * len(RESOURCE_ATTRIBUTES)
+    try:
+        for resource, record in records_of(body):
+            if resource is not known:
+                known, cells = resource, resource_cells(Resource.FromString(resource))
+            if record is None:
+                why[f"of more than {LONGEST_RECORD:,} bytes"] += 1
+            else:
+                yield message.FromString(record), cells
+    except DecodeError as error:
+        raise InputError(f"{WHERE}: not OTLP {what} in protobuf ({error})") from error
 
 
 def _fields(body: bytes, begin: int, end: int, budget: Budget) -> Iterator[Field]:

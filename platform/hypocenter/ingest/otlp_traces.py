@@ -9,12 +9,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hypocenter.errors import InputError
-from hypocenter.ingest.otlp_records import LONGEST_RECORD, WHERE, counted, json_of, records_of
+from hypocenter.ingest.otlp_records import WHERE, counted, json_of, messages_of
 from hypocenter.ingest.otlp_status import Encoding, Rejected
-from hypocenter.readers.otlp_columns import COLUMNS, RESOURCE_ATTRIBUTES
+from hypocenter.readers.otlp_columns import COLUMNS
 from hypocenter.readers.otlp_json import rows_of_document
-from hypocenter.readers.otlp_protobuf import resource_cells, row_of_span
+from hypocenter.readers.otlp_protobuf import row_of_span
 from hypocenter.signals.span_window import Sort, Span
 
 if TYPE_CHECKING:
@@ -89,21 +88,9 @@ def _of_json(body: bytes) -> Iterator[Row]:
 
 
 def _of_protobuf(body: bytes, why: Counter[str]) -> Iterator[Row]:
-    from google.protobuf.message import DecodeError
-    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-    known, cells = None, ("",) * len(RESOURCE_ATTRIBUTES)
-    try:
-        for resource, record in records_of(body):
-            if resource is not known:
-                known, cells = resource, resource_cells(Resource.FromString(resource))
-            if record is None:
-                why[f"of more than {LONGEST_RECORD:,} bytes"] += 1
-            else:
-                yield row_of_span(Span.FromString(record), cells, WHERE)
-    except DecodeError as error:
-        raise InputError(f"{WHERE}: not OTLP traces in protobuf ({error})") from error
+    return (row_of_span(span, cells, WHERE) for span, cells in messages_of(body, Span, "traces", why))
 
 
 def _fault(row: Row) -> str:

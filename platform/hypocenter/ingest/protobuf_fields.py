@@ -157,7 +157,10 @@ def _after_group(body: bytes, at: int, stop: int, tag: int) -> int:
     """Return where the group ends whose first field stands at `at`."""
     open_groups, begin = [tag], at
     while open_groups:
-        tag, at = _tag(body, at, stop)
+        # As the generated classes do: what is passed over need not have a number.
+        tag, at = varint(body, at, stop)
+        if tag > _LAST_TAG:
+            raise malformed(at, "a field with too great a number")
         kind = tag & 7
         if kind == GROUP:
             open_groups.append(tag)
