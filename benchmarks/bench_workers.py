@@ -19,12 +19,12 @@ import results
 from redis import Redis
 
 from hypocenter.batches import Batch, Samples
+from hypocenter.rhythm import Rhythm
 from hypocenter.stores.duckdb_metrics import DuckDbMetrics
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.retention import MetricsLimits
 from hypocenter_workers.ticks.shards import Roster
 from hypocenter_workers.ticks.states import RedisStates
-from hypocenter_workers.ticks.steps import Clock
 from hypocenter_workers.ticks.tick import Place, Ticked, tick
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def _place(size: int) -> Iterator[tuple[Place, DuckDbMetrics]]:
             closing(open_records(str(folder / "records.db"), "bench")) as records,
         ):
             roster = Roster(metrics, SHARDS)
-            clock = Clock(TICK_S, learn=timedelta(hours=1))
-            yield Place(metrics, records.detections, RedisStates(redis, "bench"), roster, clock), metrics
+            rhythm = Rhythm(timedelta(seconds=TICK_S), learn=timedelta(hours=1))
+            yield Place(metrics, records.detections, RedisStates(redis, "bench"), roster, rhythm), metrics
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypocenter.batches import Batch, Samples
 from hypocenter.errors import InputError, SourceError
 from hypocenter.readers.series_tables import SeriesOfTable
+from hypocenter.rhythm import Rhythm
 from hypocenter.stores.opening import open_records
 from hypocenter_workers.detect.anomalies import moment
 from hypocenter_workers.detect_table import detect
@@ -23,14 +24,14 @@ from hypocenter_workers.ticks.plan import read_block
 from hypocenter_workers.ticks.scoring import watching
 from hypocenter_workers.ticks.shards import Roster
 from hypocenter_workers.ticks.states import FileStates
-from hypocenter_workers.ticks.steps import Clock, milliseconds, times_of
+from hypocenter_workers.ticks.steps import milliseconds, times_of
 from hypocenter_workers.ticks.tick import Place, tick
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 START_MS = int(START.timestamp() * 1000)
 STEP, STEP_MS = timedelta(seconds=60), 60_000
 STEPS, CALM_STEPS = 280, 245
-CLOCK = Clock(most_steps=500, learn=timedelta(days=2))
+RHYTHM = Rhythm(most_steps=500, learn=timedelta(days=2))
 END = START + timedelta(days=1)
 SPIKED, SHIFTED, BEGAN = 250, 262, 20
 
@@ -68,14 +69,14 @@ def write(store, series, values, first=0):
 def new_place(new_metrics, new_tenant, tmp_path):
     opened = []
 
-    def new(metrics=None, clock=CLOCK, shards=2, fill=True):
+    def new(metrics=None, rhythm=RHYTHM, shards=2, fill=True):
         records = open_records(str(tmp_path / "records.db"), new_tenant())
         opened.append(records)
         store = metrics or new_metrics("duckdb", lambda: END)
         if fill and metrics is None:
             write(store, *made())
         states = FileStates(tmp_path / new_tenant())
-        return Place(store, records.detections, states, Roster(store, shards), clock)
+        return Place(store, records.detections, states, Roster(store, shards), rhythm)
 
     yield new
     for records in opened:
@@ -125,7 +126,7 @@ def test_step_by_step_is_as_all_at_once(new_place, expected):
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ends=st.lists(st.integers(1, STEPS - 1), max_size=4, unique=True).map(sorted), most=st.sampled_from([97, 500]))
 def test_where_blocks_end_does_not_matter(new_place, expected, ends, most):
-    place = new_place(clock=replace(CLOCK, most_steps=most))
+    place = new_place(rhythm=replace(RHYTHM, most_steps=most))
     every_tick(place, [0, *ends, STEPS, STEPS, STEPS])
     assert kept(place) == expected
 
@@ -303,9 +304,9 @@ def test_shards_of_other_numbers_hold_the_same_series(new_place, expected):
 
 
 def test_settings_that_make_no_sense_are_refused():
-    for wrong in ({"tick_s": 0}, {"settle_s": -1}, {"most_steps": 0}, {"learn": timedelta(seconds=-1)}):
-        with pytest.raises(InputError, match="must be at least 1"):
-            Clock(**wrong)
+    for wrong in ({"step": timedelta(0)}, {"settle": -STEP}, {"shards": 0}, {"most_steps": 0}, {"learn": -STEP}):
+        with pytest.raises(InputError, match="at least 1"):
+            Rhythm(**wrong)
 
 
 @pytest.mark.parametrize("kind", ["memory", "duckdb"])

@@ -102,13 +102,11 @@ class LiveWork:
     @cached_property
     def _place(self) -> Place:
         from hypocenter_workers.ticks.shards import Roster
-        from hypocenter_workers.ticks.steps import Clock
         from hypocenter_workers.ticks.tick import Place
 
         rhythm, stores = rhythm_of_settings(), self._stores
-        clock = Clock(int(rhythm.step.total_seconds()), int(rhythm.settle.total_seconds()))
         roster = Roster(stores.metrics, rhythm.shards)
-        return Place(stores.metrics, stores.records.detections, stores.states, roster, clock)
+        return Place(stores.metrics, stores.records.detections, stores.states, roster, rhythm)
 
     @cached_property
     def _learned(self) -> Served | None:

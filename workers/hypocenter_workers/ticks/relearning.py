@@ -38,8 +38,8 @@ def completed(place: Place, plan: Plan, watermark: datetime, kept: Learned | Non
 
 def learned(place: Place, plan: Plan, watermark: datetime) -> Learned:
     """Return what a plan's stored samples before a watermark teach; of it nothing is told. Raises SourceError."""
-    step_ms, end_ms = place.clock.step_ms, milliseconds(watermark)
-    start_ms = _first_ms(plan, milliseconds(place.clock.learned_from(watermark)), end_ms, step_ms)
+    step_ms, end_ms = place.rhythm.step_ms, milliseconds(watermark)
+    start_ms = _first_ms(plan, milliseconds(place.rhythm.learned_from(watermark)), end_ms, step_ms)
     steps = min(max(MOST_CELLS // max(plan.raw_series, 1), LOOK_BACK), MOST_STEPS)
     known: Learned | None = None
     for first_ms in range(start_ms, end_ms, steps * step_ms):
@@ -60,6 +60,6 @@ def _first_ms(plan: Plan, wanted_ms: int, end_ms: int, step_ms: int) -> int:
 
 def begun(place: Place, keys: NDArray[np.uint64], first_ms: int) -> Learned:
     """Return what is known of series that are looked at from a step on."""
-    before = np.datetime64(first_ms - place.clock.step_ms, "ms")
+    before = np.datetime64(first_ms - place.rhythm.step_ms, "ms")
     how = place.watching
     return begin(keys, how.detector, how.stage, before, LOOK_BACK)

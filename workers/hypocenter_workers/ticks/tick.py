@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter.errors import InputError, LimitError, SourceError
+from hypocenter.rhythm import Rhythm
 from hypocenter.stores.detections import Position
 from hypocenter_workers.ticks import relearning
 from hypocenter_workers.ticks.learned import learned_from_bytes
 from hypocenter_workers.ticks.plan import LOOK_BACK, plan_of, read_block
 from hypocenter_workers.ticks.scoring import anomalies, score, watching
-from hypocenter_workers.ticks.steps import Clock, milliseconds, times_of
+from hypocenter_workers.ticks.steps import milliseconds, times_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,14 +61,14 @@ class Place:
     detections: DetectionStore
     states: StateCache
     roster: Roster
-    clock: Clock = field(default_factory=Clock)
+    rhythm: Rhythm = field(default_factory=Rhythm)
     how: Watching | None = None
     plans: Plans = field(default_factory=Plans)
 
     @property
     def watching(self) -> Watching:
         """How series are watched."""
-        return self.how or watching(self.clock.tick_s)
+        return self.how or watching(int(self.rhythm.step.total_seconds()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +101,17 @@ def tick(place: Place, shard: int, now: datetime) -> Ticked:
     before = place.detections.position(shard)
     if before is None:
         return _begun(place, shard, now)
-    due = place.clock.due(before.watermark, now)
-    steps = min(due, place.clock.most_steps)
+    due = place.rhythm.due(before.watermark, now)
+    steps = min(due, place.rhythm.most_steps)
     if not steps:
         return Ticked(shard, before.watermark, 0, 0, is_committed=True)
-    after = Position(place.clock.after(before.watermark, steps), before.version + 1)
+    after = Position(before.watermark + steps * place.rhythm.step, before.version + 1)
     return _scored(place, shard, before, after, due)
 
 
 def _begun(place: Place, shard: int, now: datetime) -> Ticked:
     """Learn from what is stored and begin at the present: what lies before was nobody's to tell."""
-    first = Position(place.clock.settled(now), 0)
+    first = Position(place.rhythm.settled(now), 0)
     plan = place.plans.of(shard, place.roster, milliseconds(first.watermark))
     learned = relearning.learned(place, plan, first.watermark)
     size = _save(place, shard, first, learned)
@@ -121,12 +122,12 @@ def _begun(place: Place, shard: int, now: datetime) -> Ticked:
 
 def _scored(place: Place, shard: int, before: Position, after: Position, due: int) -> Ticked:
     start_ms, end_ms = milliseconds(before.watermark), milliseconds(after.watermark)
-    steps = (end_ms - start_ms) // place.clock.step_ms
+    steps = (end_ms - start_ms) // place.rhythm.step_ms
     plan = place.plans.of(shard, place.roster, end_ms)
     kept = _kept(place, shard, before, plan)
     known, missing = relearning.completed(place, plan, before.watermark, kept)
-    block = read_block(place.metrics, plan, start_ms, steps, place.clock.step_ms)
-    times = times_of(start_ms, steps, place.clock.step_ms)
+    block = read_block(place.metrics, plan, start_ms, steps, place.rhythm.step_ms)
+    times = times_of(start_ms, steps, place.rhythm.step_ms)
     told, learned = score(place.watching, block.values, times, known)
     found = tuple(anomalies(told, plan.series, shard, times[-1]))
     size = _save(place, shard, after, replace(learned, counts=block.samples[-LOOK_BACK:]))
