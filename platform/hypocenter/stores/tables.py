@@ -143,3 +143,31 @@ DEAD_LETTERS = Table(
     Column("record", TEXT, nullable=False),
     Index("dead_letters_by_time", "tenant", "at_us"),
 )
+INVESTIGATIONS = Table(
+    "investigations",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("identity", TEXT, primary_key=True),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("status", TEXT, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Column("document", TEXT),
+    Index("investigations_by_time", "tenant", "asked_us"),
+)
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
+    Column("tenant", TEXT, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Index("audit_by_time", "tenant", "at_us"),
+)
+RUNTIME_SETTINGS = Table(
+    "runtime_settings",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("name", TEXT, primary_key=True),
+    Column("value", TEXT, nullable=False),
+)
