@@ -23,7 +23,7 @@ from hypocenter_workers.detect_table import detect
 from hypocenter_workers.ticks.plan import read_block
 from hypocenter_workers.ticks.scoring import watching
 from hypocenter_workers.ticks.shards import Roster
-from hypocenter_workers.ticks.states import FileStates
+from hypocenter_workers.ticks.states import FileStates, SparedStates
 from hypocenter_workers.ticks.steps import milliseconds, times_of
 from hypocenter_workers.ticks.tick import Place, tick
 
@@ -154,6 +154,17 @@ def test_what_cannot_be_cached_is_told_all_the_same(new_place, expected):
     place = replace(new_place(), states=Deaf())
     every_tick(place, [0, CALM_STEPS, STEPS])
     assert kept(place) == expected
+
+
+def test_what_cannot_be_cached_is_learned_anew_by_another_process_alone(new_place, expected):
+    deaf = replace(new_place(), states=Deaf())
+    own = replace(deaf, states=SparedStates(Deaf()))
+    every_tick(own, [0, 100])
+    assert all(one.relearned == 0 for one in every_tick(own, [CALM_STEPS - 9, CALM_STEPS]))
+    other = replace(deaf, states=SparedStates(Deaf()))
+    assert all(one.relearned == one.series for one in every_tick(other, [SPIKED + 2]))
+    assert all(one.relearned == one.series for one in every_tick(own, [STEPS])), "another was there since"
+    assert kept(own) == expected
 
 
 class Deaf:

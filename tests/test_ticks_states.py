@@ -12,20 +12,20 @@ from hypocenter.errors import InputError, SourceError
 from hypocenter.stores.detections import Position
 from hypocenter_workers.ticks.learned import arranged, begin, learned_from_bytes
 from hypocenter_workers.ticks.scoring import score, watching
-from hypocenter_workers.ticks.states import FileStates, RedisStates
+from hypocenter_workers.ticks.states import FileStates, RedisStates, SparedStates
 from hypocenter_workers.ticks.steps import times_of
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 FIRST, SECOND = Position(AT, 1), Position(AT + timedelta(minutes=1), 2)
 
 
-@pytest.fixture(params=["files", "redis"])
+@pytest.fixture(params=["files", "spared", "redis"])
 def new_states(request, tmp_path, new_tenant):
     def files():
         return FileStates(tmp_path / new_tenant())
 
-    if request.param == "files":
-        yield files
+    if request.param != "redis":
+        yield files if request.param == "files" else lambda: SparedStates(files())
         return
     with Redis.from_url(request.getfixturevalue("redis_server")) as redis:
         yield lambda: RedisStates(redis, new_tenant())
@@ -80,6 +80,41 @@ def test_a_server_that_is_not_there_is_a_source_that_cannot_be_reached():
         for call in (lambda: states.load(0, FIRST), lambda: states.save(0, FIRST, b""), lambda: states.forget(0, 1)):
             with pytest.raises(SourceError, match="Redis"):
                 call()
+
+
+class Full:
+    """A cache that takes nothing."""
+
+    def load(self, shard, position):  # noqa: ARG002
+        return None
+
+    def save(self, shard, position, state):
+        raise SourceError(f"no room for {shard} {position} {len(state)}")
+
+    def forget(self, shard, before):
+        """There is nothing."""
+
+
+def test_what_a_full_cache_does_not_take_is_spared_the_newest_first():
+    states = SparedStates(Full(), most_bytes=10)
+    for shard, data in enumerate((b"four", b"of 5.", b"four")):
+        with pytest.raises(SourceError, match="no room"):
+            states.save(shard, FIRST, data)
+    assert [states.load(shard, FIRST) for shard in range(3)] == [None, b"of 5.", b"four"]
+    assert states.load(1, SECOND) is None
+    states.forget(1, 2)
+    assert [states.load(shard, FIRST) for shard in range(3)] == [None, None, b"four"]
+
+
+def test_what_is_kept_is_spared_no_more(tmp_path):
+    folder = tmp_path / "states"
+    folder.touch()
+    states = SparedStates(FileStates(folder))
+    with pytest.raises(SourceError):
+        states.save(0, FIRST, b"old")
+    folder.unlink()
+    states.save(0, FIRST, b"new")
+    assert states.load(0, FIRST) == b"new"
 
 
 def test_a_folder_that_is_a_file_is_a_source_that_cannot_be_reached(tmp_path):

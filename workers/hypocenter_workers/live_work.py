@@ -102,11 +102,12 @@ class LiveWork:
     @cached_property
     def _place(self) -> Place:
         from hypocenter_workers.ticks.shards import Roster
+        from hypocenter_workers.ticks.states import SparedStates
         from hypocenter_workers.ticks.tick import Place
 
         rhythm, stores = rhythm_of_settings(), self._stores
         roster = Roster(stores.metrics, rhythm.shards)
-        return Place(stores.metrics, stores.records.detections, stores.states, roster, rhythm)
+        return Place(stores.metrics, stores.records.detections, SparedStates(stores.states), roster, rhythm)
 
     @cached_property
     def _learned(self) -> Served | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from hypocenter.errors import SourceError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hypocenter.stores.detections import Position
 
 LIFETIME_S = 7 * 86_400
+SPARE_BYTES = 512_000_000
 MICROSECOND = 1_000_000
 
 
@@ -96,6 +98,52 @@ class RedisStates:
 
     def _key(self, shard: int) -> str:
         return f"{self._prefix}{shard}"
+
+
+class SparedStates:
+    """States of another cache; those that it would not take stay in this process, so that it need not learn them anew.
+
+    Of these the oldest go where they are more than `most_bytes`. Safe to share between threads.
+    """
+
+    def __init__(self, inner: StateCache, most_bytes: int = SPARE_BYTES) -> None:
+        self._inner, self._most = inner, most_bytes
+        self._lock = Lock()
+        self._spare: dict[tuple[int, Position], bytes] = {}
+
+    def load(self, shard: int, position: Position) -> bytes | None:
+        """Return the state that a shard had at a position, None when it is not there."""
+        with self._lock:
+            spare = self._spare.get((shard, position))
+        return self._inner.load(shard, position) if spare is None else spare
+
+    def save(self, shard: int, position: Position, state: bytes) -> None:
+        """Keep a state, in the place of what was kept of that position; raises SourceError where it is only spared."""
+        try:
+            self._inner.save(shard, position, state)
+        except SourceError:
+            self._keep(shard, position, state)
+            raise
+        self._drop({(shard, position)})
+
+    def forget(self, shard: int, before: int) -> None:
+        """Forget a shard's states of versions before one."""
+        with self._lock:
+            old = {key for key in self._spare if key[0] == shard and key[1].version < before}
+        self._drop(old)
+        self._inner.forget(shard, before)
+
+    def _keep(self, shard: int, position: Position, state: bytes) -> None:
+        with self._lock:
+            self._spare.pop((shard, position), None)
+            self._spare[shard, position] = state
+            while sum(map(len, self._spare.values())) > self._most:
+                del self._spare[next(iter(self._spare))]
+
+    def _drop(self, keys: set[tuple[int, Position]]) -> None:
+        with self._lock:
+            for key in keys:
+                self._spare.pop(key, None)
 
 
 @contextmanager
