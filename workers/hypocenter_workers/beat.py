@@ -38,12 +38,13 @@ OUTAGES = (HypocenterError, KombuError, RedisError, OSError)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the beat looks at, and the clock: `now` is the time of day, in UTC."""
+    """What the beat looks at, and the clocks: `now` is the time of day, in UTC, `pulse` seconds that never go back."""
 
     records: Records
     board: WorkBoard
     rhythm: Rhythm
     now: Callable[[], datetime]
+    pulse: Callable[[], float] = time.monotonic
 
 
 class Beat:
@@ -99,7 +100,7 @@ class Beat:
         self._noted[shard] = step
 
     def _correlate(self) -> None:
-        moment = time.monotonic()
+        moment = self._sight.pulse()
         if moment - self._correlated >= CORRELATE_S:
             send_once(self._app, self._sight.board, CORRELATE)
             self._correlated = moment

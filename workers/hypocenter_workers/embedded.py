@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from hypocenter_workers.app import DETECT, IN_PROCESS, INVESTIGATE, NOTIFY, TRAI
 from hypocenter_workers.beat import Beat, Sight
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from celery import Celery
 
     from hypocenter_workers.workplace import Work
@@ -26,17 +29,24 @@ def run(work: Work, stopped: threading.Event) -> None:
 
     At the end the tasks that were begun are finished. Those that wait are forgotten: what is due is derived anew.
     """
+    with crews(work) as app:
+        sight = Sight(work.records, work.board, rhythm_of_settings(), lambda: datetime.now(UTC))
+        Beat(app, sight, "in-process").run(stopped)
+
+
+@contextmanager
+def crews(work: Work) -> Iterator[Celery]:
+    """Run workers, which do `work`; yield the app that sends to them. At the end they finish what they began."""
     # Of one app two workers cannot take from different queues.
     apps = [create_app(IN_PROCESS, lambda: work) for _ in CREWS]
     # Celery looks tasks up in the app of the thread, which in a thread of a pool is the default one.
     apps[0].set_default()
-    crews = [_crew(app, name) for app, name in zip(apps, CREWS, strict=True)]
-    threads = [threading.Thread(target=crew.start, name=crew.hostname) for crew in crews]
+    members = [_crew(app, name) for app, name in zip(apps, CREWS, strict=True)]
+    threads = [threading.Thread(target=crew.start, name=crew.hostname) for crew in members]
     for thread in threads:
         thread.start()
     try:
-        sight = Sight(work.records, work.board, rhythm_of_settings(), lambda: datetime.now(UTC))
-        Beat(apps[0], sight, "in-process").run(stopped)
+        yield apps[0]
     finally:
         _end(threads)
 

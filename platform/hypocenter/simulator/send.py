@@ -53,7 +53,7 @@ def send(
 
     pace = pace or Pace()
     target = _checked(url)
-    table, millis = simulation.metrics, _millis(simulation.metrics, ending_at)
+    table, millis = simulation.metrics, millis_of(simulation.metrics, ending_at)
     block = 1 if speed else max(1, BATCH // max(1, len(table.labels)))
     began, sent = pace.now(), 0
     with httpx.Client(timeout=30.0, headers=HEADERS) as client:
@@ -61,7 +61,7 @@ def send(
             if speed:
                 due = began + (millis[first] - millis[0]) / 1000 / speed
                 pace.wait(max(0.0, due - pace.now()))
-            for body, samples in _requests(table, millis, first, min(first + block, len(millis))):
+            for body, samples in requests(table, millis, first, min(first + block, len(millis))):
                 _post(client, target, body, pace)
                 sent += samples
     return sent
@@ -71,6 +71,30 @@ def fault_as_sent(simulation: Simulation, ending_at: datetime | None = None) -> 
     """Return when the fault began in the times that `send` sends, None when there is no fault."""
     began = simulation.truth.started_at
     return began and began + timedelta(milliseconds=_shift_ms(simulation.metrics, ending_at))
+
+
+def millis_of(table: RawTable, ending_at: datetime | None = None) -> list[int]:
+    """Return the times of a table's rows in ms, shifted so that the last is `ending_at`, where that is given."""
+    millis = table.times.astype("datetime64[ms]").astype(np.int64) + _shift_ms(table, ending_at)
+    return [int(value) for value in millis]
+
+
+def requests(table: RawTable, millis: list[int], first: int, last: int) -> Iterator[tuple[bytes, int]]:
+    """Yield write requests of the rows from `first` to before `last`, and how many samples each holds.
+
+    One holds at most `BATCH` samples or one step's series; `millis` are the times of all rows of the table.
+    """
+    width = max(1, BATCH // (last - first))
+    for start in range(0, len(table.labels), width):
+        body, samples = [], 0
+        for j in range(start, min(start + width, len(table.labels))):
+            encoded, count = _series(
+                table.labels[j], table.values[max(0, first - 1) : last, j], millis[first:last], first > 0
+            )
+            body.append(encoded)
+            samples += count
+        if samples:
+            yield request_body(body), samples
 
 
 def _checked(url: str) -> httpx.URL:
@@ -88,30 +112,10 @@ def _checked(url: str) -> httpx.URL:
     return parsed
 
 
-def _millis(table: RawTable, ending_at: datetime | None) -> list[int]:
-    millis = table.times.astype("datetime64[ms]").astype(np.int64) + _shift_ms(table, ending_at)
-    return [int(value) for value in millis]
-
-
 def _shift_ms(table: RawTable, ending_at: datetime | None) -> int:
     if ending_at is None or len(table.times) == 0:
         return 0
     return round(ending_at.timestamp() * 1000) - int(table.times[-1].astype("datetime64[ms]").astype(np.int64))
-
-
-def _requests(table: RawTable, millis: list[int], first: int, last: int) -> Iterator[tuple[bytes, int]]:
-    """Yield write requests of at most `BATCH` samples or one step's series, and how many samples each holds."""
-    width = max(1, BATCH // (last - first))
-    for start in range(0, len(table.labels), width):
-        body, samples = [], 0
-        for j in range(start, min(start + width, len(table.labels))):
-            encoded, count = _series(
-                table.labels[j], table.values[max(0, first - 1) : last, j], millis[first:last], first > 0
-            )
-            body.append(encoded)
-            samples += count
-        if samples:
-            yield request_body(body), samples
 
 
 def _series(labels: Mapping[str, str], values: Values, millis: list[int], has_previous: bool) -> tuple[bytes, int]:
