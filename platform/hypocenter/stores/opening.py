@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hypocenter.stores.models import SqlModels
     from hypocenter.stores.sql_dead_letters import SqlDeadLetters
     from hypocenter.stores.sql_detections import SqlDetections
+    from hypocenter.stores.sql_investigations import SqlInvestigations
     from hypocenter.stores.sql_live_incidents import SqlIncidents
 
 FILE = "records.db"
@@ -38,6 +39,7 @@ class SqlRecords:
     detections: SqlDetections
     incidents: SqlIncidents
     dead_letters: SqlDeadLetters
+    investigations: SqlInvestigations
     database: Database
 
     def close(self) -> None:
@@ -60,6 +62,7 @@ def open_records(where: str | None = None, tenant: str | None = None) -> SqlReco
     from hypocenter.stores.models import SqlModels
     from hypocenter.stores.sql_dead_letters import SqlDeadLetters
     from hypocenter.stores.sql_detections import SqlDetections
+    from hypocenter.stores.sql_investigations import SqlInvestigations
     from hypocenter.stores.sql_live_incidents import SqlIncidents
 
     owner = _tenant(tenant)
@@ -74,6 +77,7 @@ def open_records(where: str | None = None, tenant: str | None = None) -> SqlReco
         detections=SqlDetections(database, owner),
         incidents=SqlIncidents(database, owner),
         dead_letters=SqlDeadLetters(database, owner),
+        investigations=SqlInvestigations(database, owner),
         database=database,
     )
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hypocenter.history.past_incident import Counts, HistoryStore
     from hypocenter.stores.dead_letters import DeadLetterStore
     from hypocenter.stores.detections import DetectionStore
+    from hypocenter.stores.investigations import InvestigationStore
     from hypocenter.stores.live_incidents import IncidentStore
 
 
@@ -183,6 +184,10 @@ class Records(Protocol):
     @property
     def dead_letters(self) -> DeadLetterStore:
         """Tasks that were given up."""
+
+    @property
+    def investigations(self) -> InvestigationStore:
+        """Investigations that somebody asked for."""
 
     def close(self) -> None:
         """Let go of files and connections; the records answer no more."""
