@@ -108,6 +108,32 @@ def test_series_are_found_by_labels_and_time(metrics_store, tag, show):
     assert one == StoredSeries(a, labels(tag, job="a", pod="cart-7d4b9c6f5d-x2x7k"), "cart")
 
 
+def test_series_are_found_by_the_components_that_they_may_speak_of(metrics_store, tag, show):
+    cart, web = f"cart-{tag}", f"web.{tag}"
+    some = [
+        labels(tag, job="a", pod=f"{cart}-7d4b9c6f5d-x2x7k"),
+        labels(tag, job=cart),
+        labels(tag, "calls", client=web, server=f"{cart}.shop.svc:80"),
+        labels(tag, service_name=web),
+        labels(tag, service_name=f"{cart}-db"),
+        labels(tag, service_name=f"my-{cart}"),
+        labels(tag, "down", service_name=cart),
+    ]
+    numbers = metrics_store.number(some).tolist()
+    write(metrics_store, *((number, NOW_MS, 1) for number in numbers))
+    show()
+
+    def found(*components, selector=f'{{tag="{tag}"}}'):
+        series = metrics_store.series([parse_selector(selector)], NOW_MS - MINUTE, NOW_MS, components)
+        return [numbers.index(one.number) for one in series]
+
+    assert found(cart) == [0, 1, 2, 6]
+    assert found(cart, selector=f'up{{tag="{tag}"}}') == [0, 1]
+    assert found(web) == [2, 3]
+    assert found(web, f"{cart}-db", "nobody") == [2, 3, 4]
+    assert found("nobody") == found() == []
+
+
 def test_a_sample_sent_twice_is_kept_once(metrics_store, tag, show):
     (a,) = metrics_store.number([labels(tag)]).tolist()
     rows = [(a, NOW_MS - MINUTE, 1), (a, NOW_MS, 2)]

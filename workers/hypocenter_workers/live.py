@@ -15,9 +15,10 @@ from hypocenter_graph.resolve import topology_of
 from hypocenter_graph.topology import Topology, build_topology
 from hypocenter_graph.walks import MOST_COMPONENTS, incident_subgraph
 from hypocenter_workers.investigate import Options, investigate
+from hypocenter_workers.neighbourhood import neighbourhood
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Set
+    from collections.abc import Iterable, Mapping, Sequence, Set
     from datetime import datetime
     from pathlib import Path
 
@@ -168,24 +169,28 @@ def investigate_incident(incident_id: str, sources: Sources, now: datetime) -> J
 def investigation_of(incident: LiveIncident, sources: Sources, now: datetime) -> Investigation:
     """Return what an investigation says of an incident from all that is kept up to `now`."""
     window = incident.onset - BEFORE, min(now, incident.onset + AFTER)
-    case = read_stored(sources.metrics, sources.records, window)
+    near = neighbourhood(sources.metrics, sources.graph, incident.components, incident.onset, window)
+    case = read_stored(sources.metrics, sources.records, window, near=near)
     case = replace(
         case,
         case_id=incident.incident_id,
         alerts=tuple(
             kept.alert for kept in sources.records.alerts.alerts(*window) if kept.origin.key in set(incident.alerts)
         ),
-        masked=_others(incident, sources.records, window),
+        masked=_others(incident, sources.records, window, near),
         started_at=incident.onset,
     )
     return investigate(case, Options(at=incident.onset), sources.graph, learned=sources.learned)
 
 
-def _others(incident: LiveIncident, records: Records, window: tuple[datetime, datetime]) -> tuple[datetime, ...]:
-    """Return the onsets of other incidents in the window: normal is not to be learned from them."""
+def _others(
+    incident: LiveIncident, records: Records, window: tuple[datetime, datetime], near: Sequence[str] | None
+) -> tuple[datetime, ...]:
+    """Return the onsets of other incidents in the window and near: normal is not to be learned from them."""
     start, end = window
     others = (one for one in records.incidents.incidents(since=start) if one.incident_id != incident.incident_id)
-    return tuple(other.onset for other in others if start <= other.onset <= end)
+    beside = (one for one in others if near is None or not set(near).isdisjoint(one.components))
+    return tuple(other.onset for other in beside if start <= other.onset <= end)
 
 
 def _last(records: Records, incident_id: str) -> Verdict:

@@ -81,6 +81,11 @@ class PrometheusClient:
         matches = [("match[]", selector) for selector in selectors]
         return self._ask("series", [*matches, ("start", f"{start:.3f}"), ("end", f"{end:.3f}")])
 
+    def label_names(self) -> list[str]:
+        """Return the names of all labels that the server knows; raises SourceError."""
+        found = self._ask("labels", []).data
+        return [str(each) for each in found] if _is_list(found) else []
+
     def head(self) -> Answer:
         """Return what the server tells of its newest block: series, and the times of its samples.
 

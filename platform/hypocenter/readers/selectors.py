@@ -39,6 +39,14 @@ class Selector:
             return str(self) if self.name in names else None
         return f"{{{','.join(filter(None, (self.matchers, one_of('__name__', names))))}}}"
 
+    def where(self, matcher: str) -> str:
+        """Return the selector with one matcher more.
+
+        >>> Selector("up", 'namespace="shop"').where('job="a"')
+        'up{namespace="shop",job="a"}'
+        """
+        return f"{self.name}{{{','.join(filter(None, (self.matchers, matcher)))}}}"
+
 
 def parse_selector(text: str) -> Selector:
     """Return a series selector such as `{namespace="shop"}`, `up` or `up{job="a"}`; raises InputError for another.
@@ -78,13 +86,14 @@ def exactly(labels: Mapping[str, str]) -> str:
     return "{" + ",".join(f"{label_name(name)}={_quoted(value)}" for name, value in sorted(labels.items())) + "}"
 
 
-def one_of(name: str, values: Iterable[str]) -> str:
-    """Return the matcher of a label that has one of these values.
+def one_of(name: str, values: Iterable[str], rest: str = "") -> str:
+    """Return the matcher of a label that has one of these values, with what the regular expression `rest` takes.
 
     >>> one_of("job", ["b", "a"])
     'job=~"a|b"'
     """
-    return f"{label_name(name)}=~" + _quoted("|".join(re.escape(value) for value in sorted(values)))
+    pattern = "|".join(re.escape(value) for value in sorted(values))
+    return f"{label_name(name)}=~" + _quoted(f"({pattern}){rest}" if rest else pattern)
 
 
 def label_name(name: str) -> str:

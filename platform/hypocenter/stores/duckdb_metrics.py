@@ -21,7 +21,7 @@ from hypocenter.stores.retention import MetricsLimits, first_kept_ms, fullness
 from hypocenter.stores.series_table import SeriesTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -102,14 +102,19 @@ class DuckDbMetrics:
             self._file.reopen()
             self._load()
 
-    def series(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Sequence[StoredSeries]:
-        """Return the series that match any selector and have samples in [start, end], by number."""
-        matched = {one.number: one for selector in selectors for one in self._matching(selector)}
+    def series(
+        self, selectors: Sequence[Selector], start_ms: int, end_ms: int, of: Collection[str] | None = None
+    ) -> Sequence[StoredSeries]:
+        """Return the series that match any selector and have samples in [start, end], by number.
+
+        With `of`, those alone that may speak of one of these components.
+        """
+        matched = {one.number: one for selector in selectors for one in self._matching(selector, of)}
         with self._file.snapshot(wanted=wanted(sorted(matched))) as connection:
             return [matched[number] for number in with_samples(connection, start_ms, end_ms)]
 
-    def _matching(self, selector: Selector) -> Iterator[StoredSeries]:
-        return matching([self._table[number] for number in self._table.named(selector.name)], selector)
+    def _matching(self, selector: Selector, of: Collection[str] | None) -> Iterator[StoredSeries]:
+        return matching([self._table[number] for number in self._table.named(selector.name, of)], selector)
 
     def read(self, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
         """Yield the samples of series in [start, end], by number; one without samples is left out."""

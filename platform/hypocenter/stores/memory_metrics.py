@@ -16,7 +16,7 @@ from hypocenter.stores.retention import DAY_MS, MetricsLimits, first_kept_ms
 from hypocenter.stores.series_table import SeriesTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -93,10 +93,15 @@ class MemoryMetrics:
                 gained = self._gained.setdefault(series, {})
                 gained[at] = gained.get(at, 0.0) + value
 
-    def series(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Sequence[StoredSeries]:
-        """Return the series that match any selector and have samples in [start, end], by number."""
+    def series(
+        self, selectors: Sequence[Selector], start_ms: int, end_ms: int, of: Collection[str] | None = None
+    ) -> Sequence[StoredSeries]:
+        """Return the series that match any selector and have samples in [start, end], by number.
+
+        With `of`, those alone that may speak of one of these components.
+        """
         with self._lock:
-            everything = [self._table[number] for number in self._table.named("")]
+            everything = [self._table[number] for number in self._table.named("", of)]
             matched = {one.number: one for selector in selectors for one in matching(everything, selector)}
             found = {one.series for one in self.read(sorted(matched), start_ms, end_ms)}
         return [matched[number] for number in sorted(found)]

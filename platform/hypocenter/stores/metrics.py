@@ -9,9 +9,10 @@ import numpy as np
 
 from hypocenter.batches import SeriesIndex
 from hypocenter.errors import SourceError
+from hypocenter.signals.series_component import ends_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,6 +35,11 @@ class StoredSeries:
     number: int
     labels: Labels
     component: str
+
+    @property
+    def components(self) -> frozenset[str]:
+        """All that it may speak of: its component, and the ends of an edge that its labels name."""
+        return frozenset((self.component, *ends_of(self.labels)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +98,13 @@ class MetricsStore(SeriesIndex, Protocol):
         A sample at the time of one that is there is the same (taken, kept once) or refused. Raises FullError.
         """
 
-    def series(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Sequence[StoredSeries]:
-        """Return the series that match any selector and have samples in [start, end], by number."""
+    def series(
+        self, selectors: Sequence[Selector], start_ms: int, end_ms: int, of: Collection[str] | None = None
+    ) -> Sequence[StoredSeries]:
+        """Return the series that match any selector and have samples in [start, end], by number.
+
+        With `of`, those alone that may speak of one of these components, at a cost that does not grow with the others.
+        """
 
     def read(self, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
         """Yield the samples of series in [start, end], by number; one without samples is left out."""

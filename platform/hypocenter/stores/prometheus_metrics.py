@@ -16,13 +16,14 @@ from hypocenter.errors import SourceError
 from hypocenter.readers.prometheus_client import NoSuchQuestionError, PrometheusClient
 from hypocenter.remote_write_sending import Patience
 from hypocenter.stores.metrics import StoredSeries, Usage, columns_of
-from hypocenter.stores.prometheus_reading import names_between, samples_between
+from hypocenter.stores.prometheus_listing import names_between, narrowed
+from hypocenter.stores.prometheus_reading import samples_between
 from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_FAR_AHEAD, Refusal, RemoteWriter, repeated
 from hypocenter.stores.retention import MetricsLimits
 from hypocenter.stores.series_table import SeriesTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -87,11 +88,18 @@ class PrometheusMetrics:
             refusals = list(self._refusals(samples))
         return _taken(samples, batch, refusals, len(batches))
 
-    def series(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Sequence[StoredSeries]:
-        """Return the series that match any selector and have samples in [start, end], by number."""
+    def series(
+        self, selectors: Sequence[Selector], start_ms: int, end_ms: int, of: Collection[str] | None = None
+    ) -> Sequence[StoredSeries]:
+        """Return the series that match any selector and have samples in [start, end], by number.
+
+        With `of`, those alone that may speak of one of these components.
+        """
         self._check_open()
-        found = sorted(names_between(self._client, selectors, start_ms, end_ms))
-        return [self._table[number] for number in sorted(self.number(found).tolist())]
+        asked = [str(each) for each in selectors] if of is None else narrowed(self._client, selectors, of)
+        found = sorted(names_between(self._client, asked, start_ms, end_ms))
+        series = [self._table[number] for number in sorted(self.number(found).tolist())]
+        return series if of is None else [each for each in series if not each.components.isdisjoint(of)]
 
     def read(self, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
         """Yield the samples of series in [start, end], by number; one without samples is left out."""

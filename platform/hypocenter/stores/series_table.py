@@ -13,7 +13,7 @@ from hypocenter.signals.series_component import component_of_series
 from hypocenter.stores.metrics import StoredSeries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,6 +32,7 @@ class SeriesTable:
         self._numbers: dict[Labels, int] = {}
         self._series: list[StoredSeries | None] = []
         self._by_name: dict[str, list[int]] = {}
+        self._by_component: dict[str, list[int]] = {}
         self._pair_ids: dict[Pair, int] = {}
         self._pairs: list[Pair] = []
         self._measures: Measures = {}
@@ -86,6 +87,8 @@ class SeriesTable:
     def _place(self, one: StoredSeries) -> None:
         self._series[one.number] = one
         self._by_name.setdefault(_name(one.labels), []).append(one.number)
+        for component in one.components:
+            self._by_component.setdefault(component, []).append(one.number)
         self._numbers[one.labels] = one.number
 
     def load(self, pairs: Iterable[tuple[int, Pair]], series: Iterable[tuple[int, list[int], str]]) -> None:
@@ -116,9 +119,14 @@ class SeriesTable:
         """Return the pairs from an id on."""
         return self._pairs[at:]
 
-    def named(self, name: str) -> Sequence[int]:
-        """Return the numbers of the series of a metric, or of all where it is "", in order."""
+    def named(self, name: str, of: Collection[str] | None = None) -> Sequence[int]:
+        """Return the numbers of the series of a metric, or of all where it is "", in order.
+
+        With `of`, those of any metric that may speak of one of these components.
+        """
         with self._lock:
+            if of is not None:
+                return sorted({number for component in of for number in self._by_component.get(component, ())})
             if name:
                 return tuple(self._by_name.get(name, ()))
             return [one.number for one in self._series if one is not None]

@@ -14,7 +14,7 @@ from hypocenter.batches import Batch, Samples, Taken
 from hypocenter.stores.metrics import Columns, Found, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -46,10 +46,15 @@ class SplitMetrics:
             taken[at] = _both(taken[at], self._ours(batches[at], more))
         return taken
 
-    def series(self, selectors: Sequence[Selector], start_ms: int, end_ms: int) -> Sequence[StoredSeries]:
-        """Return the series that match any selector and have samples in [start, end], by number."""
-        found = {each.number: each for each in self._samples.series(selectors, start_ms, end_ms)}
-        counted = self._increments.series(selectors, start_ms, end_ms)
+    def series(
+        self, selectors: Sequence[Selector], start_ms: int, end_ms: int, of: Collection[str] | None = None
+    ) -> Sequence[StoredSeries]:
+        """Return the series that match any selector and have samples in [start, end], by number.
+
+        With `of`, those alone that may speak of one of these components.
+        """
+        found = {each.number: each for each in self._samples.series(selectors, start_ms, end_ms, of)}
+        counted = self._increments.series(selectors, start_ms, end_ms, of)
         ours = self.number([each.labels for each in counted]).tolist()
         for number, each in zip(ours, counted, strict=True):
             self._theirs[number] = each.number

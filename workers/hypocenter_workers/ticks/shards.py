@@ -9,16 +9,11 @@ from typing import TYPE_CHECKING
 
 from hypocenter.readers.prometheus_options import DEFAULT_MATCH_OF_KEPT
 from hypocenter.readers.selectors import parse_selector
-from hypocenter.signals.edges import CALLEE_LABELS, CALLER_LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from hypocenter.batches import Labels
     from hypocenter.stores.metrics import MetricsStore, StoredSeries
 
 GONE_MS = 86_400_000
-ENDS = frozenset({*CALLER_LABELS, *CALLEE_LABELS, "peer"})
 NO_TIME = 0
 
 
@@ -92,7 +87,7 @@ class Roster:
         shared: list[list[Member]] = [[] for _ in range(self.shards)]
         for number in sorted(self._known):
             member = self._known[number]
-            for shard in {shard_of(name, self.shards) for name in _components(member.series)}:
+            for shard in {shard_of(name, self.shards) for name in member.series.components}:
                 shared[shard].append(member)
         components = frozenset(member.series.component for member in self._known.values()) - {""}
         self._changes += 1
@@ -104,20 +99,3 @@ class Roster:
         old = self._members.get(shard)
         is_same = old is not None and (old.series, old.components) == (new.series, new.components)
         return old if old is not None and is_same else new
-
-
-def _components(series: StoredSeries) -> Iterator[str]:
-    """Yield each component that a series may be of: its own, and the ends that its labels name."""
-    yield series.component
-    yield from ends_of(series.labels)
-
-
-def ends_of(labels: Labels) -> Iterator[str]:
-    """Yield the names that the ends of an edge may go by.
-
-    >>> list(ends_of((("__name__", "calls"), ("server", "cart.shop.svc:80"))))
-    ['cart.shop.svc:80', 'cart.shop.svc', 'cart']
-    """
-    for name, value in labels:
-        if name in ENDS:
-            yield from dict.fromkeys((value, value.rpartition(":")[0] or value, value.partition(".")[0]))
