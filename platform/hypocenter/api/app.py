@@ -48,6 +48,12 @@ class Routes:
     open: Sequence[Route]
     sending: Sequence[Route]
     reading: Sequence[Route]
+    feedback: Sequence[Route] = ()
+    admin: Sequence[Route] = ()
+
+    def all(self) -> list[Route]:
+        """Return every route."""
+        return [*self.open, *self.sending, *self.reading, *self.feedback, *self.admin]
 
     def scopes(self) -> Mapping[str, str]:
         """Return the scope that each path needs."""
@@ -66,7 +72,7 @@ def create_server_app(
 
     `is_ours`: whether a `Host` header means this server, asked where there is no token.
     """
-    routes = [*routed.open, *routed.sending, *routed.reading]
+    routes = routed.all()
     metrics = RequestMetrics(registry, [route.path for route in routes])
     around = [
         Middleware(RequestLog, observe=metrics.observe),

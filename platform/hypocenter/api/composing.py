@@ -12,9 +12,10 @@ from hypocenter.api.counting import Counting
 from hypocenter.api.counting_metrics import CountingMetrics
 from hypocenter.api.health import Readiness
 from hypocenter.api.health import routes as health_routes
-from hypocenter.api.incidents import routes as incident_routes
 from hypocenter.api.pull_metrics import PullMetrics
 from hypocenter.api.pulling import new_pull
+from hypocenter.api.query.app import query_routes
+from hypocenter.api.query.sources import QuerySources
 from hypocenter.api.self_metrics import StoreMetrics, new_registry
 from hypocenter.api.status import routes as status_routes
 from hypocenter.api.work_metrics import WorkMetrics
@@ -47,14 +48,14 @@ def composed(
     _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
     overseen = Overseen(parts.records, parts.board, rhythm_of_settings(), intake.now)
     registry.register(WorkMetrics(overseen))
+    sources = QuerySources(parts.records, parts.metrics, parts.graph, parts.board, overseen, intake.now)
+    query = query_routes(sources)
     routes = Routes(
-        open=health_routes(readiness, registry),
+        open=[*health_routes(readiness, registry), *query["open"]],
         sending=intake_routes(replace(intake, counting=counting)),
-        reading=[
-            *case_routes(parts.metrics, parts.records),
-            *incident_routes(parts.records.incidents),
-            *status_routes(overseen),
-        ],
+        reading=[*case_routes(parts.metrics, parts.records), *status_routes(overseen), *query["read"]],
+        feedback=query["feedback"],
+        admin=query["admin"],
     )
     return create_server_app(routes, verifier, registry, BODY_MEMORY, is_ours)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-_MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE = "application/problem+json"
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer that tells why a request is refused.
+def problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, more: Mapping[str, Any] | None = None
+) -> Response:
+    """Return the answer that tells why a request is refused, with `more` members than those of every problem.
 
     >>> problem(404, "there is nothing here").body
     b'{"type":"about:blank","title":"Not Found","status":404,"detail":"there is nothing here"}'
     """
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse(content, status, headers, _MEDIA_TYPE)
+    return JSONResponse(content | dict(more or {}), status, headers, MEDIA_TYPE)

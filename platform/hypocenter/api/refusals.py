@@ -16,8 +16,13 @@ class SlowError(InputError):
     """The body did not arrive in time."""
 
 
+class AbsentError(InputError):
+    """There is no such thing."""
+
+
 # The first that fits; what is nobody's fault is ours.
 _STATUS: tuple[tuple[type[HypocenterError], int], ...] = (
+    (AbsentError, 404),
     (UnsupportedError, 415),
     (SlowError, 408),
     (SeriesLimitError, 429),

@@ -1,0 +1,1 @@
+"""The API that clients query, one module for each resource; `app` puts them together."""

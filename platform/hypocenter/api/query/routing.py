@@ -1,0 +1,24 @@
+"""Routes of the query API: under one prefix, apart by the scope that a token needs, each with the problems it tells."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+
+from hypocenter.api.query.problems import RESPONSES
+
+PREFIX = "/api/v1"
+OPEN, READ, FEEDBACK, ADMIN = "open", "read", "feedback", "admin"
+
+Routers: TypeAlias = Mapping[str, APIRouter]
+"""The routers of a resource by the scope that they need."""
+
+
+def new_router(tag: str) -> APIRouter:
+    """Return a router without routes, whose operations are named as their functions and stand below `tag`."""
+    return APIRouter(prefix=PREFIX, tags=[tag], responses=RESPONSES, generate_unique_id_function=_operation_id)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
