@@ -6,6 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from hypocenter.stores.duckdb_columns import columns
+from hypocenter.stores.duckdb_copying import copy_tables
 from hypocenter.stores.duckdb_days import clean, parts
 from hypocenter.stores.duckdb_file import DuckDbFile
 from hypocenter.stores.duckdb_newest import newest_samples, times
@@ -132,6 +133,11 @@ class DuckDbMetrics:
         with self._file.snapshot() as connection:
             oldest, newest = times(connection, list(parts(connection)))
         return Usage(len(self._table), space.used, oldest, newest, fullness(space, self._limits))
+
+    def copy_into(self, file: Path) -> None:
+        """Write all that is durable now to a new DuckDB file; nobody waits for that. Raises SourceError."""
+        with self._file.snapshot() as connection:
+            copy_tables(connection, file)
 
     def tick(self) -> None:
         """Drop what is too old or too much, write closed days anew in order; for a scheduler, about once a minute."""

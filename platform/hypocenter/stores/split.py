@@ -15,6 +15,7 @@ from hypocenter.stores.metrics import Columns, Found, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -98,6 +99,10 @@ class SplitMetrics:
     def tick(self) -> None:
         """Drop increments that are too old or too much; the server sees to its samples by itself."""
         self._increments.tick()
+
+    def copy_into(self, file: Path) -> None:
+        """Write what is kept here beside the server to a new DuckDB file, as `DuckDbMetrics.copy_into`."""
+        self._increments.copy_into(file)
 
     def close(self) -> None:
         """Let go of files and connections, after what was begun is written; the store answers no more."""
