@@ -66,10 +66,11 @@ def test_versions_and_what_is_unfinished_are_told(asked: SqlInvestigations) -> N
     asked.save(RUNNING)
     assert asked.versions(["q-1", "q-0", "none"]) == {"q-1": 2, "q-0": 1}
     assert asked.versions([]) == {}
-    assert asked.unfinished(NOON - MINUTE) == ("q-0", "q-1")
-    assert asked.unfinished(NOON) == ("q-1",)
+    assert asked.unfinished(NOON - MINUTE, NOON + MINUTE) == ("q-0", "q-1")
+    assert asked.unfinished(NOON, NOON + MINUTE) == ("q-1",)
+    assert asked.unfinished(NOON - MINUTE, NOON) == ("q-0",)
     asked.save(DONE)
-    assert asked.unfinished(NOON - MINUTE) == ("q-0",)
+    assert asked.unfinished(NOON - MINUTE, NOON + MINUTE) == ("q-0",)
 
 
 def test_what_was_asked_long_ago_is_forgotten_unless_it_waits_or_runs(asked: SqlInvestigations) -> None:
@@ -84,7 +85,7 @@ def test_tenants_do_not_meet(records_at: Callable[[str], SqlRecords], new_tenant
     mine, other = (records_at(new_tenant()).investigations for _ in range(2))
     mine.add(ASKED)
     assert other.investigation("q-1") is None
-    assert (other.versions(["q-1"]), other.unfinished(NOON), other.investigations(9)) == ({}, (), ())
+    assert (other.versions(["q-1"]), other.unfinished(NOON, NOON + MINUTE), other.investigations(9)) == ({}, (), ())
     assert other.forget(NOON + 9 * MINUTE) == 0
     assert other.add(ASKED)
     assert other.save(DONE) is False

@@ -63,6 +63,9 @@ class StepWork:
     def investigate(self, incident_id: str) -> None:
         raise ValueError(f"no incident {incident_id}")
 
+    def answer(self, investigation_id: str) -> None:
+        raise ValueError(f"no investigation {investigation_id}")
+
     def notify(self, incident_id: str) -> None:
         """There is nobody to tell."""
 

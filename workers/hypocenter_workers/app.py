@@ -8,7 +8,7 @@ from celery import Celery
 from kombu.entity import Queue
 
 from hypocenter.stores.redis_place import redis_url
-from hypocenter_workers.limits import GRACE_S, TIME_LIMIT_S, VISIBILITY_S, tick_grace_s, tick_limit_s
+from hypocenter_workers.limits import ASKED_LIMIT_S, GRACE_S, TIME_LIMIT_S, VISIBILITY_S, tick_grace_s, tick_limit_s
 from hypocenter_workers.live_work import LiveWork
 from hypocenter_workers.watching import Watch
 from hypocenter_workers.workplace import Workplace
@@ -24,6 +24,7 @@ ROUTES = {
     "hypocenter.correlate": INVESTIGATE,
     "hypocenter.investigate": INVESTIGATE,
     "hypocenter.investigate_incident": INVESTIGATE,
+    "hypocenter.investigate_window": INVESTIGATE,
     "hypocenter.train": TRAIN,
     "hypocenter.notify": NOTIFY,
 }
@@ -46,12 +47,18 @@ def create_app(url: str, opening: Callable[[], Work] = LiveWork) -> Celery:
     app = Celery("hypocenter", broker=url, backend=url if redis else None, include=["hypocenter_workers.tasks"])
     app.conf.update(_COMMON)
     app.conf.update(_OVER_REDIS if redis else _IN_PROCESS)
-    limit = tick_limit_s()
-    limits = {"soft_time_limit": limit, "time_limit": limit + tick_grace_s()}
-    app.conf.update(task_annotations={"hypocenter.tick": limits})
+    app.conf.update(task_annotations=_limits())
     app.workplace = Workplace(opening)
     app.watch = Watch(app)
     return app
+
+
+def _limits() -> dict[str, dict[str, int]]:
+    tick = tick_limit_s()
+    return {
+        "hypocenter.tick": {"soft_time_limit": tick, "time_limit": tick + tick_grace_s()},
+        "hypocenter.investigate_window": {"soft_time_limit": ASKED_LIMIT_S, "time_limit": ASKED_LIMIT_S + GRACE_S},
+    }
 
 
 _COMMON = {

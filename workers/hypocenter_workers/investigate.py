@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ from hypocenter_workers.timeline import first_onsets, timeline
 from hypocenter_workers.without import Telemetry, with_counterfactuals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
@@ -47,8 +48,13 @@ if TYPE_CHECKING:
     from hypocenter_workers.known_graph import KnownGraph
     from hypocenter_workers.learn.examples import Learned
 
+Tell = Callable[[str, int], None]
 MOST_SCORED = 400
 NUMBERS = {2: "Two", 3: "Three"}
+
+
+def untold(_step: str, _count: int) -> None:
+    """Tell nobody of a step that was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +111,26 @@ def investigate(
     *,
     resolved: Signals | None = None,
     learned: Learned | None = None,
+    tell: Tell = untold,
 ) -> Investigation:
     """Say which component started the incident in `case`, and why. The same arguments give the same verdict.
 
     A graph that is kept adds the dependencies it knows around the incident, as they were when it began, unless the
     options state the graph. `resolved` are the signals of the case, where somebody has them already. What was `learned`
-    from past incidents may re-order the suspects, and says what type of fault it is. Raises InputError when the case
+    from past incidents may re-order the suspects, and says what type of fault it is. `tell` is called with each step
+    that was done and how many it was done to; what it raises ends the investigation. Raises InputError when the case
     holds nothing to look at, or when the target is unknown.
     """
-    found = _reordered(ranked(case, options, graph, resolved=resolved), case, learned)
+    found = _reordered(ranked(case, options, graph, resolved=resolved, tell=tell), case, learned)
     verdict = _verdict(case, found, options)
     verdict = replace(verdict, blind_spots=(*verdict.blind_spots, *found.left_open))
     verdict = replace(verdict, suspects=_with_counterfactuals(verdict, found, _masked(case)))
     if learned is not None:
         verdict = replace(verdict, learned=learned.opinion(_example(case, found, found.topology, found.ranking)))
+        tell("type", len(verdict.suspects))
     if options.ladder:
         verdict = replace(verdict, robustness=_robustness(found, verdict.suspects, _ranks(case, found, learned)))
+        tell("robustness", len(verdict.robustness))
     return Investigation(verdict, _charts(verdict, found, _masked(case)))
 
 
@@ -153,17 +163,26 @@ def _with_counterfactuals(
     return with_counterfactuals(verdict.suspects, found.ranking, found.topology, verdict.target, telemetry)
 
 
-def ranked(case: Case, options: Options, graph: KnownGraph | None = None, *, resolved: Signals | None = None) -> Ranked:
+def ranked(
+    case: Case,
+    options: Options,
+    graph: KnownGraph | None = None,
+    *,
+    resolved: Signals | None = None,
+    tell: Tell = untold,
+) -> Ranked:
     """Rank the components of a case as `investigate` does, and say nothing of them; for fitting and measuring.
 
     Raises InputError as `investigate` does.
     """
     if resolved is None:
         resolved = signals.resolve(case, component_labels=options.component_labels, overrides=options.overrides)
+    tell("signals", sum(len(table.series) for table in resolved.tables))
     moved = Movements(resolved, _masked(case))
     begins = _begins(case, resolved, options)
     topology, left_open = _topology(case, resolved, options, moved, begins, graph)
     _check(case, resolved, topology, options)
+    tell("graph", len(topology.components))
     incident = correlate((), case.alerts, moment(begins[0].at) if begins else None, topology)
     target = choose_target(options.target or case.target, incident.alerts, topology)
     context = Context(target, None, case.changes, incident.alerts)
@@ -174,8 +193,10 @@ def ranked(case: Case, options: Options, graph: KnownGraph | None = None, *, res
     moments = plausible_starts(resolved.tables, begin.at)
     starts = moved.around(moments, begin.uncertainty_s)
     ranking, best = rank_over(starts, topology, context)
+    tell("ranking", len(ranking.seen.own))
     start = best_start(resolved.tables, moments, best, begin.uncertainty_s)
     seen = _detect(case, resolved, topology, start, starts[best].deviations, target)
+    tell("anomalies", len(seen.incident.anomalies))
     context = replace(context, onset=starts[best].onset)
     return Ranked(resolved, start, moved, starts, topology, left_open, seen, context, ranking)
 

@@ -8,6 +8,8 @@ from hypocenter.errors import InputError
 TIME_LIMIT_S = 600
 # Between being told to stop and being stopped.
 GRACE_S = 30
+# Somebody waits for what was asked.
+ASKED_LIMIT_S = 120
 # Training lasts longer than anything else, and ends before the broker would hand it out again.
 TRAINING_LIMIT_S = 1100
 VISIBILITY_S = 2 * TIME_LIMIT_S

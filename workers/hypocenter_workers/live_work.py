@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from hypocenter.stores.records import Records
     from hypocenter.stores.work_board import WorkBoard
     from hypocenter_workers.learn.serving import Served
+    from hypocenter_workers.live import Sources
     from hypocenter_workers.live_stores import Stores
     from hypocenter_workers.ticks.tick import Place, Ticked
 
 CORRELATED = Figure("correlated")
 FIRST_LOOK = timedelta(minutes=1)
+# Nobody waits any longer for what was asked before that, and what was asked since then is on its way.
+ASKED_WITHIN, ASKED_JUST_NOW = timedelta(hours=1), timedelta(seconds=30)
 # What the webhook did not take for so long is news no more.
 TOLD_WITHIN = timedelta(hours=24)
 
@@ -64,18 +67,24 @@ class LiveWork:
         follow(self.records, self._stores.graph, now)
         before = self.board.levels().get(CORRELATED)
         since = now - FIRST_LOOK if before is None else min(datetime.fromtimestamp(before, UTC), now)
-        found = Due(due(self.records, now, since), self._untold(now))
+        asked = self.records.investigations.unfinished(now - ASKED_WITHIN, now - ASKED_JUST_NOW)
+        found = Due(due(self.records, now, since), self._untold(now), asked)
         self.board.put(CORRELATED, now.timestamp())
         return found
 
     def investigate(self, incident_id: str) -> None:
         """Investigate an incident and keep the verdict."""
-        from hypocenter_workers.live import Sources, investigate_incident, write_report
+        from hypocenter_workers.live import investigate_incident, write_report
 
-        sources = Sources(self._stores.metrics, self.records, self._stores.graph, self._learned)
-        found = investigate_incident(incident_id, sources, self._now())
+        found = investigate_incident(incident_id, self._sources, self._now())
         if found is not None and self._stores.reports is not None:
             write_report(self._stores.reports, found)
+
+    def answer(self, investigation_id: str) -> None:
+        """Investigate what somebody asked for, and keep what comes of it."""
+        from hypocenter_workers.asked import answer
+
+        answer(investigation_id, self._sources, self._now)
 
     def notify(self, incident_id: str) -> None:
         """Tell the webhook of the settings, where there is one, what it was not told of an incident yet."""
@@ -108,6 +117,12 @@ class LiveWork:
         rhythm, stores = rhythm_of_settings(), self._stores
         roster = Roster(stores.metrics, rhythm.shards)
         return Place(stores.metrics, stores.records.detections, SparedStates(stores.states), roster, rhythm)
+
+    @cached_property
+    def _sources(self) -> Sources:
+        from hypocenter_workers.live import Sources
+
+        return Sources(self._stores.metrics, self.records, self._stores.graph, self._learned)
 
     @cached_property
     def _learned(self) -> Served | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from hypocenter_workers.limits import GRACE_S, TIME_LIMIT_S, tick_grace_s, tick_limit_s
+from hypocenter_workers.limits import ASKED_LIMIT_S, GRACE_S, TIME_LIMIT_S, tick_grace_s, tick_limit_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,11 @@ def tick_of(shard: int) -> Order:
 def investigation_of(incident_id: str) -> Order:
     """Return the order to investigate an incident."""
     return Order("hypocenter.investigate_incident", (incident_id,))
+
+
+def answer_of(investigation_id: str) -> Order:
+    """Return the order to investigate what somebody asked for."""
+    return Order("hypocenter.investigate_window", (investigation_id,), ASKED_LIMIT_S + 2.0 * GRACE_S)
 
 
 def notice_of(incident_id: str) -> Order:

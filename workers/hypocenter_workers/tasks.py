@@ -19,7 +19,15 @@ from hypocenter_workers.learn.orders import fulfil, order_from_json, trained_to_
 from hypocenter_workers.learn.serving import chosen
 from hypocenter_workers.limits import GRACE_S, TRAINING_LIMIT_S
 from hypocenter_workers.messages import options_from_json
-from hypocenter_workers.sending import CORRELATE, done_once, investigation_of, notice_of, send_once, tick_of
+from hypocenter_workers.sending import (
+    CORRELATE,
+    answer_of,
+    done_once,
+    investigation_of,
+    notice_of,
+    send_once,
+    tick_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +67,12 @@ def investigate_incident(task: Task, incident_id: str) -> None:
     done_once(task, investigation_of(incident_id), lambda work: work.investigate(incident_id))
 
 
+@shared_task(name="hypocenter.investigate_window", **PATIENT)  # type: ignore[untyped-decorator]
+def investigate_window(task: Task, investigation_id: str) -> None:
+    """Investigate what somebody asked for, and keep what comes of it."""
+    done_once(task, answer_of(investigation_id), lambda work: work.answer(investigation_id))
+
+
 @shared_task(name="hypocenter.notify", **PATIENT)  # type: ignore[untyped-decorator]
 def notify(task: Task, incident_id: str) -> None:
     """Tell the outside what it does not know yet of an incident."""
@@ -93,7 +107,7 @@ def train(task: Task, order: Mapping[str, Any]) -> dict[str, Any]:
 
 def _correlate(task: Task, work: Work) -> None:
     due = work.correlate()
-    for order in (*map(investigation_of, due.investigate), *map(notice_of, due.notify)):
+    for order in (*map(investigation_of, due.investigate), *map(notice_of, due.notify), *map(answer_of, due.answer)):
         send_once(task.app, work.board, order)
 
 

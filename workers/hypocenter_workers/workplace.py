@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class Due(NamedTuple):
-    """The ids of incidents for which something is to be done."""
+    """The ids of incidents for which something is to be done, and of asked investigations that nobody does."""
 
     investigate: Sequence[str] = ()
     notify: Sequence[str] = ()
+    answer: Sequence[str] = ()
 
 
 class Work(Protocol):
@@ -39,6 +40,9 @@ class Work(Protocol):
 
     def investigate(self, incident_id: str) -> None:
         """Investigate an incident and keep the verdict."""
+
+    def answer(self, investigation_id: str) -> None:
+        """Investigate what somebody asked for, and keep what comes of it."""
 
     def notify(self, incident_id: str) -> None:
         """Tell the outside what it does not know yet of an incident."""

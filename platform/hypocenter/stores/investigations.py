@@ -80,8 +80,8 @@ class InvestigationStore(Protocol):
     def versions(self, investigation_ids: Collection[str]) -> Mapping[str, int]:
         """Return the versions of some, by id; those that are not there are left out."""
 
-    def unfinished(self, since: datetime) -> Sequence[str]:
-        """Return the ids of those that wait or run and were asked since a time, oldest first."""
+    def unfinished(self, start: datetime, end: datetime) -> Sequence[str]:
+        """Return the ids of those that wait or run and were asked in [start, end], oldest first."""
 
     def forget(self, before: datetime) -> int:
         """Forget those that were asked before a time and return how many; those that wait or run stay."""

@@ -74,9 +74,9 @@ class SqlInvestigations:
         with self._database.reading() as connection:
             return {names[row.identity]: row.version for row in connection.execute(mine)}
 
-    def unfinished(self, since: datetime) -> Sequence[str]:
-        """Return the ids of those that wait or run and were asked since a time, oldest first."""
-        recent = (T.c.tenant == self._tenant, T.c.asked_us >= microseconds(since))
+    def unfinished(self, start: datetime, end: datetime) -> Sequence[str]:
+        """Return the ids of those that wait or run and were asked in [start, end], oldest first."""
+        recent = (T.c.tenant == self._tenant, T.c.asked_us.between(microseconds(start), microseconds(end)))
         wanted = select(T.c.identity, T.c.record).where(*recent, _UNFINISHED)
         with self._database.reading() as connection:
             rows = connection.execute(wanted.order_by(T.c.asked_us, T.c.identity)).all()
