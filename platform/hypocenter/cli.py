@@ -24,6 +24,7 @@ from hypocenter.arguments import (
     about_the_server,
     refuse_server_options,
 )
+from hypocenter.cli_backup import backup, restore
 from hypocenter.cli_detect import detect
 from hypocenter.cli_feedback import feedback
 from hypocenter.cli_graph import graph
@@ -385,12 +386,14 @@ def _receiver(url: str) -> str:
 
 
 cli.add_command(api)
+cli.add_command(backup)
 cli.add_command(beat)
 cli.add_command(detect)
 cli.add_command(feedback)
 cli.add_command(graph)
 cli.add_command(history)
 cli.add_command(models)
+cli.add_command(restore)
 cli.add_command(serve)
 cli.add_command(token)
 cli.add_command(train)

@@ -48,7 +48,7 @@ class Sender(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self._url, self._path, self._headers, self._body = url, path, dict(headers), body
-        self._acknowledged = acknowledged
+        self.acknowledged = acknowledged
         self._ended = threading.Event()
         self._connection: http.client.HTTPConnection | None = None
         self.turns = 0
@@ -71,7 +71,7 @@ class Sender(threading.Thread):
             status, text = self._answer(body)
             if status // 100 == 2:
                 self.turns += 1
-                self._acknowledged.add()
+                self.acknowledged.add()
                 return
             if status // 100 == 4:
                 self.refused.append(f"{status} {text}")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypocenter.api.app import Routes, create_server_app, intake_routes
+from hypocenter.api.backup import routes as backup_routes
 from hypocenter.api.case_export import routes as case_routes
 from hypocenter.api.counting import Counting
 from hypocenter.api.counting_metrics import CountingMetrics
@@ -55,7 +56,7 @@ def composed(
         sending=intake_routes(replace(intake, counting=counting)),
         reading=[*case_routes(parts.metrics, parts.records), *status_routes(overseen), *query["read"]],
         feedback=query["feedback"],
-        admin=query["admin"],
+        admin=[*query["admin"], *backup_routes(places, parts.metrics, intake.now)],
     )
     return create_server_app(routes, verifier, registry, BODY_MEMORY, is_ours)
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from hypocenter.api.intake import Writer
-    from hypocenter.stores.metrics import MetricsStore
+    from hypocenter.stores.duckdb_metrics import DuckDbMetrics
     from hypocenter.stores.records import Records
+    from hypocenter.stores.split import SplitMetrics
     from hypocenter.stores.work_board import WorkBoard
     from hypocenter_graph.stores.contract import GraphStore
 
@@ -51,7 +52,7 @@ class Places:
 class Parts:
     """The open stores of one server."""
 
-    metrics: MetricsStore
+    metrics: DuckDbMetrics | SplitMetrics
     writer: Writer
     records: Records
     graph: GraphStore

@@ -7,14 +7,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
-import httpx
-
-from hypocenter.errors import InputError, LimitError, SourceError
+from hypocenter.errors import LimitError, SourceError
 from hypocenter.readers.case_folder import read_case_folder
 from hypocenter.readers.limits import limits_from_settings
+from hypocenter.readers.served import Ask, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from hypocenter.readers.limits import Limits
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 _FILES = ("case.json", "metrics.parquet")
 _TIMEOUT_S = 120.0
-_LONGEST_REASON = 500
 
 
 def read_served(url: str, token: str | None, window: tuple[datetime, datetime], match: Sequence[str]) -> Case:
@@ -35,41 +33,9 @@ def read_served(url: str, token: str | None, window: tuple[datetime, datetime], 
     asked = {"start": start, "end": end, "match": list(match)}
     with TemporaryDirectory(prefix="hypocenter-case-") as folder:
         archive = Path(folder) / "case.zip"
-        try:
-            _fetch(f"{url}/api/v1/case", asked, token, archive)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SourceError(f"{url}: cannot be reached or broke off ({error})") from error
-        return read_case_folder(_unpacked(archive, url, limits_from_settings()))
-
-
-def _fetch(url: str, asked: Mapping[str, str | Sequence[str]], token: str | None, into: Path) -> None:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    most, held = limits_from_settings().file_bytes, 0
-    # A proxy of the environment would be told what is on this machine.
-    with (
-        httpx.Client(timeout=_TIMEOUT_S, headers=headers, trust_env=False) as client,
-        client.stream("GET", url, params=asked) as answer,
-        into.open("wb") as file,
-    ):
-        if answer.status_code != httpx.codes.OK:
-            raise _refusal(answer)
-        for block in answer.iter_bytes():
-            held += len(block)
-            if held > most:
-                raise LimitError(f"the answer is longer than {most:,} bytes; ask for less with --lookback or --match")
-            file.write(block)
-
-
-def _refusal(answer: httpx.Response) -> InputError | SourceError:
-    """Return the reason that the server states: ours to mend up to 499, its own from 500 on."""
-    text = answer.read()[: 4 * _LONGEST_REASON].decode("utf-8", "replace")
-    stated = answer.json().get("detail", text) if "json" in answer.headers.get("content-type", "") else text
-    reason = " ".join(str(stated).split())[:_LONGEST_REASON]
-    if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return InputError(f"{reason}; then name the file that holds it: --bearer-token-file PATH")
-    if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
-        return InputError(reason or f"the server turned the question down ({answer.status_code})")
-    return SourceError(f"the server failed ({answer.status_code}): {reason}")
+        limits = limits_from_settings()
+        fetch(Ask("GET", f"{url}/api/v1/case", token, _TIMEOUT_S, asked, limits.file_bytes), archive)
+        return read_case_folder(_unpacked(archive, url, limits))
 
 
 def _unpacked(archive: Path, url: str, limits: Limits) -> Path:
