@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from step_work import StepWork, told
 
+from hypocenter.queues import DETECT, IN_PROCESS
 from hypocenter.rhythm import Rhythm
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.work_board import Figure, MemoryBoard
-from hypocenter_workers.app import DETECT, IN_PROCESS, create_app
+from hypocenter_workers.app import create_app
 from hypocenter_workers.beat import LEASE_S, Beat, Sight
 from hypocenter_workers.depth import waiting
 

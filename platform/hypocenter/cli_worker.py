@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hypocenter.queues import QUEUES
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from hypocenter.api.parts import Parts
+    from hypocenter_workers.workplace import Work
 
 logger = logging.getLogger(__name__)
-QUEUES = ("detect", "investigate", "train", "notify")
 
 
 @click.command()
@@ -54,10 +55,10 @@ def _prepare() -> None:
 
 
 @contextmanager
-def detecting(parts: Parts, data_dir: Path) -> Iterator[None]:
-    """Detect in threads of this process, with the open stores of its server, until the end of this context."""
+def detecting(opened: Mapping[str, Parts]) -> Iterator[None]:
+    """Detect in threads of this process, with the open stores of each tenant, until the end of this context."""
     stopped = threading.Event()
-    thread = threading.Thread(target=_detect, args=[parts, data_dir, stopped], name="detection")
+    thread = threading.Thread(target=_detect, args=[opened, stopped], name="detection")
     thread.start()
     try:
         yield
@@ -66,18 +67,20 @@ def detecting(parts: Parts, data_dir: Path) -> Iterator[None]:
         thread.join()
 
 
-def _detect(parts: Parts, data_dir: Path, stopped: threading.Event) -> None:
+def _detect(opened: Mapping[str, Parts], stopped: threading.Event) -> None:
     try:
         # Seconds of importing, for which no request is to wait.
         from hypocenter_workers.embedded import run
-        from hypocenter_workers.live_stores import GivenStores, known
-        from hypocenter_workers.live_work import LiveWork
-        from hypocenter_workers.ticks.states import FileStates
 
-        states = FileStates(data_dir / "states")
-        stores = GivenStores(
-            parts.metrics, parts.records, known(parts.graph), states, parts.board, data_dir / "reports"
-        )
-        run(LiveWork(stores), stopped)
+        run(_work(next(iter(opened.values()))), stopped)
     except Exception:
         logger.exception("detection ended")
+
+
+def _work(parts: Parts) -> Work:
+    from hypocenter_workers.live_stores import GivenStores, known
+    from hypocenter_workers.live_work import LiveWork
+    from hypocenter_workers.ticks.states import FileStates
+
+    states, reports = FileStates(parts.data_dir / "states"), parts.data_dir / "reports"
+    return LiveWork(GivenStores(parts.metrics, parts.records, known(parts.graph), states, parts.board, reports))

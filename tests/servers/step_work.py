@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypocenter.model import Anomaly, Direction, Series
+from hypocenter.queues import QUEUES
 from hypocenter.rhythm import Rhythm, rhythm_of_settings
 from hypocenter.stores.detections import KeptAnomaly, Position
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.redis_board import RedisBoard
-from hypocenter_workers.app import QUEUES, create_app
+from hypocenter_workers.app import create_app
 from hypocenter_workers.processes import Crew, run_beat, run_worker
 from hypocenter_workers.workplace import Due
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from celery import Celery
 from kombu.entity import Queue
 
+from hypocenter.queues import COMMON, IN_PROCESS, OVER_REDIS, QUEUES, SOCKET_S
 from hypocenter.stores.redis_place import redis_url
 from hypocenter_workers.limits import ASKED_LIMIT_S, GRACE_S, TIME_LIMIT_S, VISIBILITY_S, tick_grace_s, tick_limit_s
 from hypocenter_workers.live_work import LiveWork
@@ -18,22 +19,7 @@ if TYPE_CHECKING:
 
     from hypocenter_workers.workplace import Work
 
-DETECT, INVESTIGATE, TRAIN, NOTIFY = QUEUES = ("detect", "investigate", "train", "notify")
-ROUTES = {
-    "hypocenter.tick": DETECT,
-    "hypocenter.correlate": INVESTIGATE,
-    "hypocenter.investigate": INVESTIGATE,
-    "hypocenter.investigate_incident": INVESTIGATE,
-    "hypocenter.investigate_window": INVESTIGATE,
-    "hypocenter.train": TRAIN,
-    "hypocenter.notify": NOTIFY,
-}
 RESULT_LIFETIME_S = 24 * 3600
-IN_PROCESS = "memory://in-process"
-URGENT, USUAL = PRIORITIES = (0, 5)
-# Long enough for a Redis that works hard, short enough that a cut network is noticed while a step lasts.
-SOCKET_S = 15.0
-_SOCKETS = {"socket_timeout": SOCKET_S, "socket_connect_timeout": 5.0, "socket_keepalive": True}
 
 
 def create_app(url: str, opening: Callable[[], Work] = LiveWork) -> Celery:
@@ -62,14 +48,9 @@ def _limits() -> dict[str, dict[str, int]]:
 
 
 _COMMON = {
-    "accept_content": ["json"],
-    "task_serializer": "json",
-    "result_serializer": "json",
+    **COMMON,
     "result_expires": RESULT_LIFETIME_S,
     "task_queues": list(map(Queue, QUEUES)),
-    "task_routes": {task: {"queue": queue} for task, queue in ROUTES.items()},
-    "task_default_queue": INVESTIGATE,
-    "task_default_priority": USUAL,
     "task_acks_late": True,
     "task_reject_on_worker_lost": False,
     "task_soft_time_limit": TIME_LIMIT_S,
@@ -78,20 +59,15 @@ _COMMON = {
     "worker_hijack_root_logger": False,
     # A message that cannot be read is kept as a dead letter.
     "worker_consumer": "hypocenter_workers.dead_letters:KeepingConsumer",
-    # What is sent again and again by the beat must not wait long for a broker that is away.
-    "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.5},
 }
 _OVER_REDIS = {
     "broker_connection_retry_on_startup": True,
     # For ever: a worker that gave up would need a hand.
     "broker_connection_max_retries": None,
     "broker_transport_options": {
-        **_SOCKETS,
+        **OVER_REDIS,
         # Redis hands a task out again after this long: a running one must have ended by then.
         "visibility_timeout": VISIBILITY_S,
-        "health_check_interval": 10,
-        "priority_steps": list(PRIORITIES),
-        "queue_order_strategy": "round_robin",
     },
     "redis_socket_timeout": SOCKET_S,
     "redis_socket_connect_timeout": 5.0,

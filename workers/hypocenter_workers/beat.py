@@ -11,8 +11,8 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from hypocenter.errors import HypocenterError
+from hypocenter.queues import DETECT, QUEUES
 from hypocenter.stores.work_board import BEAT_SEEN, TICKS_MERGED, WAITING, Figure
-from hypocenter_workers.app import DETECT, QUEUES
 from hypocenter_workers.depth import waiting
 from hypocenter_workers.sending import CORRELATE, send_once, tick_of
 
@@ -79,9 +79,16 @@ class Beat:
         depth = waiting(self._app, QUEUES)
         for queue, messages in depth.items():
             board.put(Figure(WAITING, queue), messages)
-        self._tick(self._sight.records.detections.positions(), depth)
+        self._tick(self._positions(), depth)
         self._correlate()
         return True
+
+    def _positions(self) -> Mapping[int, Position]:
+        """Return how far the shards are, which are as many as the settings say from now on."""
+        detections, shards = self._sight.records.detections, self._sight.rhythm.shards
+        if detections.shards() != shards and detections.divide(shards):
+            logger.info("the work is divided among %s shards from now on", shards)
+        return detections.positions()
 
     def _tick(self, positions: Mapping[int, Position], depth: Mapping[str, int]) -> None:
         rhythm, now = self._sight.rhythm, self._sight.now()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from celery.worker import WorkController, state
 
+from hypocenter.queues import DETECT, IN_PROCESS, INVESTIGATE, NOTIFY, TRAIN
 from hypocenter.rhythm import rhythm_of_settings
-from hypocenter_workers.app import DETECT, IN_PROCESS, INVESTIGATE, NOTIFY, TRAIN, create_app
+from hypocenter_workers.app import create_app
 from hypocenter_workers.beat import Beat, Sight
 
 if TYPE_CHECKING:
