@@ -26,3 +26,13 @@ class SourceError(HypocenterError):
     """A server that telemetry is read from or sent to did not answer as it should."""
 
     exit_code = 3
+
+
+class ClientError(HypocenterError):
+    """A server of ours turned a request down: its status, what it said, and what is wrong with each field."""
+
+    exit_code = 3
+
+    def __init__(self, status: int, detail: str, errors: tuple[object, ...] = ()) -> None:
+        super().__init__(f"{detail or 'the server turned the request down'} ({status})")
+        self.status, self.detail, self.errors = status, detail, errors
