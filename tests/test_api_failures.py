@@ -13,11 +13,15 @@ from prometheus_client import CollectorRegistry
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from hypocenter.api.app import Routes, create_server_app
-from hypocenter.api.bodies import read_body
+from hypocenter.api.app import Routes, create_server_app, create_tenant_app
+from hypocenter.api.auth import Door
+from hypocenter.api.bodies import BodyMemory, read_body
+from hypocenter.api.entrance import entrance_of_settings
 from hypocenter.api.intake import BodyLimits
+from hypocenter.api.rate_limits import Buckets, Rate
 from hypocenter.api.request_log import JsonLines
-from hypocenter.api.tokens import TokenFile, Verifier
+from hypocenter.api.self_metrics import RequestMetrics
+from hypocenter.api.tenants import TenantApp, Tenants
 from hypocenter.batches import SeriesLimitError
 from hypocenter.errors import HypocenterError, InputError, LimitError, SourceError
 from hypocenter.stores.metrics import BusyError, FullError
@@ -26,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
 SECRET = "the-password-of-a-database"
 ERRORS: dict[str, tuple[Exception, int]] = {
@@ -72,15 +76,20 @@ def ask(tmp_path: Path, registry: CollectorRegistry) -> Callable[..., httpx.Resp
         Route("/length", _length, methods=["POST"]),
         Route("/begin", _begin),
     ]
-    app = create_server_app(Routes((), routes, ()), Verifier(TokenFile(tmp_path)), registry, memory_bytes=1000)
+    routed, unlimited = Routes(sending=routes), Buckets(Rate(0, 1))
+    app = create_tenant_app(routed, BodyMemory(1000))
+    tenants = Tenants({"shop": TenantApp(app, RequestMetrics(registry).observe)}, "shop")
+    entrance = entrance_of_settings(tmp_path, lambda _: True)
+    door = Door(entrance, routed.needs(), ("shop",), unlimited)
+    served = create_server_app(tenants, door, unlimited)
 
     def call(method: str, path: str, **given: object) -> httpx.Response:
-        return asyncio.run(_asked(app, method, path, **given))
+        return asyncio.run(_asked(served, method, path, **given))
 
     return call
 
 
-async def _asked(app: Starlette, method: str, path: str, **given: object) -> httpx.Response:
+async def _asked(app: ASGIApp, method: str, path: str, **given: object) -> httpx.Response:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         return await client.request(method, path, **given)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hypocenter.api.auth import shown_token
-from hypocenter.api.tokens import FILE, TokenFile, Verifier
+from hypocenter.api.tokens import FILE, Grant, TokenFile, Verifier, digest
 from hypocenter.cli import main
 from hypocenter.errors import InputError
 
@@ -52,9 +52,37 @@ def test_a_token_is_known_by_its_text_alone(tokens: TokenFile) -> None:
 
 
 def test_a_token_is_for_sending_unless_it_is_made_for_reading(tokens: TokenFile) -> None:
-    texts = tokens.create("sender", NOW), tokens.create("reader", NOW, "read")
+    texts = tokens.create("sender", NOW), tokens.create("reader", NOW, Grant.of(["read"]))
     verifier = Verifier(tokens)
-    assert [found and found.scope for found in map(verifier.token, map(str.encode, texts))] == ["ingest", "read"]
+    assert [found and found.scopes for found in map(verifier.token, map(str.encode, texts))] == [("ingest",), ("read",)]
+
+
+def test_a_file_of_the_first_version_is_still_read(tokens: TokenFile, tmp_path: Path) -> None:
+    old = {"name": "a", "sha256": digest(b"x"), "created_at": "2026-01-01T00:00:00+00:00"}
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / FILE).write_text(json.dumps({"tokens": [{**old, "scope": "read"}, {**old, "name": "b"}]}))
+    assert [(each.name, each.scopes, each.tenant) for each in tokens.tokens()] == [
+        ("a", ("read",), ""),
+        ("b", ("ingest",), ""),
+    ]
+    tokens.create("c", NOW, Grant.of(["feedback", "read", "read"], "acme"))
+    assert [(each.name, each.scopes, each.tenant) for each in tokens.tokens()][1:] == [
+        ("b", ("ingest",), ""),
+        ("c", ("read", "feedback"), "acme"),
+    ]
+
+
+def test_a_file_of_a_later_version_lets_nobody_in(tokens: TokenFile, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / FILE).write_text('{"version": 3, "tokens": []}')
+    with pytest.raises(InputError, match="newer Hypocenter"):
+        Verifier(tokens).asks()
+
+
+@pytest.mark.parametrize(("scopes", "tenant"), [([], ""), (["write"], ""), (["read"], "../acme"), (["read"], "a b")])
+def test_what_a_token_opens_must_be_there(scopes: list[str], tenant: str) -> None:
+    with pytest.raises(InputError, match=r"scope|tenant"):
+        Grant.of(scopes, tenant)
 
 
 def test_what_is_kept_does_not_tell_a_token_and_is_for_its_owner_only(tokens: TokenFile, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypocenter.cli_worker import detecting
 from hypocenter.terminal import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -61,7 +62,7 @@ def _run(
     data_dir: Path | None,
     listen: str | None,
     open_to_all: bool,
-    beside: Callable[[Parts, Path], AbstractContextManager[None]] | None,
+    beside: Callable[[Mapping[str, Parts]], AbstractContextManager[None]] | None,
     **kept: Any,
 ) -> None:
     from hypocenter import settings
@@ -82,7 +83,7 @@ def _run(
         Listen(host, port, open_to_all),
         places,
         _announce,
-        lambda parts: beside(parts, folder) if beside else nullcontext(),
+        beside or (lambda _: nullcontext()),
     )
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from hypocenter.access import Scope
 from hypocenter.arguments import about_the_data, in_json
 from hypocenter.terminal import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hypocenter.api.tokens import TokenFile
@@ -23,7 +25,7 @@ MOST_CHARACTERS = 4096
 
 @click.group()
 def token() -> None:
-    """Look after the tokens with which other tools send to `hypocenter serve`."""
+    """Look after the tokens with which tools and people speak to `hypocenter serve`."""
 
 
 @token.command()
@@ -31,24 +33,29 @@ def token() -> None:
 @about_the_data
 @click.option(
     "--scope",
-    type=click.Choice(["ingest", "read"]),
-    default="ingest",
+    "scopes",
+    type=click.Choice([each.value for each in Scope]),
+    multiple=True,
+    default=[Scope.INGEST.value],
     show_default=True,
-    help="Whether its owner may send or read.",
+    help="What its owner may do: send, read, judge, or all of it and settings; repeatable.",
 )
+@click.option("--tenant", default="", help="Whose data it opens; default: the tenant of the settings.")
 @click.option(
     "--from-file",
     type=click.File(encoding="utf-8"),
     help="Accept the token in this file, hyp_ and 43 random characters, instead of a new one; may be repeated.",
 )
-def create(name: str, data_dir: Path | None, scope: str, from_file: TextIO | None) -> None:
+def create(name: str, data_dir: Path | None, from_file: TextIO | None, scopes: Sequence[str], tenant: str) -> None:
     """Make a token called NAME and print it, once; from then on whoever sends or reads needs one."""
-    kept = _tokens(data_dir)
+    from hypocenter.api.tokens import Grant
+
+    kept, grant = _tokens(data_dir), Grant.of(scopes, tenant)
     if from_file:
-        new = kept.adopt(name, from_file.read(MOST_CHARACTERS).strip(), datetime.now(UTC), scope)
+        new = kept.adopt(name, from_file.read(MOST_CHARACTERS).strip(), datetime.now(UTC), grant)
         click.echo(f"{name} is accepted {'from now on' if new else 'already'}", err=True)
         return
-    click.echo(kept.create(name, datetime.now(UTC), scope))
+    click.echo(kept.create(name, datetime.now(UTC), grant))
     where = visible(str(kept.data_dir.resolve()))
     click.echo(f"copy it now: it is kept as a digest in {where}, and never shown again", err=True)
 
@@ -64,7 +71,9 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(shown))
         return
     for each in found:
-        click.echo(f"{each.name.ljust(24)}  {each.scope.ljust(6)}  {each.created_at}")
+        click.echo(
+            f"{each.name.ljust(24)}  {','.join(each.scopes).ljust(13)}  {each.created_at}  {each.tenant}".rstrip()
+        )
     if not found:
         click.echo("there is no token; make one with: hypocenter token create NAME")
 

@@ -70,6 +70,10 @@ SETTINGS = (
     Setting(
         "tenant", "default", "Whose graph and records they are: those of different tenants in one place never meet."
     ),
+    Setting("tenants", None, "Tenants that are served beside that one, with commas between them."),
+    Setting("rate_limit", 50.0, "Requests a second that one token may make in the long run; 0 is no limit."),
+    Setting("rate_burst", 500, "Requests that one token may make at once before that."),
+    Setting("cors_origins", None, "Origins whose web pages may ask the API, with commas between them."),
     Setting(
         "records", None, "Where history, feedback and models are kept: a SQLite file, or postgresql://USER@HOST/NAME."
     ),

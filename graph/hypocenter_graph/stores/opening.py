@@ -21,24 +21,25 @@ _LONGEST_TIMEOUT_S = 86_400.0
 _LONGEST_EXPIRY_DAYS = 36_500.0
 
 
-def open_graph(where: str | None = None, *, create: bool = True) -> GraphStore:
+def open_graph(where: str | None = None, tenant: str | None = None, *, create: bool = True) -> GraphStore:
     """Open the graph that `where` names, or the setting `graph`: the URL of a Neo4j server, or else a file.
 
-    The other settings say how: tenant, Neo4j's user, password, database and timeout, and the expiry of dependencies.
+    The other settings say how: tenant (unless it is given), Neo4j's user, password, database and timeout, and the
+    expiry of dependencies.
     Raises InputError when it can be neither, or a file is not there and not to be created, SourceError when a file
     cannot be opened; a server is asked later.
     """
     named = where or settings.read("graph")
     if not named:
         raise InputError("no graph is named; give --graph FILE or bolt://HOST:7687, or set HYPOCENTER_GRAPH")
-    tenant = _tenant()
+    owner = _tenant(tenant)
     if "://" in str(named):
-        return _open_server(str(named), tenant)
+        return _open_server(str(named), owner)
     if not create and not Path(str(named)).is_file():
         raise InputError(f"{named}: there is no graph; make one with `hypocenter graph import --graph {named} ...`")
     from hypocenter_graph.stores.file import FileStore
 
-    return FileStore(Path(str(named)), tenant, _expiry())
+    return FileStore(Path(str(named)), owner, _expiry())
 
 
 def view_as_of(at: datetime | None, *, learned: bool = False) -> View:
@@ -69,11 +70,11 @@ def _password() -> str:
         raise InputError(f"HYPOCENTER_NEO4J_PASSWORD_FILE: {path} cannot be read: {error}") from error
 
 
-def _tenant() -> str:
-    tenant = str(settings.read("tenant"))
-    if not is_text(tenant):
-        raise InputError(f"HYPOCENTER_TENANT={tenant!r} is not valid Unicode; write it in UTF-8")
-    return tenant
+def _tenant(tenant: str | None) -> str:
+    owner = str(settings.read("tenant")) if tenant is None else tenant
+    if not is_text(owner):
+        raise InputError(f"HYPOCENTER_TENANT={owner!r} is not valid Unicode; write it in UTF-8")
+    return owner
 
 
 def _expiry() -> timedelta:

@@ -9,24 +9,29 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from hypocenter.access import Scope
 from hypocenter.api import events, otlp, remote_write
 from hypocenter.api.auth import Authentication
-from hypocenter.api.bodies import BodyMemory, Memory
+from hypocenter.api.bodies import Memory
 from hypocenter.api.failures import Failures, not_there, refused
-from hypocenter.api.health import OPEN_PATHS
+from hypocenter.api.needs import Needs, Open
+from hypocenter.api.rate_limits import RateLimited
 from hypocenter.api.request_log import RequestLog
-from hypocenter.api.self_metrics import RequestMetrics
-from hypocenter.api.tokens import READING, SENDING
+from hypocenter.api.security_headers import SecurityHeaders, cross_origin
 from hypocenter.errors import HypocenterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from prometheus_client import CollectorRegistry
     from starlette.routing import Route
+    from starlette.types import ASGIApp
 
+    from hypocenter.api.auth import Door
+    from hypocenter.api.bodies import BodyMemory
     from hypocenter.api.intake import Intake
-    from hypocenter.api.tokens import Verifier
+    from hypocenter.api.needs import Need
+    from hypocenter.api.rate_limits import Buckets
+    from hypocenter.api.tenants import Tenants
 
 _HANDLERS = {HypocenterError: refused, HTTPException: not_there}
 
@@ -43,44 +48,42 @@ def create_app(intake: Intake) -> Starlette:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """The routes of a server by what a token must let its owner do; `open` ones need none, or (metrics) any."""
+    """The routes of a server by the scope that they need; `open` ones need none, `known` ones any identity."""
 
-    open: Sequence[Route]
-    sending: Sequence[Route]
-    reading: Sequence[Route]
+    open: Sequence[Route] = ()
+    known: Sequence[Route] = ()
+    sending: Sequence[Route] = ()
+    reading: Sequence[Route] = ()
     feedback: Sequence[Route] = ()
     admin: Sequence[Route] = ()
 
-    def all(self) -> list[Route]:
-        """Return every route."""
-        return [*self.open, *self.sending, *self.reading, *self.feedback, *self.admin]
+    def needs(self) -> Needs:
+        """Return what each route needs, in the order in which they are tried."""
+        groups: tuple[tuple[Sequence[Route], Need], ...] = (
+            (self.open, Open.EVERYBODY),
+            (self.known, Open.KNOWN),
+            (self.sending, Scope.INGEST),
+            (self.reading, Scope.READ),
+            (self.feedback, Scope.FEEDBACK),
+            (self.admin, Scope.ADMIN),
+        )
+        return Needs([(route, need) for routes, need in groups for route in routes])
 
-    def scopes(self) -> Mapping[str, str]:
-        """Return the scope that each path needs."""
-        needed = dict.fromkeys((route.path for route in self.sending), SENDING)
-        return needed | dict.fromkeys((route.path for route in self.reading), READING)
 
-
-def create_server_app(
-    routed: Routes,
-    verifier: Verifier,
-    registry: CollectorRegistry,
-    memory_bytes: int,
-    is_ours: Callable[[str], bool] = lambda _: True,
-) -> Starlette:
-    """Return the ASGI application of a server: all routes, behind the log, failures, tokens and a limit of memory.
-
-    `is_ours`: whether a `Host` header means this server, asked where there is no token.
-    """
-    routes = routed.all()
-    metrics = RequestMetrics(registry, [route.path for route in routes])
-    around = [
-        Middleware(RequestLog, observe=metrics.observe),
-        Middleware(Failures),
-        Middleware(Authentication, verifier=verifier, open_paths=OPEN_PATHS, scopes=routed.scopes(), is_ours=is_ours),
-        Middleware(Memory, memory=BodyMemory(memory_bytes)),
-    ]
+def create_tenant_app(routed: Routes, memory: BodyMemory) -> Starlette:
+    """Return the ASGI application of one tenant, to be asked by whoever is known to be of it."""
+    routes = [route for route, _ in routed.needs().routes]
+    around = [Middleware(Failures), Middleware(Memory, memory=memory)]
     return _plain(Starlette(routes=routes, middleware=around, exception_handlers=_HANDLERS))
+
+
+def create_server_app(tenants: Tenants, door: Door, buckets: Buckets, origins: Sequence[str] = ()) -> ASGIApp:
+    """Return the ASGI application of a server: those of its tenants, behind what every request passes.
+
+    That is the log, headers for browsers, pages of other `origins`, failures, who asks, and how often.
+    """
+    known = Authentication(RateLimited(tenants, buckets), door)
+    return RequestLog(SecurityHeaders(cross_origin(Failures(known), origins)), tenants.observe)
 
 
 def _plain(app: Starlette) -> Starlette:

@@ -6,59 +6,78 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hypocenter.api.app import Routes, create_server_app, intake_routes
+from hypocenter.api.app import Routes, create_server_app, create_tenant_app, intake_routes
+from hypocenter.api.auth import Door
 from hypocenter.api.backup import routes as backup_routes
+from hypocenter.api.bodies import BodyMemory
 from hypocenter.api.case_export import routes as case_routes
 from hypocenter.api.counting import Counting
 from hypocenter.api.counting_metrics import CountingMetrics
-from hypocenter.api.health import Readiness
+from hypocenter.api.health import Readiness, checks_of, metrics_route
 from hypocenter.api.health import routes as health_routes
+from hypocenter.api.needs import Needs
 from hypocenter.api.pull_metrics import PullMetrics
 from hypocenter.api.pulling import new_pull
 from hypocenter.api.query.app import query_routes
 from hypocenter.api.query.sources import QuerySources
-from hypocenter.api.self_metrics import StoreMetrics, new_registry
+from hypocenter.api.rate_limits import Buckets, rate_of_settings
+from hypocenter.api.security_headers import origins_of_settings
+from hypocenter.api.self_metrics import RequestMetrics, StoreMetrics, new_registry
 from hypocenter.api.status import routes as status_routes
+from hypocenter.api.tenants import TenantApp, Tenants
 from hypocenter.api.work_metrics import WorkMetrics
 from hypocenter.api.work_state import Overseen
 from hypocenter.rhythm import rhythm_of_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from prometheus_client import CollectorRegistry
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
+    from hypocenter.api.auth import Entrance
     from hypocenter.api.parts import Parts, Places
     from hypocenter.api.pull import Pull
-    from hypocenter.api.tokens import Verifier
 
 BODY_MEMORY = 512 << 20
 
 
-def composed(
-    parts: Parts, places: Places, verifier: Verifier, stack: ExitStack, is_ours: Callable[[str], bool]
-) -> Starlette:
-    """Return the application, `is_ours` as its own; what runs beside it is started, and ends with `stack`."""
-    registry = new_registry()
+def composed(opened: Mapping[str, Parts], places: Places, entrance: Entrance, stack: ExitStack) -> ASGIApp:
+    """Return the application over the open stores of each tenant, that of the setting first.
+
+    What runs beside it is started, and ends with `stack`.
+    """
+    memory, rate = BodyMemory(BODY_MEMORY), rate_of_settings()
+    health = health_routes(stack.enter_context(closing(Readiness(checks_of(opened.values())))))
+    needs, apps = Needs([]), {}
+    for tenant, parts in opened.items():
+        registry = new_registry()
+        routes = _routes(parts, places if not apps else places.of(tenant), registry, stack)
+        routes = replace(routes, open=[*health, *routes.open], known=[metrics_route(registry)])
+        apps[tenant] = TenantApp(create_tenant_app(routes, memory), RequestMetrics(registry).observe)
+        needs = routes.needs()
+    door = Door(entrance, needs, tuple(opened), Buckets(rate))
+    return create_server_app(Tenants(apps, next(iter(opened))), door, Buckets(rate), origins_of_settings())
+
+
+def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: ExitStack) -> Routes:
     registry.register(StoreMetrics(parts.metrics))
-    readiness = stack.enter_context(closing(Readiness(parts.checks())))
     intake = parts.intake(registry)
     counting = stack.enter_context(Counting(intake.index, intake.writer, intake.graph, intake.now))
     registry.register(CountingMetrics(counting))
-    _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
+    if not places.is_foreign:
+        _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
     overseen = Overseen(parts.records, parts.board, rhythm_of_settings(), intake.now)
     registry.register(WorkMetrics(overseen))
     sources = QuerySources(parts.records, parts.metrics, parts.graph, parts.board, overseen, intake.now)
     query = query_routes(sources)
-    routes = Routes(
-        open=[*health_routes(readiness, registry), *query["open"]],
+    return Routes(
+        open=query["open"],
         sending=intake_routes(replace(intake, counting=counting)),
         reading=[*case_routes(parts.metrics, parts.records), *status_routes(overseen), *query["read"]],
         feedback=query["feedback"],
-        admin=[*query["admin"], *backup_routes(places, parts.metrics, intake.now)],
+        admin=[*query["admin"], *([] if places.is_foreign else backup_routes(places, parts.metrics, intake.now))],
     )
-    return create_server_app(routes, verifier, registry, BODY_MEMORY, is_ours)
 
 
 def _start_pull(pull: Pull | None, registry: CollectorRegistry, stack: ExitStack) -> None:

@@ -7,6 +7,7 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -16,15 +17,16 @@ from starlette.routing import Route
 from hypocenter.errors import HypocenterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
     from starlette.requests import Request
 
+    from hypocenter.api.parts import Parts
+
 # Everybody may ask, so that what is asked of stores is bounded however often they do.
 FRESH_S = 1.0
 PATIENCE_S = 10.0
-OPEN_PATHS = ("/healthz", "/readyz")
 logger = logging.getLogger(__name__)
 
 
@@ -75,8 +77,22 @@ class Readiness:
             return "does not answer; the log of the server tells why"
 
 
-def routes(readiness: Readiness, registry: CollectorRegistry) -> list[Route]:
-    """Return `/healthz`, `/readyz` (503 when a part cannot work) and `/metrics` (Prometheus text format)."""
+def checks_of(opened: Iterable[Parts]) -> Mapping[str, Callable[[], str]]:
+    """Return how to ask each part of all tenants whether it can do its work.
+
+    Everybody may ask, so that no tenant is named, nor how many there are.
+    """
+    found = [parts.checks() for parts in opened]
+    names = dict.fromkeys(name for checks in found for name in checks)
+    return {name: partial(_first, [checks[name] for checks in found if name in checks]) for name in names}
+
+
+def _first(checks: Sequence[Callable[[], str]]) -> str:
+    return next(filter(None, (check() for check in checks)), "")
+
+
+def routes(readiness: Readiness) -> list[Route]:
+    """Return `/healthz` and `/readyz` (503 when a part cannot work)."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -86,8 +102,14 @@ def routes(readiness: Readiness, registry: CollectorRegistry) -> list[Route]:
         parts = {name: {"ok": not why, "why": why} for name, why in state.parts.items()}
         return JSONResponse({"ready": state.ready, "parts": parts}, 200 if state.ready else 503)
 
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+
+
+def metrics_route(registry: CollectorRegistry) -> Route:
+    """Return `/metrics` (Prometheus text format)."""
+
     async def metrics(_: Request) -> Response:
         text = await asyncio.to_thread(generate_latest, registry)
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    return Route("/metrics", metrics)

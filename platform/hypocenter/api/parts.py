@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 TICK_S = 60.0
 GRAPH_FILE, RECORDS_FILE = "graph.db", "records.db"
+# Below the data directory, a folder each.
+TENANTS = "tenants"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Places:
     """Where a server keeps what it is sent; what is None is as the settings say, else in the data directory.
 
     `pull` is a Prometheus-compatible server whose series `match` are fetched. `apart` says that workers are processes
-    of their own, which are met at the Redis server of the settings.
+    of their own, which are met at the Redis server of the settings. `tenant` is whose it is, None for the setting's.
     """
 
     data_dir: Path
@@ -46,6 +48,16 @@ class Places:
     match: tuple[str, ...] = ()
     limits: BodyLimits = field(default_factory=BodyLimits)
     apart: bool = False
+    tenant: str | None = None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is of another tenant than the one of the settings, whose server it is."""
+        return self.tenant is not None
+
+    def of(self, tenant: str) -> Places:
+        """Return where the same server keeps what it is sent of another tenant; nothing is fetched for that."""
+        return replace(self, data_dir=self.data_dir / TENANTS / tenant, tenant=tenant, pull=None, match=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ class Parts:
     graph: GraphStore
     limits: BodyLimits
     board: WorkBoard
+    data_dir: Path
 
     def intake(self, registry: CollectorRegistry) -> Intake:
         """Return what routes are given; what they write is counted in `registry`."""
@@ -83,24 +96,27 @@ def opened(places: Places) -> Iterator[Parts]:
     from hypocenter.stores.opening_metrics import open_metrics
     from hypocenter_graph.stores.opening import open_graph
 
-    folder = places.data_dir
+    folder, tenant = places.data_dir, places.tenant
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
         # It ends last: a store that is closed breaks its work off, and what writes must not wait for that.
         maintenance = stack.enter_context(Schedule(TICK_S, "maintenance"))
         metrics = stack.enter_context(closing(open_metrics(folder, places.metrics, _now)))
-        records = stack.enter_context(closing(open_records(_place("records", places.records, folder / RECORDS_FILE))))
-        graph = stack.enter_context(closing(open_graph(_place("graph", places.graph, folder / GRAPH_FILE))))
-        board = stack.enter_context(closing(_board(places.apart)))
+        where = _place("records", places.records, folder / RECORDS_FILE)
+        records = stack.enter_context(closing(open_records(where, tenant)))
+        where = _place("graph", places.graph, folder / GRAPH_FILE)
+        graph = stack.enter_context(closing(open_graph(where, tenant)))
+        board = stack.enter_context(closing(_board(places)))
         writer = stack.enter_context(closing(GroupCommit(metrics)))
         maintenance.start(metrics.tick)
-        yield Parts(metrics, writer, records, graph, places.limits, board)
+        yield Parts(metrics, writer, records, graph, places.limits, board, folder)
 
 
-def _board(apart: bool) -> WorkBoard:
+def _board(places: Places) -> WorkBoard:
     from hypocenter.stores.redis_board import open_board
     from hypocenter.stores.work_board import MemoryBoard
 
-    return open_board() if apart else MemoryBoard()
+    return open_board(tenant=places.tenant) if places.apart else MemoryBoard()
 
 
 def _place(setting: str, typed: str | None, usual: Path) -> str:

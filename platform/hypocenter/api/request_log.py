@@ -23,20 +23,13 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _SHOWN = 300
 # Enough for the whole of a refusal of ours, whose reason is then taken out of its JSON.
 _READ = 8192
-# What a browser must not make of our answers (OWASP secure headers).
-_HYGIENE = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 class RequestLog:
-    """ASGI middleware that gives each request an id, tells what became of it, and adds the headers of hygiene.
+    """ASGI middleware that gives each request an id and tells what became of it.
 
     `observe` is called with the scope, the status (499: the client went away) and the seconds of each request. Of a
-    request nothing is told but method, path, status, time, the name of its token and why it was refused.
+    request nothing is told but method, path, status, time, the name of whose it is and why it was refused.
     """
 
     def __init__(self, app: ASGIApp, observe: Callable[[Scope, int, float], None]) -> None:
@@ -50,7 +43,7 @@ class RequestLog:
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add_headers(message, request_id)
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
             told.note(message)
             await send(message)
 
@@ -97,13 +90,6 @@ def _request_id(scope: Scope) -> str:
     return given.decode("ascii") if _SANE_ID.fullmatch(given) else uuid4().hex
 
 
-def _add_headers(message: Message, request_id: str) -> None:
-    headers = MutableHeaders(scope=message)
-    headers["X-Request-ID"] = request_id
-    for name, value in _HYGIENE.items():
-        headers.setdefault(name, value)
-
-
 def _tell(scope: Scope, status: int, seconds: float, why: str) -> None:
     level = logging.WARNING if status >= 400 else logging.DEBUG
     if not logger.isEnabledFor(level):
@@ -114,7 +100,7 @@ def _tell(scope: Scope, status: int, seconds: float, why: str) -> None:
         "path": scope["path"][:_SHOWN],
         "status": status,
         "seconds": round(seconds, 6),
-        "client": scope.get("client_name") or "",
+        "client": getattr(scope.get("identity"), "name", ""),
         "why": why,
     }
     logger.log(level, "request", extra={"fields": {name: value for name, value in fields.items() if value != ""}})

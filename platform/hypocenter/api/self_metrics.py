@@ -14,7 +14,7 @@ from hypocenter.errors import HypocenterError
 from hypocenter.stores.metrics import BusyError, FullError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from concurrent.futures import Future
 
     from prometheus_client import Metric
@@ -29,10 +29,9 @@ OTHER = "other"
 
 
 class RequestMetrics:
-    """Counts requests by path and status; what is asked of any path but `paths` is counted together."""
+    """Counts requests by the path of their route and status; those that no route takes are counted together."""
 
-    def __init__(self, registry: CollectorRegistry, paths: Collection[str]) -> None:
-        self._paths = frozenset(paths)
+    def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
             "hypocenter_http_requests", "Requests answered.", ("path", "status"), registry=registry
         )
@@ -46,7 +45,7 @@ class RequestMetrics:
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one request; status 499 is a client that went away."""
-        path = scope["path"] if scope["path"] in self._paths else OTHER
+        path = scope.get("route_path") or OTHER
         self._requests.labels(path, str(status)).inc()
         self._seconds.labels(path).observe(seconds)
 

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from hypocenter.access import served_tenants
 from hypocenter.api.data_directory import owned, told_where
+from hypocenter.api.entrance import entrance_of_settings
 from hypocenter.api.listening import is_loopback, listening, names_this_machine, url_of
-from hypocenter.api.tokens import TokenFile, Verifier
 from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from hypocenter.api.auth import Entrance
     from hypocenter.api.parts import Parts, Places
 
 logger = logging.getLogger(__name__)
@@ -45,7 +48,7 @@ class Started:
     asks_for_tokens: bool
 
 
-Beside = Callable[["Parts"], AbstractContextManager[None]]
+Beside = Callable[["Mapping[str, Parts]"], AbstractContextManager[None]]
 
 
 def serve(
@@ -53,18 +56,18 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; then finish what was begun, make it durable and return.
 
-    `beside` runs, with the open stores, as long as requests are answered.
+    `beside` runs, with the open stores of each tenant, as long as requests are answered.
     Raises InputError when the address or the data directory is not to be had, or everybody could reach the server and
     there is no token; SourceError when a store cannot be opened.
     """
     with ExitStack() as stack:
         bound = stack.enter_context(closing(listening(listen.host, listen.port)))
         folder = stack.enter_context(owned(places.data_dir))
-        verifier = Verifier(TokenFile(folder))
-        _check_closed(verifier, bound, listen)
-        started = Started(url_of(bound), folder.resolve(), verifier.asks())
+        entrance = entrance_of_settings(folder, listen.is_ours)
+        _check_closed(entrance, bound, listen)
+        started = Started(url_of(bound), folder.resolve(), entrance.asks())
         with told_where(folder) as tell:
-            _serve(_Server(places, verifier, beside, listen.is_ours), bound, partial(_tell, started, tell, announce))
+            _serve(_Server(places, entrance, beside), bound, partial(_tell, started, tell, announce))
 
 
 def _tell(started: Started, tell: Callable[[str], None], announce: Callable[[Started], None]) -> None:
@@ -72,8 +75,8 @@ def _tell(started: Started, tell: Callable[[str], None], announce: Callable[[Sta
     announce(started)
 
 
-def _check_closed(verifier: Verifier, bound: socket.socket, listen: Listen) -> None:
-    if not (verifier.asks() or is_loopback(bound) or listen.open_to_all):
+def _check_closed(entrance: Entrance, bound: socket.socket, listen: Listen) -> None:
+    if not (entrance.asks() or is_loopback(bound) or listen.open_to_all):
         raise InputError(
             f"--listen {listen.host}:{listen.port} can be reached by others, and there is no token: make one with "
             "`hypocenter token create NAME`, or let everybody in with --open"
@@ -82,9 +85,8 @@ def _check_closed(verifier: Verifier, bound: socket.socket, listen: Listen) -> N
 
 class _Server(NamedTuple):
     places: Places
-    verifier: Verifier
+    entrance: Entrance
     beside: Beside
-    is_ours: Callable[[str], bool]
 
 
 def _serve(server: _Server, bound: socket.socket, announce: Callable[[], None]) -> None:
@@ -94,8 +96,10 @@ def _serve(server: _Server, bound: socket.socket, announce: Callable[[], None]) 
     from hypocenter.api.running import run
 
     with ExitStack() as stack:
-        parts = stack.enter_context(opened(server.places))
-        app = composed(parts, server.places, server.verifier, stack, server.is_ours)
+        first, *others = served_tenants()
+        places = {first: server.places} | {tenant: server.places.of(tenant) for tenant in others}
+        parts = {tenant: stack.enter_context(opened(each)) for tenant, each in places.items()}
+        app = composed(parts, server.places, server.entrance, stack)
         stack.enter_context(server.beside(parts))
         run(app, bound, announce)
         logger.info("stopping: what was taken is being written")

@@ -9,38 +9,59 @@ import os
 import re
 import secrets
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hypocenter.access import Identity, Scope, scopes_of, tenant_name
+from hypocenter.api.auth import one_header, shown_token
 from hypocenter.api.durable import write_durably
 from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from starlette.types import Scope as HttpScope
 
 FILE = "tokens.json"
 PREFIX = "hyp_"
-SENDING, READING = "ingest", "read"
-SCOPES = (SENDING, READING)
-"""What a token lets its owner do: send what is kept, or read it."""
+VERSION = 2
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TEXT = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token that is accepted: its name, the SHA-256 of its text, when it was made (UTC, ISO 8601), and its scope.
+    """A token that is accepted: its name, the SHA-256 of its text, when it was made (UTC, ISO 8601), and what it opens.
 
+    `scopes` are in their order of Scope. `tenant` is whose data it opens, "" for that of the setting `tenant`.
     A digest without salt or stretching is enough, since the text holds 256 random bits that nobody guesses.
     """
 
     name: str
     sha256: str
     created_at: str
-    scope: str = SENDING
+    scopes: tuple[Scope, ...] = (Scope.INGEST,)
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a new token is to open; raises InputError when it is made without a scope or for no name of a tenant."""
+
+    scopes: tuple[Scope, ...] = (Scope.INGEST,)
+    tenant: str = ""
+
+    @classmethod
+    def of(cls, scopes: Iterable[str], tenant: str = "") -> Grant:
+        """Return the grant of named scopes, each once and in their usual order."""
+        given = scopes_of(scopes)
+        return cls(tuple(each for each in Scope if each in given), tenant and tenant_name(tenant))
+
+
+SENDING = Grant()
 
 
 class TokenFile:
@@ -52,20 +73,19 @@ class TokenFile:
     def tokens(self) -> Sequence[Token]:
         """Return the tokens in the order of their making; raises InputError when the file is not one of ours."""
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
-            return tuple(Token(**entry) for entry in kept["tokens"])
+            return _tokens_of(json.loads(self._path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, InputError) as error:
             raise InputError(f"{self._path}: cannot be read as tokens ({error}); mend or remove it") from error
 
-    def create(self, name: str, now: datetime, scope: str = SENDING) -> str:
+    def create(self, name: str, now: datetime, grant: Grant = SENDING) -> str:
         """Keep a new token and return its text, which nothing tells again.
 
         Raises InputError when the name is taken or is none.
         """
         text = PREFIX + secrets.token_urlsafe(32)
-        made = _made(name, text, now, scope)
+        made = _made(name, text, now, grant)
         with self._alone():
             kept = self.tokens()
             if any(token.name == name for token in kept):
@@ -73,17 +93,17 @@ class TokenFile:
             self._write((*kept, made))
         return text
 
-    def adopt(self, name: str, text: str, now: datetime, scope: str = SENDING) -> bool:
+    def adopt(self, name: str, text: str, now: datetime, grant: Grant = SENDING) -> bool:
         """Keep a token whose text was made elsewhere, instead of what was kept by its name; return whether it is new.
 
         Raises InputError when the name is none, or the text could be guessed.
         """
         if not _TEXT.fullmatch(text):
             raise InputError(f"the text of a token is {PREFIX} and at least 43 random letters, digits, - and _")
-        made = _made(name, text, now, scope)
+        made = _made(name, text, now, grant)
         with self._alone():
             kept = self.tokens()
-            if any((token.name, token.sha256, token.scope) == (name, made.sha256, scope) for token in kept):
+            if any(replace(token, created_at=made.created_at) == made for token in kept):
                 return False
             self._write((*(token for token in kept if token.name != name), made))
         return True
@@ -106,7 +126,8 @@ class TokenFile:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _write(self, tokens: Sequence[Token]) -> None:
-        write_durably(self._path, json.dumps({"tokens": [asdict(token) for token in tokens]}, indent=1))
+        kept = {"version": VERSION, "tokens": [asdict(token) for token in tokens]}
+        write_durably(self._path, json.dumps(kept, indent=1))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -121,10 +142,28 @@ class TokenFile:
             raise InputError(f"{self._path}: cannot be written: {error.strerror}") from error
 
 
-def _made(name: str, text: str, now: datetime, scope: str) -> Token:
+def _tokens_of(kept: dict[str, Any]) -> tuple[Token, ...]:
+    """Return the tokens of a file; the first version had one scope for each, and no tenant."""
+    version = kept.get("version", 1)
+    if version == 1:
+        entries = [{"scopes": [each.pop("scope", Scope.INGEST)], **each} for each in map(dict, kept["tokens"])]
+    elif version == VERSION:
+        entries = kept["tokens"]
+    else:
+        raise InputError(f"it is of version {version!r:.20}, which a newer Hypocenter wrote")
+    return tuple(_token_of(**entry) for entry in entries)
+
+
+def _token_of(scopes: Sequence[str], tenant: str = "", **rest: str) -> Token:
+    grant = Grant.of(scopes, tenant)
+    return Token(**rest, scopes=grant.scopes, tenant=grant.tenant)
+
+
+def _made(name: str, text: str, now: datetime, grant: Grant) -> Token:
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r} is no name of a token; use up to 64 letters, digits, dots, dashes, underscores")
-    return Token(name, digest(text.encode()), now.astimezone(UTC).isoformat(timespec="seconds"), scope)
+    made_at = now.astimezone(UTC).isoformat(timespec="seconds")
+    return Token(name, digest(text.encode()), made_at, grant.scopes, grant.tenant)
 
 
 def digest(text: bytes) -> str:
@@ -136,10 +175,11 @@ class Verifier:
     """Tells whose a token is; sees tokens that are made or revoked while it lives.
 
     Where no token was ever made nobody is asked for one; once there was one, that is over for as long as it lives.
+    Tokens without a tenant are of `tenant`. Safe to share between threads.
     """
 
-    def __init__(self, file: TokenFile) -> None:
-        self._file = file
+    def __init__(self, file: TokenFile, tenant: str = "") -> None:
+        self._file, self._tenant = file, tenant
         self._version: tuple[int, int, int] | None = None
         self._tokens: Sequence[Token] = ()
         self._asks = False
@@ -149,19 +189,25 @@ class Verifier:
         self._look()
         return self._asks
 
+    def identity(self, scope: HttpScope) -> Identity | None:
+        """Return who shows a token in the head of a request, None where it shows none that is known."""
+        token = self.token(shown_token(one_header(scope, b"authorization")))
+        return token and Identity(token.name, frozenset(token.scopes), token.tenant or self._tenant, "token")
+
     def token(self, text: bytes) -> Token | None:
         """Return the token with this text, None when there is none; in the same time for any text."""
-        self._look()
+        tokens = self._look()
         shown, found = digest(text), None
-        for token in self._tokens:
+        for token in tokens:
             if hmac.compare_digest(token.sha256, shown):
                 found = token
         return found
 
-    def _look(self) -> None:
+    def _look(self) -> Sequence[Token]:
         version = self._file.version()
         if version != self._version:
             # The version goes last: a file that could not be read is tried again.
             self._tokens = self._file.tokens()
             self._version = version
         self._asks = self._asks or version is not None
+        return self._tokens
