@@ -235,6 +235,13 @@ def postgres_server() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def postgres_restartable() -> Iterator[Postgres]:
+    """A running PostgreSQL of the test module alone, to `stop()` and `start()` again on the same port and data."""
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder, _had(Postgres, Path(folder)) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def neo4j_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4j]:
     """One Neo4j for all tests, never stopped: its `url`, `user`, `password`; tests keep apart by `tenant`."""
@@ -243,17 +250,18 @@ def neo4j_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4j]:
 
 
 @pytest.fixture(scope="module")
-def _neo4j_of_the_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4j]:
+def neo4j_of_the_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4j]:
+    """A Neo4j of the test module alone, not started yet, to start, stop and kill on the same port and data."""
     server = _neo4j(tmp_path_factory.mktemp("neo4j") / "server")
     yield server
     server.kill()
 
 
 @pytest.fixture
-def neo4j_restartable(_neo4j_of_the_module: Neo4j) -> Neo4j:
+def neo4j_restartable(neo4j_of_the_module: Neo4j) -> Neo4j:
     """A running Neo4j of the test module alone, to `stop()`, `kill()` and `start()` again on the same port and data."""
-    _neo4j_of_the_module.start()
-    return _neo4j_of_the_module
+    neo4j_of_the_module.start()
+    return neo4j_of_the_module
 
 
 @pytest.fixture(scope="session")

@@ -171,3 +171,28 @@ def test_a_damaged_anomaly_is_named(tmp_path: Path, damage: str) -> None:
             database.execute("UPDATE anomalies SET record = ?", (damage,))
         with pytest.raises(InputError, match=f"anomaly {KeptAnomaly(FULL).key} is damaged"):
             records.detections.anomalies(NOON, NOON)
+
+
+def test_work_that_is_divided_anew_begins_where_the_last_shard_was(detections: SqlDetections) -> None:
+    assert detections.shards() == 0
+    assert detections.divide(3)
+    assert not detections.divide(3)
+    assert (detections.shards(), detections.positions()) == (3, {})
+    far, behind = Position(NOON + 5 * MINUTE, 7), Position(NOON, 4)
+    detections.commit(0, None, far, [])
+    detections.commit(2, None, behind, [kept("cart", 0)])
+    assert detections.divide(2)
+    assert detections.positions() == dict.fromkeys(range(2), Position(NOON, 8))
+    assert not detections.commit(0, far, after(far), []), "what was under way is done again"
+    assert not detections.commit(2, behind, after(behind), [])
+    assert names(detections.anomalies(NOON, NOON)) == ["cart"]
+
+
+def test_a_first_tick_of_before_leaves_no_shard_behind(detections: SqlDetections) -> None:
+    detections.divide(4)
+    detections.commit(0, None, FIRST, [])
+    detections.divide(2)
+    assert detections.commit(3, None, Position(NOON - 9 * MINUTE, 1), [])
+    assert list(detections.positions()) == [0, 1]
+    detections.divide(4)
+    assert {at.watermark for at in detections.positions().values()} == {NOON}

@@ -25,7 +25,7 @@ from hypocenter_workers.ticks.scoring import watching
 from hypocenter_workers.ticks.shards import Roster
 from hypocenter_workers.ticks.states import FileStates, SparedStates
 from hypocenter_workers.ticks.steps import milliseconds, times_of
-from hypocenter_workers.ticks.tick import Place, tick
+from hypocenter_workers.ticks.tick import Place, Plans, tick
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 START_MS = int(START.timestamp() * 1000)
@@ -197,10 +197,24 @@ class Dying:
     """A store of detections that dies at each commit."""
 
     def __init__(self, inner):
-        self.position, self.positions = inner.position, inner.positions
+        self.position, self.positions, self.shards = inner.position, inner.positions, inner.shards
 
     def commit(self, *_):
         raise SourceError("died")
+
+
+@pytest.mark.parametrize("shards", [1, 3], ids=["fewer", "more"])
+def test_shards_of_another_number_lose_and_double_nothing(new_place, expected, shards):
+    place = new_place()
+    place.detections.divide(2)
+    every_tick(place, [0, SPIKED + 1])
+    tick(place, 0, settled(SPIKED + 3))
+    place.detections.divide(shards)
+    assert not any(one.is_committed for one in every_tick(place, [STEPS])), "a worker of before stands back"
+    anew = replace(place, roster=Roster(place.metrics, shards), plans=Plans())
+    every_tick(anew, [STEPS])
+    assert [one.key for one in kept(anew)] == [one.key for one in expected]
+    assert [one.ended_at for one in kept(anew)] == [one.ended_at for one in expected]
 
 
 def test_ticks_in_parallel_tell_once(new_place, expected):

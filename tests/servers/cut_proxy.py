@@ -1,10 +1,11 @@
-"""A TCP proxy whose line can be cut: connections stay open, and nothing passes until it is mended."""
+"""A TCP proxy whose line can be slow, or cut: connections stay open then, and nothing passes until it is mended."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class CutProxy:
-    """Passes on what comes to its `port` to `target`, both on loopback."""
+    """Passes on what comes to its `port` to `target`, both on loopback, each part of it `delay_s` later."""
 
     def __init__(self, target: int) -> None:
-        self._target = target
+        self._target, self.delay_s = target, 0.0
         self._whole = threading.Event()
         self._whole.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -57,6 +58,7 @@ class CutProxy:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._whole.wait()
+                time.sleep(self.delay_s)
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):

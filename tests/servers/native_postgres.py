@@ -61,6 +61,10 @@ class Postgres:
         """Return the address of a database, without the password."""
         return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}"
 
+    def start(self) -> None:
+        """Start the server again on the same port and data."""
+        self._process = self._start()
+
     def stop(self) -> None:
         """End the server without waiting for those who are connected."""
         self._process.stop(signal.SIGINT)

@@ -15,6 +15,7 @@ from hypocenter_workers.workplace import Due
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hypocenter.rhythm import Rhythm
     from hypocenter.stores.records import Records
     from hypocenter.stores.work_board import WorkBoard
     from hypocenter_workers.learn.serving import Served
@@ -40,6 +41,7 @@ class LiveWork:
     def __init__(self, stores: Stores | None = None, now: Callable[[], datetime] = _utc_now) -> None:
         self._stores: Stores = stores or SettingsStores()
         self._now = now
+        self._place: Place | None = None
 
     @property
     def board(self) -> WorkBoard:
@@ -55,9 +57,12 @@ class LiveWork:
         """Score what is settled and not scored yet of a shard."""
         from hypocenter_workers.ticks.tick import tick
 
-        done = tick(self._place, shard, self._now())
-        if done.is_committed:
-            self._count(done)
+        place = self._place_of(self.records.detections.shards() or self._rhythm.shards)
+        # One that was sent before the work was divided among fewer is nobody's.
+        if shard < place.roster.shards:
+            done = tick(place, shard, self._now())
+            if done.is_committed:
+                self._count(done)
 
     def correlate(self) -> Due:
         """Bring anomalies and alerts together to incidents; return what is to be done for incidents now."""
@@ -108,15 +113,23 @@ class LiveWork:
         ids = [each.incident_id for each in store.incidents(since=now - TOLD_WITHIN)]
         return [incident_id for incident_id in ids if untold(store, incident_id)]
 
-    @cached_property
-    def _place(self) -> Place:
+    def _place_of(self, shards: int) -> Place:
+        """Return where ticks work while there are so many shards."""
+        if self._place is None or self._place.roster.shards != shards:
+            self._place = self._new_place(shards)
+        return self._place
+
+    def _new_place(self, shards: int) -> Place:
         from hypocenter_workers.ticks.shards import Roster
         from hypocenter_workers.ticks.states import SparedStates
         from hypocenter_workers.ticks.tick import Place
 
-        rhythm, stores = rhythm_of_settings(), self._stores
-        roster = Roster(stores.metrics, rhythm.shards)
-        return Place(stores.metrics, stores.records.detections, SparedStates(stores.states), roster, rhythm)
+        stores, roster = self._stores, Roster(self._stores.metrics, shards)
+        return Place(stores.metrics, stores.records.detections, SparedStates(stores.states), roster, self._rhythm)
+
+    @cached_property
+    def _rhythm(self) -> Rhythm:
+        return rhythm_of_settings()
 
     @cached_property
     def _sources(self) -> Sources:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+from hypocenter.errors import HypocenterError
 from hypocenter_workers.limits import ASKED_LIMIT_S, GRACE_S, TIME_LIMIT_S, tick_grace_s, tick_limit_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from celery import Celery, Task
 
     from hypocenter.stores.work_board import WorkBoard
     from hypocenter_workers.workplace import Work
 
-# What holds its name for longer has died.
+logger = logging.getLogger(__name__)
+# Who works on something says so again within this time, or is dead.
+ALIVE_S = 15.0
+# What was sent and did not begin for longer was lost.
 HOLD_S = TIME_LIMIT_S + GRACE_S + 20.0
 
 
@@ -76,10 +83,47 @@ def send_once(app: Celery, board: WorkBoard, order: Order, **options: Any) -> bo
 def done_once(task: Task, order: Order, do: Callable[[Work], object]) -> None:
     """Do the work of a task, unless another message with the same work is being worked on.
 
-    The name is given back when the work is done. Where it fails it stays held, until it is tried again or the time is
-    over: what always fails must not be sent again at once.
+    While it is done the name is held a little at a time: that of a worker that was killed is soon free. It is given
+    back when the work is done. Where it fails it stays held, until it is tried again or the time is over: what always fails
+    must not be sent again at once.
     """
     work: Work = task.app.workplace.work()
-    if work.board.hold(order.hold, task.request.id, order.seconds):
-        do(work)
-        work.board.let_go(order.hold, task.request.id)
+    name = _Name(work.board, order.hold, task.request.id)
+    if not name.hold(ALIVE_S):
+        return
+    try:
+        with name.renewed():
+            do(work)
+    except Exception:
+        name.hold(order.seconds)
+        raise
+    work.board.let_go(order.hold, task.request.id)
+
+
+class _Name(NamedTuple):
+    board: WorkBoard
+    hold_of: str
+    by: str
+
+    def hold(self, seconds: float) -> bool:
+        return self.board.hold(self.hold_of, self.by, seconds)
+
+    @contextmanager
+    def renewed(self) -> Iterator[None]:
+        """Hold the name as long as this process lives, and the block lasts."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._renew, args=[ended], daemon=True, name=f"holds {self.hold_of}")
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _renew(self, ended: threading.Event) -> None:
+        while not ended.wait(ALIVE_S / 3):
+            try:
+                self.hold(ALIVE_S)
+            except HypocenterError as error:
+                # Should another begin the same meanwhile, what both write is written once.
+                logger.warning("%s is not held: %s", self.hold_of, error)

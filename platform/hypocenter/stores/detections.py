@@ -49,6 +49,16 @@ class DetectionStore(Protocol):
     def positions(self) -> dict[int, Position]:
         """Return how far every shard is, by number."""
 
+    def shards(self) -> int:
+        """Return among how many shards the work is divided, 0 where nobody said so yet."""
+
+    def divide(self, shards: int) -> bool:
+        """Divide the work among so many shards from now on; False, and nothing is changed, where it is so already.
+
+        Every shard then begins where the one that was farthest behind is, or anew where none had begun; what was under
+        way commits no more.
+        """
+
     def commit(self, shard: int, before: Position | None, after: Position, anomalies: Sequence[KeptAnomaly]) -> bool:
         """Keep what a tick found and move the shard on, in one transaction.
 

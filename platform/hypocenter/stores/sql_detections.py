@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, delete, select, update
 
 from hypocenter.model import Anomaly
 from hypocenter.stores.alerts import OPEN_US
 from hypocenter.stores.detections import KeptAnomaly, Position
-from hypocenter.stores.documents import from_text, microseconds, moment, to_text
+from hypocenter.stores.documents import EPOCH, from_text, microseconds, moment, to_text
 from hypocenter.stores.sql_rows import add_row, forget_rows, put_rows
 from hypocenter.stores.tables import ANOMALIES as A
 from hypocenter.stores.tables import SHARD_POSITIONS as P
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Row
 
     from hypocenter.stores.database import Database
+
+
+# Its row says among how many shards the work is divided, as its version.
+DIVISION = -1
 
 
 class SqlDetections:
@@ -37,9 +41,25 @@ class SqlDetections:
 
     def positions(self) -> dict[int, Position]:
         """Return how far every shard is, by number."""
-        asked = select(P).where(P.c.tenant == self._tenant).order_by(P.c.shard)
         with self._database.reading() as connection:
-            return {row.shard: _position(row) for row in connection.execute(asked)}
+            return self._divided(connection)[1]
+
+    def shards(self) -> int:
+        """Return among how many shards the work is divided, 0 where nobody said so yet."""
+        found = self.position(DIVISION)
+        return found.version if found else 0
+
+    def divide(self, shards: int) -> bool:
+        """Divide the work among so many shards from now on; False, and nothing is changed, where it is so already."""
+        with self._database.writing(f"{self._tenant} shards") as connection:
+            known, before = self._divided(connection)
+            if known == shards:
+                return False
+            connection.execute(delete(P).where(P.c.tenant == self._tenant))
+            after = {DIVISION: Position(EPOCH, shards), **_begun_again(before.values(), shards)}
+            rows = [{"tenant": self._tenant, "shard": shard, **_columns(at)} for shard, at in after.items()]
+            put_rows(connection, P, rows)
+        return True
 
     def commit(self, shard: int, before: Position | None, after: Position, anomalies: Sequence[KeptAnomaly]) -> bool:
         """Keep what a tick found and move the shard on, in one transaction.
@@ -70,6 +90,14 @@ class SqlDetections:
         """Forget the anomalies that ended before a time and return how many; those that last stay."""
         return forget_rows(self._database, A, self._tenant, A.c.ended_us < microseconds(before))
 
+    def _divided(self, connection: Connection) -> tuple[int, dict[int, Position]]:
+        """Return among how many shards the work is divided, 0 where nobody said so, and how far these are."""
+        asked = select(P).where(P.c.tenant == self._tenant).order_by(P.c.shard)
+        found = {row.shard: _position(row) for row in connection.execute(asked)}
+        shards = found.pop(DIVISION).version if DIVISION in found else 0
+        # A first tick that was under way when the work was divided anew may have left a shard that is none any more.
+        return shards, {shard: at for shard, at in found.items() if not shards or shard < shards}
+
     def _move(self, connection: Connection, shard: int, before: Position | None, after: Position) -> bool:
         own = {"tenant": self._tenant, "shard": shard}
         if before is None:
@@ -86,6 +114,14 @@ class SqlDetections:
             "ended_us": OPEN_US if kept.ended_at is None else microseconds(kept.ended_at),
             "record": to_text(kept.anomaly),
         }
+
+
+def _begun_again(before: Collection[Position], shards: int) -> dict[int, Position]:
+    """Return where shards begin after others: where the last of these is, at a version that none of them had."""
+    if not before:
+        return {}
+    first = Position(min(at.watermark for at in before), max(at.version for at in before) + 1)
+    return dict.fromkeys(range(shards), first)
 
 
 def _columns(position: Position) -> dict[str, int]:
