@@ -1,79 +1,91 @@
-"""A simulated day with faults, replayed step by step through detection, incidents and investigations as they live."""
+"""A simulated day with faults, passed minute by minute through everything that lives, beside the offline path."""
 
 from __future__ import annotations
 
+import json
 import math
-from contextlib import ExitStack, closing
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from live_platform import running, settings_of
+from pager import listening
 
-from hypocenter.batches import Batch, Samples
-from hypocenter.events import KeptAlert, KeptChange, Origin
 from hypocenter.readers.times import to_datetime
+from hypocenter.remote_write_encoding import HEADERS
 from hypocenter.simulator import read_scenario, simulate
-from hypocenter.stores.duckdb_metrics import DuckDbMetrics
-from hypocenter.stores.opening import open_records
+from hypocenter.simulator.send import millis_of, requests
 from hypocenter.telemetry import Case, RawTable
 from hypocenter.verdict_json import investigation_from_json
 from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered, Interval
-from hypocenter_graph.stores.contract import View
-from hypocenter_graph.stores.memory import MemoryStore
 from hypocenter_workers.investigate import Options, investigate
-from hypocenter_workers.known_graph import KnownGraph
-from hypocenter_workers.live import AFTER, BEFORE, Sources, due, follow, investigate_incident
-from hypocenter_workers.ticks.shards import Roster
-from hypocenter_workers.ticks.states import FileStates
-from hypocenter_workers.ticks.tick import Place, tick
+from hypocenter_workers.learn.serving import chosen
+from hypocenter_workers.live import AFTER, BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from hypocenter.model import Verdict
+    from live_platform import LivePlatform
+    from pager import Rung
+
+    from hypocenter.model import Alert, Investigation, Verdict
     from hypocenter.simulator.scenario import FaultSpec, Scenario
     from hypocenter.simulator.simulation import Simulation
-    from hypocenter.stores.live_incidents import LiveIncident
-    from hypocenter.stores.records import Records
-    from hypocenter_workers.learn.examples import Learned
+    from hypocenter.stores.live_incidents import LiveIncident, Revision
+    from hypocenter_workers.known_graph import KnownGraph
 
 # A series warms up for 200 steps.
 WARM_S, APART_S, LASTS_S = 4 * 3600.0, 70 * 60.0, 20 * 60.0
-BEGIN_S = 10 * 60.0
-STEP = timedelta(minutes=1)
+BEGIN = timedelta(minutes=10)
+STEP, SETTLE = timedelta(minutes=1), timedelta(seconds=30)
 SHARDS = 2
 EARLY, LATE = timedelta(minutes=5), timedelta(minutes=20)
-MS = np.timedelta64(1, "ms")
+# An alert that fires when its fault is over does so for as long.
+AFTERWARDS = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What the live path made of a simulation: incidents, their verdicts, and what the pager was told."""
+
+    incidents: Sequence[LiveIncident]
+    revisions: Sequence[Revision]
+    rung: Sequence[Rung]
+    dead_letters: int
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One fault of the day: what the live path and the offline path put first; None where that saw no incident."""
+    """One fault of the day, what opened or opened again while it lasted, and the verdicts on the first of these.
+
+    `live` is the last verdict before the next fault, None where there was none; `named_at` when it was first said.
+    """
 
     fault: FaultSpec
+    began: datetime
+    opened: Sequence[Rung]
     live: Verdict | None
+    named_at: datetime | None
     offline: Verdict
 
     @property
     def same(self) -> bool:
-        """Whether both put the same component first."""
-        return self.live is not None and first(self.live) == first(self.offline)
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """What became of a replayed day; `others` are incidents that opened while nothing was wrong."""
-
-    faults: tuple[Compared, ...]
-    others: tuple[LiveIncident, ...]
+        """Whether both paths put the same component first, and name the same causes or none."""
+        return self.live is not None and says(self.live) == says(self.offline)
 
 
 def first(verdict: Verdict) -> str | None:
     """Return the first suspect's component."""
     return verdict.suspects[0].component if verdict.suspects else None
+
+
+def says(verdict: Verdict) -> tuple[str | None, tuple[str, ...]]:
+    """Return what somebody who was called would act on: the first suspect, and the causes that are named."""
+    return first(verdict), verdict.causes
 
 
 def day_of(scenarios: Sequence[Path], start: datetime) -> Scenario:
@@ -87,49 +99,108 @@ def day_of(scenarios: Sequence[Path], start: datetime) -> Scenario:
     return replace(read[0], start=start, length=length, faults=faults, decoys=(), gaps=())
 
 
-def replayed(folder: Path, scenario: Scenario, learned: Learned | None = None) -> Day:
-    """Return what the live path made of a simulated day, beside the offline path."""
-    simulation = simulate(scenario)
-    end = scenario.start + timedelta(seconds=scenario.length)
-    with ExitStack() as stack:
-        metrics = stack.enter_context(closing(DuckDbMetrics(folder / "metrics", lambda: end)))
-        records = stack.enter_context(closing(open_records(str(folder / "records.db"))))
-        keep(metrics, simulation)
-        keep_events(records, simulation)
-        sources = Sources(metrics, records, graph_of(simulation), learned)
-        place = Place(metrics, records.detections, FileStates(folder / "states"), Roster(metrics, SHARDS))
-        live(sources, place, scenario)
-        incidents = records.incidents.incidents()
-        found = tuple(compared(simulation, fault, sources, incidents) for fault in scenario.faults)
-        known = {each.incident_id for fault in scenario.faults for each in of_fault(incidents, scenario, fault)}
-        return Day(found, tuple(each for each in incidents if each.incident_id not in known))
+def lived(folder: Path, simulation: Simulation) -> Lived:
+    """Return what the live path makes of a simulation, on a new data directory."""
+    begin = simulation.scenario.start + timedelta(seconds=WARM_S) - BEGIN
+    with listening() as pager, settings_of(pager, folder / "secret", SHARDS), running(folder, begin) as platform:
+        live(platform, simulation, begin)
+        kept = platform.stores.records
+        incidents = kept.incidents.incidents()
+        revisions = [each for one in incidents for each in kept.incidents.revisions(one.incident_id)]
+        return Lived(incidents, revisions, tuple(pager.rung), kept.dead_letters.count())
 
 
-def live(sources: Sources, place: Place, scenario: Scenario) -> None:
-    """Let a day pass: every minute ticks of all shards, then incidents, then investigations."""
-    for minute in range(int((WARM_S - BEGIN_S) / 60), int(scenario.length / 60) + 1):
-        now = scenario.start + minute * STEP + timedelta(seconds=30)
-        for shard in range(SHARDS):
-            tick(place, shard, now)
-        follow(sources.records, sources.graph, now)
-        for incident_id in due(sources.records, now, now - STEP):
-            investigate_incident(incident_id, sources, now)
+def live(platform: LivePlatform, simulation: Simulation, begin: datetime) -> None:
+    """Let a day pass: every minute its telemetry is sent, and what is due is done."""
+    platform.graph.upsert(discovered(simulation))
+    feed, now = Feed(platform, simulation), begin
+    while now <= simulation.scenario.start + timedelta(seconds=simulation.scenario.length):
+        feed.send(now)
+        platform.turn(now + SETTLE)
+        now += STEP
 
 
-def compared(simulation: Simulation, fault: FaultSpec, sources: Sources, incidents: Sequence[LiveIncident]) -> Compared:
-    """Return what both paths say of one fault of the day."""
-    own = of_fault(incidents, simulation.scenario, fault)
-    revisions = [each for one in own[:1] for each in sources.records.incidents.revisions(one.incident_id)]
-    told = investigation_from_json(revisions[-1].document).verdict if revisions else None
+class Feed:
+    """A simulation's samples, alerts and changes as the tools beside it would send them."""
+
+    def __init__(self, platform: LivePlatform, simulation: Simulation) -> None:
+        self._platform, self._table = platform, simulation.metrics
+        self._millis = millis_of(simulation.metrics)
+        self._events = sorted(_events(simulation), key=lambda event: event[0])
+        self._rows = self._told = 0
+
+    def send(self, now: datetime) -> None:
+        """Send all up to a moment that was not sent yet."""
+        self._platform.clock.now = now
+        last = bisect_right(self._millis, round(now.timestamp() * 1000))
+        if last > self._rows:
+            for body, _ in requests(self._table, self._millis, self._rows, last):
+                self._platform.post("/api/v1/write", body, HEADERS)
+        self._rows = last
+        for at, path, document in self._events[self._told :]:
+            if at > now:
+                break
+            self._platform.post(path, json.dumps(document).encode())
+            self._told += 1
+
+
+def _events(simulation: Simulation) -> Iterator[tuple[datetime, str, dict[str, Any]]]:
+    """Yield when which path is told what: an alert twice, when it fires and when it ends."""
+    for alert in simulation.alerts:
+        if alert.at is None:
+            continue
+        end, told = _end(simulation.scenario, alert.at), _told(alert)
+        yield alert.at, "/api/v1/alerts", told
+        yield end, "/api/v1/alerts", told | {"ends_at": end.isoformat()}
+    for change in simulation.changes:
+        told = {"component": change.component, "at": change.at.isoformat(), "type": change.type, "title": change.title}
+        yield change.at, "/api/v1/changes", told
+
+
+def _told(alert: Alert) -> dict[str, Any]:
+    assert alert.at is not None
+    starts_at = alert.at.isoformat()
+    named = {"id": f"{alert.component}/{alert.name}/{starts_at}", "component": alert.component, "name": alert.name}
+    return {**named, "starts_at": starts_at, "severity": alert.severity, "summary": alert.summary}
+
+
+def _end(scenario: Scenario, at: datetime) -> datetime:
+    """Return when an alert ends: with its fault, or a while after it fired."""
+    lasting = (each for each in scenario.faults if math.isfinite(each.length))
+    spans = ((each.at, each.at + each.length) for each in lasting)
+    seconds = (at - scenario.start).total_seconds()
+    ends = [scenario.start + timedelta(seconds=end) for begin, end in spans if begin <= seconds <= end]
+    return max([at + AFTERWARDS, *ends])
+
+
+def compared(simulation: Simulation, day: Lived, graph: KnownGraph) -> tuple[Compared, ...]:
+    """Return what both paths say of each fault of the day."""
+    return tuple(_compared(simulation, fault, day, graph) for fault in simulation.scenario.faults)
+
+
+def _compared(simulation: Simulation, fault: FaultSpec, day: Lived, graph: KnownGraph) -> Compared:
     began = simulation.scenario.start + timedelta(seconds=fault.at)
-    case = case_of(simulation, began)
-    return Compared(fault, told, investigate(case, Options(at=began), sources.graph, learned=sources.learned).verdict)
+    opened = [each for each in openings(day) if began <= each.at <= began + timedelta(seconds=LASTS_S) + LATE]
+    verdicts = verdicts_of(day, opened[0], began + timedelta(seconds=APART_S)) if opened else []
+    last = verdicts[-1][1] if verdicts else None
+    named_at = next((at for at, verdict in verdicts if last is not None and says(verdict) == says(last)), None)
+    return Compared(fault, began, opened, last, named_at, offline(simulation, began, graph).verdict)
 
 
-def of_fault(incidents: Sequence[LiveIncident], scenario: Scenario, fault: FaultSpec) -> list[LiveIncident]:
-    """Return the incidents that began when a fault did."""
-    began = scenario.start + timedelta(seconds=fault.at)
-    return [each for each in incidents if began - EARLY <= each.onset <= began + LATE]
+def openings(day: Lived) -> list[Rung]:
+    """Return the messages that an incident opened, or opened again."""
+    return [each for each in day.rung if each.about in {"incident.opened", "incident.reopened"}]
+
+
+def verdicts_of(day: Lived, opened: Rung, until: datetime) -> list[tuple[datetime, Verdict]]:
+    """Return the verdicts on an incident since it opened, with their times."""
+    own = [each for each in day.revisions if each.incident_id == opened.incident_id and each.at < until]
+    return [(each.at, investigation_from_json(each.document).verdict) for each in own if each.at >= opened.at - STEP]
+
+
+def offline(simulation: Simulation, began: datetime, graph: KnownGraph) -> Investigation:
+    """Return what `hypocenter investigate --at BEGAN` says of a fault of the day."""
+    return investigate(case_of(simulation, began), Options(at=began), graph, learned=chosen())
 
 
 def case_of(simulation: Simulation, began: datetime) -> Case:
@@ -148,47 +219,16 @@ def case_of(simulation: Simulation, began: datetime) -> Case:
     )
 
 
-def keep(metrics: DuckDbMetrics, simulation: Simulation) -> None:
-    """Keep a simulation's samples."""
-    table = simulation.metrics
-    numbers = metrics.number([tuple(sorted(labels.items())) for labels in table.labels])
-    rows, columns = np.nonzero(~np.isnan(table.values))
-    at_ms = ((table.times - np.datetime64(0, "ns")) / MS).astype(np.int64)
-    metrics.append([Batch(Samples(numbers[columns], at_ms[rows], table.values[rows, columns]))])
-
-
-def keep_events(records: Records, simulation: Simulation) -> None:
-    """Keep a simulation's alerts, each of which ends with its fault, and its changes."""
-    alerts = [
-        KeptAlert(each, Origin(f"{each.component}/{each.name}/{each.at}"), end, resolved=end is not None)
-        for each in simulation.alerts
-        if each.at is not None
-        for end in [_end(simulation.scenario, each.at)]
-    ]
-    records.alerts.add_alerts(alerts)
-    records.changes.add_changes([KeptChange(c, Origin(f"{c.component}/{c.at}")) for c in simulation.changes])
-
-
-def _end(scenario: Scenario, at: datetime) -> datetime | None:
-    """Return when the fault ends that is going on at a time, None where it lasts to the end."""
-    lasting = (each for each in scenario.faults if math.isfinite(each.length))
-    ends = (scenario.start + timedelta(seconds=each.at + each.length) for each in lasting)
-    return min((end for end in ends if end >= at), default=None)
-
-
-def graph_of(simulation: Simulation) -> KnownGraph:
-    """Return the simulated system's graph as one that is kept."""
-    store = MemoryStore()
-    store.upsert(Discovered(tuple(_components(simulation)), tuple(_dependencies(simulation))))
-    return KnownGraph(store, View())
-
-
-def _components(simulation: Simulation) -> Iterator[ComponentClaim]:
-    for each in simulation.components:
-        yield ComponentClaim(each.name, "declared", (Interval(simulation.scenario.start, None),), type=each.type)
-
-
-def _dependencies(simulation: Simulation) -> Iterator[DependencyClaim]:
+def discovered(simulation: Simulation) -> Discovered:
+    """Return the simulated system as a graph that somebody declared."""
     since = (Interval(simulation.scenario.start, None),)
-    for each in simulation.dependencies:
-        yield DependencyClaim(each.caller, each.callee, each.type, "declared", since)
+    components = (ComponentClaim(each.name, "declared", since, type=each.type) for each in simulation.components)
+    dependencies = (
+        DependencyClaim(each.caller, each.callee, each.type, "declared", since) for each in simulation.dependencies
+    )
+    return Discovered(tuple(components), tuple(dependencies))
+
+
+def day_simulated(scenarios: Sequence[Path], start: datetime) -> Simulation:
+    """Return the simulation of `day_of`."""
+    return simulate(day_of(scenarios, start))

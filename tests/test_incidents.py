@@ -133,22 +133,41 @@ def test_a_sign_long_after_all_had_ended_is_no_part_of_what_has_not_opened() -> 
     assert opened.incident.onset == at(40)
 
 
-def test_what_flaps_is_one_incident_that_reopens_twice_at_most() -> None:
-    for pause in (3, 20, 45):
+def test_what_flaps_opens_few_and_then_stays_open() -> None:
+    for pause, most in ((3, 1), (20, 2), (45, 3)):
         life = Life()
-        for start in range(0, 8 * 60, pause + 2):
-            life.see(sign("cart", start, start + 2, alert=True))
-        life.run(1, 8 * 60, 5)
-        assert len(life.incidents) == 1, pause
-        assert life.happened().count("reopened") <= 2, pause
-        assert life.only.version < 10
+        for minute in range(1, 8 * 60):
+            if minute % (pause + 2) == 1:
+                life.see(sign("cart", minute, minute, alert=True))
+            life.go(minute + 0.5)
+            life.go(minute + 1.5)
+        assert len(life.incidents) <= most, pause
+        assert sum(each.status is Status.OPEN for each in life.incidents.values()) == 1
+        assert "reopened" not in life.happened()
 
 
-def test_what_comes_with_a_sign_that_comes_back_opens_no_other() -> None:
+def test_what_comes_back_with_something_new_after_the_end_is_another_incident() -> None:
     life = Life().see(sign("cart", 0, 2, alert=True)).run(1, 20)
     life.see(sign("cart", 21, what="latency"), sign("web", 22), sign("web", 22, what="errors"))
     (change,) = life.go(25)
-    assert (change.happened, change.incident.components) == (Happened.REOPENED, ("cart", "web"))
+    assert (change.happened, change.incident.components) == (Happened.OPENED, ("cart", "web"))
+    assert change.incident.onset == at(21)
+
+
+def test_what_comes_back_before_the_end_is_the_same_incident() -> None:
+    life = Life().see(sign("cart", 0, 2, alert=True)).run(1, 10)
+    life.see(sign("cart", 11, 14, alert=True)).run(11, 90)
+    assert life.happened() == ["opened", "resolved"]
+    # It came back once: twice the quiet.
+    assert life.only.resolved_at == at(44)
+
+
+def test_a_sign_that_lasted_after_all_opens_its_incident_again() -> None:
+    lasting = sign("cart", 0, alert=True)
+    life = Life().see(replace(lasting, ended_at=at(5))).run(1, 30)
+    life.see(lasting)
+    (change,) = life.go(31)
+    assert (change.happened, change.incident.resolved_at) == (Happened.REOPENED, None)
 
 
 def test_a_late_sign_of_what_is_over_joins_it_and_opens_nothing() -> None:
@@ -177,6 +196,9 @@ def test_anomalies_and_alerts_are_signs() -> None:
     anomaly = KeptAnomaly(Anomaly(series, at(0), at(1), 9.0, 2.0, 1.0, 0.5, 1.5, Direction.UP), at(7))
     seen = sign_of_anomaly(anomaly)
     assert (seen.component, seen.onset, seen.ended_at, seen.key) == ("cart", at(0), at(7), anomaly.key)
+    back = sign_of_anomaly(replace(anomaly, anomaly=replace(anomaly.anomaly, returned_at=at(40)), ended_at=None))
+    assert (back.onset, back.what, back.ended_at) == (at(40), seen.what, None)
+    assert back.key != seen.key
     alert = KeptAlert(Alert("web", "Slow", at(2)), Origin("k"), at(9))
     assert sign_of_alert(alert, at(5)).ended_at is None
     assert sign_of_alert(alert, at(9)).ended_at == at(9)

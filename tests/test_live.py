@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import live_day
 import pytest
+from live_platform import running
 
 from hypocenter.errors import SourceError
 from hypocenter.events import KeptAlert, Origin
@@ -15,7 +16,6 @@ from hypocenter.incidents import Happened
 from hypocenter.model import Alert, Anomaly, DependencyType, Direction, Series
 from hypocenter.simulator import read_scenario, simulate
 from hypocenter.stores.detections import KeptAnomaly, Position
-from hypocenter.stores.duckdb_metrics import DuckDbMetrics
 from hypocenter.stores.live_incidents import Status
 from hypocenter.stores.opening import open_records
 from hypocenter_graph.claims import DependencyClaim, Discovered, Interval
@@ -108,16 +108,13 @@ def test_nothing_costs_nothing(kept: SqlRecords) -> None:
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Sources]:
     """A kept shop in which orders-db became slow, with an open incident of that."""
-    folder = tmp_path_factory.mktemp("live")
     simulation = simulate(read_scenario(pytestconfig.rootpath / "fixtures" / "scenarios" / "shop.scenario"), 0)
     end = simulation.scenario.start + timedelta(seconds=simulation.scenario.length)
-    with (
-        closing(DuckDbMetrics(folder, lambda: end)) as metrics,
-        closing(open_records(str(folder / "records.db"))) as records,
-    ):
-        live_day.keep(metrics, simulation)
-        live_day.keep_events(records, simulation)
-        yield Sources(metrics, records, live_day.graph_of(simulation))
+    with running(tmp_path_factory.mktemp("live"), end) as platform:
+        platform.graph.upsert(live_day.discovered(simulation))
+        live_day.Feed(platform, simulation).send(end)
+        stores = platform.stores
+        yield Sources(stores.metrics, stores.records, stores.graph)
 
 
 def test_an_incident_is_judged_when_it_opens_and_looked_at_again(sources: Sources, tmp_path: Path) -> None:

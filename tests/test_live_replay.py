@@ -1,4 +1,4 @@
-"""A simulated day through the live path names what the offline path names."""
+"""A simulated day through the live path, from remote write to webhook, says what the offline path says."""
 
 from __future__ import annotations
 
@@ -8,23 +8,37 @@ from typing import TYPE_CHECKING
 import live_day
 from hypothesis import settings
 
-from hypocenter_workers.learn.serving import chosen
+from hypocenter.simulator import simulate
+from hypocenter_graph.stores.contract import View
+from hypocenter_graph.stores.memory import MemoryStore
+from hypocenter_workers.known_graph import KnownGraph
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
 
+    from hypocenter.simulator.simulation import Simulation
+
 START = datetime(2026, 3, 3, tzinfo=UTC)
-SMALL = ("error_burst",)
+FEW = ("error_burst", "cache_outage", "noisy_neighbour")
 NO_FAULTS = ("calm", "shop")
 
 
-def test_the_live_path_names_what_the_offline_path_names(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+def test_the_live_path_says_what_the_offline_path_says(pytestconfig: pytest.Config, tmp_path: Path) -> None:
     folder = pytestconfig.rootpath / "fixtures" / "scenarios"
     is_long = settings.get_current_profile_name() == "soak"
     every = sorted(path for path in folder.glob("*.scenario") if path.stem not in NO_FAULTS)
-    wanted = every if is_long else [folder / f"{name}.scenario" for name in SMALL]
-    day = live_day.replayed(tmp_path, live_day.day_of(wanted, START), chosen())
-    others = [(each.fault.type, each.live and live_day.first(each.live)) for each in day.faults if not each.same]
-    assert others == []
+    wanted = every if is_long else [folder / f"{name}.scenario" for name in FEW]
+    simulation = simulate(live_day.day_of(wanted, START))
+    day = live_day.lived(tmp_path, simulation)
+    found = live_day.compared(simulation, day, graph_of(simulation))
+    assert [(each.fault.type, each.live and live_day.says(each.live)) for each in found if not each.same] == []
+    assert day.dead_letters == 0
+    assert len({each.key for each in day.rung}) == len(day.rung)
+
+
+def graph_of(simulation: Simulation) -> KnownGraph:
+    store = MemoryStore()
+    store.upsert(live_day.discovered(simulation))
+    return KnownGraph(store, View())

@@ -48,8 +48,9 @@ class Rules:
 
     Signs belong together when they begin within `around` of the first, none of them more than `quiet` after all before
     it had ended. One opens `settle` after its first sign, from an alert or from `least` anomalies of different series.
-    It is over when nothing of it lasted for `quiet`; each time that a sign came back doubles this, up to `longest`, and
-    for so long after its end it is opened again by a sign that comes back: what flaps is one incident.
+    It is over when nothing of it lasted for `quiet`; each time that a sign came back doubles this, up to `longest`.
+    What begins after that is another incident. One that tells of nothing but what others told of that were over less
+    than `longest` before is their return, and doubles the quiet that it wants, too: so what flaps opens few.
     """
 
     around: timedelta = timedelta(hours=1)
@@ -77,9 +78,10 @@ class Change:
 
 
 def sign_of_anomaly(kept: KeptAnomaly) -> Sign:
-    """Return the sign that an anomaly is."""
-    told = kept.anomaly
-    return Sign(told.onset, kept.key, told.series.component, f"anomaly {told.series.name}", kept.ended_at)
+    """Return the sign that an anomaly is; one that returned is another sign of the same series each time."""
+    told, at = kept.anomaly, kept.anomaly.returned_at
+    key = kept.key if at is None else f"{kept.key}@{at.isoformat()}"
+    return Sign(at or told.onset, key, told.series.component, f"anomaly {told.series.name}", kept.ended_at)
 
 
 def sign_of_alert(kept: KeptAlert, now: datetime) -> Sign:
@@ -98,7 +100,8 @@ def changes(
     `near` names all that a path of the graph joins to a component, itself among it.
     """
     rules = rules or Rules()
-    lives = [_Life(incident, rules) for incident in sorted(incidents, key=_by_onset)]
+    before = sorted(incidents, key=_by_onset)
+    lives = [_Life(incident, rules, returns=_returns(incident, before, rules)) for incident in before]
     left = sorted(set(signs), key=lambda sign: (sign.onset, sign.key))
     for life in lives:
         left = life.keep_known(left)
@@ -119,6 +122,7 @@ class _Life:
 
     incident: LiveIncident
     rules: Rules
+    returns: int = 0
     known: list[Sign] = field(default_factory=list)
     new: list[Sign] = field(default_factory=list)
     again: list[Sign] = field(default_factory=list)
@@ -136,8 +140,7 @@ class _Life:
 
     def take(self, signs: Sequence[Sign], near: Near) -> list[Sign]:
         """Take what came back and what is joined to this incident, and return the others."""
-        same = {sign.what for sign in self.known}
-        self.again = [sign for sign in signs if sign.what in same and self._may_come_back(sign)]
+        self.again = [sign for sign in signs if sign.what in self.incident.about and self._may_come_back(sign)]
         left = _without(signs, self.again)
         while taken := self._next_of(left, near):
             self.new += taken
@@ -152,10 +155,7 @@ class _Life:
         return Change(self._happened(status), self._next(status, now))
 
     def _may_come_back(self, sign: Sign) -> bool:
-        resolved_at = self.incident.resolved_at
-        return sign.onset >= self.incident.onset and (
-            resolved_at is None or sign.onset <= resolved_at + self.rules.longest
-        )
+        return sign.onset >= self.incident.onset and not self._is_after_the_end(sign)
 
     def _next_of(self, signs: Sequence[Sign], near: Near) -> list[Sign]:
         """Return the signs that belong to the incident as it has grown so far."""
@@ -168,9 +168,9 @@ class _Life:
         return close and overlaps and not self._is_after_the_end(sign)
 
     def _is_after_the_end(self, sign: Sign) -> bool:
-        """Whether a sign began when the incident was over, and nothing of it had come back."""
+        """Whether a sign began when the incident was over."""
         end = self.incident.resolved_at
-        return end is not None and sign.onset > end and all(each.onset <= end for each in self.again)
+        return end is not None and sign.onset > end
 
     def _status(self, now: datetime) -> Status:
         own = [*self.known, *self.again, *self.new]
@@ -185,7 +185,7 @@ class _Life:
 
     def _wanted_quiet(self) -> timedelta:
         returns = max(Counter(sign.what for sign in self.again).values(), default=0)
-        wanted: timedelta = self.rules.quiet * 2 ** min(returns, MOST_DOUBLINGS)
+        wanted: timedelta = self.rules.quiet * 2 ** min(self.returns + returns, MOST_DOUBLINGS)
         return min(wanted, self.rules.longest)
 
     def _happened(self, status: Status) -> Happened:
@@ -206,6 +206,19 @@ class _Life:
         if status is Status.OPEN:
             return None
         return self.incident.resolved_at or now
+
+
+def _returns(incident: LiveIncident, others: Sequence[LiveIncident], rules: Rules) -> int:
+    """Return how often what an incident tells of had been over, each time for less than the longest quiet."""
+    before = [each for each in others if _is_shortly_before(each, incident, rules)]
+    if not set(incident.about) <= {what for each in before for what in each.about}:
+        return 0
+    return 1 + max((_returns(each, others, rules) for each in before), default=-1)
+
+
+def _is_shortly_before(other: LiveIncident, incident: LiveIncident, rules: Rules) -> bool:
+    end = other.resolved_at
+    return end is not None and end < incident.onset <= end + rules.longest
 
 
 def _opened(signs: Sequence[Sign], near: Near, now: datetime, rules: Rules) -> list[LiveIncident]:
@@ -292,6 +305,7 @@ def _with(incident: LiveIncident, signs: Sequence[Sign]) -> LiveIncident:
         incident,
         onset=min([incident.onset, *(sign.onset for sign in signs)]),
         components=tuple(sorted({*incident.components, *(sign.component for sign in signs)})),
+        about=tuple(sorted({*incident.about, *(sign.what for sign in signs)})),
         anomalies=tuple(sorted({*incident.anomalies, *anomalies})),
         alerts=tuple(sorted({*incident.alerts, *alerts})),
     )

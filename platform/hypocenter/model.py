@@ -119,7 +119,8 @@ class Anomaly:
     """A span of a series that is unlikely under its own normal.
 
     `score` is -log10 of the tail probability, the one scale of every detector; `value`, `expected`, `low` and `high`
-    are the series and its band at the peak, in the unit of the series.
+    are the series and its band at the peak, in the unit of the series. `returned_at` is when it came back after its
+    newest calm, None where it was never calm for long.
     """
 
     series: Series
@@ -131,6 +132,7 @@ class Anomaly:
     low: float
     high: float
     direction: Direction
+    returned_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Status(StrEnum):
 @dataclass(frozen=True, slots=True)
 class LiveIncident:
     """One incident: `components` have anomalies or alerts that belong to it, `anomalies` and `alerts` are their keys
-    (`KeptAnomaly.key`, `Origin.key`).
+    (`Sign.key`), `about` the series and rules that told of it (`Sign.what`).
 
     `onset` is the first sign, `version` counts its changes from 1. Times are UTC.
     """
@@ -36,6 +36,7 @@ class LiveIncident:
     alerts: tuple[str, ...] = ()
     resolved_at: datetime | None = None
     version: int = 1
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ UNDER_WAY = "under_way"
 SPENT = "spent"
 BILL = np.dtype([("series", np.int64), ("raised", np.float64), ("at", np.int64)])
 RECORD = np.dtype(
-    [(name, np.int64) for name in ("series", "onset", "alert", "end", "last", "heard", "peak", "told_at")]
+    [(name, np.int64) for name in ("series", "onset", "alert", "end", "last", "returned", "heard", "peak", "told_at")]
     + [(name, np.float64) for name in ("score", "told", "value", "expected", "scale")]
     + [(name, np.int32) for name in ("rows", "calm", "escalations")]
     + [(name, np.uint8) for name in ("direction", "directions", "kind")]
@@ -73,7 +73,8 @@ class Event:
     `series` is the column; `onset` is the first sign, `alert` when people were told, `end` the last row over the
     threshold. `value`, `expected` and `scale` are those at the peak, NaN where there was no sample; `escalations`
     counts how often people were told again, at last at `told_at`; `rows` counts rows over the threshold. `began` is
-    the interval in which a shift or ramp that has been dated began, first and last row.
+    the interval in which a shift or ramp that has been dated began, first and last row; `returned` the first row over
+    the threshold after the newest calm, None where it was never calm for long.
     """
 
     series: int
@@ -91,6 +92,7 @@ class Event:
     escalations: int
     told_at: np.datetime64
     began: tuple[np.datetime64, np.datetime64] | None = None
+    returned: np.datetime64 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ class Events:
     `threshold` is the score that alerts, and `sign_share` of it is a first sign. An event is told again, no sooner than
     `settle_s` after it was told last, when its score exceeds what was told by `margin` and by the factor `growth`, or
     when it turns the other way; so it is told a bounded number of times, however long it lasts. It ends after both
-    `quiet_s` and `quiet_rows` samples below the threshold, or when its series was not heard for `lost_s`.
+    `quiet_s` and `quiet_rows` samples below the threshold, or when its series was not heard for `lost_s`. Where a row
+    is over the threshold before that, but `calm_s` or longer after the last one, the event has returned.
 
     Each alert raises the threshold of its series' next event by `surcharge`, which wears off evenly over `budget_s`: so
     a series whose chance events are more frequent than the budget grants finds a threshold of its own.
@@ -137,11 +140,12 @@ class Events:
     quiet_s: float = 14_400.0
     quiet_rows: int = 3
     lost_s: float = 86_400.0
+    calm_s: float = 900.0
     budget_s: float = 604_800.0
     surcharge: float = 0.15
 
     name = "events"
-    version = 1
+    version = 2
 
     def __post_init__(self) -> None:
         """Raise InputError when a setting makes no sense."""
@@ -149,9 +153,10 @@ class Events:
             raise InputError(f"threshold={self.threshold} must be a score above 0; budget.threshold gives one")
         if not 0 < self.sign_share <= 1:
             raise InputError(f"sign_share={self.sign_share} must be above 0 and at most 1")
-        if self.growth < 1 or min(self.margin, self.settle_s, self.quiet_s, self.quiet_rows, self.lost_s) < 0:
+        times = (self.settle_s, self.quiet_s, self.quiet_rows, self.lost_s, self.calm_s)
+        if self.growth < 1 or min(self.margin, *times) < 0:
             raise InputError(
-                "growth must be at least 1, and margin, settle_s, quiet_s, quiet_rows and lost_s not below 0"
+                "growth must be at least 1, and margin, settle_s, quiet_s, quiet_rows, lost_s and calm_s not below 0"
             )
         if self.surcharge < 0 or self.budget_s < 1:
             raise InputError("surcharge must not be below 0, and budget_s at least 1")
@@ -213,6 +218,7 @@ class Events:
             quiet=int(self.quiet_s * NS),
             quiet_rows=int(self.quiet_rows),
             lost=int(self.lost_s * NS),
+            calm=int(self.calm_s * NS),
             budget=int(self.budget_s * NS),
             surcharge=float(self.surcharge),
         )
@@ -261,6 +267,7 @@ def to_anomaly(event: Event, series: Series) -> Anomaly:
         low=event.expected - BAND * event.scale,
         high=event.expected + BAND * event.scale,
         direction=event.direction,
+        returned_at=None if event.returned is None else moment(event.returned),
     )
 
 
@@ -272,12 +279,11 @@ def _read(records: Records) -> tuple[Event, ...]:
 def _event(record: Any) -> Event:
     kind = Kind(int(record["kind"]))
     lasting = kind is Kind.POINT and record["rows"] >= COLLECTIVE_ROWS
-    end = _at(record["end"])
     return Event(
         series=int(record["series"]),
         onset=_at(record["onset"]),
         alert=_at(record["alert"]),
-        end=None if np.isnat(end) else end,
+        end=_maybe(record["end"]),
         peak=_at(record["peak"]),
         score=float(record["score"]),
         value=float(record["value"]),
@@ -288,7 +294,13 @@ def _event(record: Any) -> Event:
         rows=int(record["rows"]),
         escalations=int(record["escalations"]),
         told_at=_at(record["told_at"]),
+        returned=_maybe(record["returned"]),
     )
+
+
+def _maybe(nanoseconds: np.int64) -> np.datetime64 | None:
+    found = _at(nanoseconds)
+    return None if np.isnat(found) else found
 
 
 def _at(nanoseconds: np.int64) -> np.datetime64:

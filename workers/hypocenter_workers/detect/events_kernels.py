@@ -44,6 +44,7 @@ class Limits(NamedTuple):
     quiet: int
     quiet_rows: int
     lost: int
+    calm: int
     budget: int
     surcharge: float
 
@@ -56,6 +57,7 @@ def open_event(event: Any, series: int, time: int) -> None:
     event.alert = NEVER
     event.end = NEVER
     event.last = NEVER
+    event.returned = NEVER
     event.heard = time
     event.told_at = NEVER
     event.told = 0.0
@@ -126,6 +128,8 @@ def observe(event: Any, block: Block, row: int, limits: Limits, more: float) -> 
     if not score >= limits.threshold:
         event.calm = 0 if event.alert == NEVER and score >= limits.sign else event.calm + 1
         return QUIET
+    if event.alert != NEVER and time - event.last >= limits.calm:
+        event.returned = time
     event.last = time
     event.rows += 1
     event.calm = 0

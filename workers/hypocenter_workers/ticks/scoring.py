@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from hypocenter.telemetry import Times, Values
     from hypocenter_workers.ticks.learned import Learned
 
-# An anomaly that was calm for so long is over, as far as is known: should it come back, it is the same one again.
-CALM = np.timedelta64(900, "s")
-
 
 @dataclass(frozen=True)
 class Watching:
@@ -37,10 +34,14 @@ class Watching:
 
 
 class Told(NamedTuple):
-    """What a block told: its events and, of those under way, the last row over the threshold, by series and onset."""
+    """What a block told: its events and, of those under way, the last row over the threshold, by series and onset.
+
+    An event that was calm for `calm` is over, as far as is known: should it come back, it is the same one again.
+    """
 
     events: tuple[Event, ...]
     last: dict[tuple[int, int], int]
+    calm: np.timedelta64
 
 
 def watching(tick_s: int, calendar: Calendar | None = None, threshold: float | None = None) -> Watching:
@@ -63,7 +64,8 @@ def score(how: Watching, values: Values, times: Times, learned: Learned) -> tupl
     told = how.stage.tell_block(heard, values, times, learned.events, muted, kinds)
     after = replace(learned, detector=scored.state, silence=silence.state, events=told.state)
     records = np.asarray(told.state.arrays[UNDER_WAY])
-    return Told(told.events, {(int(one["series"]), int(one["onset"])): int(one["last"]) for one in records}), after
+    last = {(int(one["series"]), int(one["onset"])): int(one["last"]) for one in records}
+    return Told(told.events, last, np.timedelta64(int(how.stage.calm_s), "s")), after
 
 
 def anomalies(told: Told, series: Sequence[Series], shard: int, until: np.datetime64) -> Iterable[KeptAnomaly]:
@@ -76,4 +78,4 @@ def anomalies(told: Told, series: Sequence[Series], shard: int, until: np.dateti
 def _calm_since(event: Event, told: Told, until: np.datetime64) -> np.datetime64 | None:
     """Return the last row over the threshold of an event under way where that is long ago."""
     last = np.datetime64(told.last[event.series, int(event.onset.astype("datetime64[ns]").astype(np.int64))], "ns")
-    return last if until - last >= CALM else None
+    return last if until - last >= told.calm else None
