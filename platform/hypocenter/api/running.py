@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 MOST_CONNECTIONS = 1000
 KEEP_ALIVE_S = 75
@@ -24,10 +24,17 @@ STOP_S = 30
 def run(app: ASGIApp, bound: socket.socket, announce: Callable[[], None]) -> None:
     """Serve on a bound socket until SIGTERM or SIGINT, and then until the requests under way are answered.
 
-    Those still unanswered STOP_S later are given up. `announce` is called once it listens.
+    Those still unanswered STOP_S later are given up. `announce` is called once it listens. A request's scope has
+    `is_stopping`, which says whether the signal has come.
     """
+
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        # What goes on without end has to end by itself.
+        scope["is_stopping"] = lambda: server.should_exit
+        await app(scope, receive, send)
+
     config = uvicorn.Config(
-        app,
+        told,
         http=GuardedProtocol,
         loop="uvloop",
         ws="none",
@@ -40,7 +47,8 @@ def run(app: ASGIApp, bound: socket.socket, announce: Callable[[], None]) -> Non
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_S,
     )
-    _Server(config, announce).run(sockets=[bound])
+    server = _Server(config, announce)
+    server.run(sockets=[bound])
 
 
 class _Server(uvicorn.Server):

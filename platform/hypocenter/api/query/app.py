@@ -1,6 +1,7 @@
 """The query API put together: every resource of one tenant in one application with one document."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -10,17 +11,22 @@ from starlette.routing import Route
 
 from hypocenter import __version__
 from hypocenter.api.failures import Failures, not_there, refused
-from hypocenter.api.query import incidents
+from hypocenter.api.query import incidents, investigations
 from hypocenter.api.query.etags import ETags
+from hypocenter.api.query.events_stream import Listening
 from hypocenter.api.query.problems import invalid
 from hypocenter.api.query.routing import ADMIN, FEEDBACK, OPEN, PREFIX, READ
 from hypocenter.api.query.sources import QuerySources
 from hypocenter.errors import HypocenterError
 
 # Each has `routers()`: its routers by the scope that they need. The endpoints are given `Sources`.
-RESOURCES = (incidents,)
+RESOURCES = (incidents, investigations)
 DOCUMENT = f"{PREFIX}/openapi.json"
-_HANDLERS = {HypocenterError: refused, HTTPException: not_there, RequestValidationError: invalid}
+_HANDLERS: dict[int | type[Exception], Any] = {
+    HypocenterError: refused,
+    HTTPException: not_there,
+    RequestValidationError: invalid,
+}
 
 
 def create_query_app(sources: QuerySources) -> FastAPI:
@@ -57,4 +63,5 @@ def _app(sources: QuerySources, scoped: Mapping[str, Sequence[Route]]) -> FastAP
         middleware=[Middleware(ETags), Middleware(Failures)],
     )
     app.state.sources = sources
+    app.state.listening = Listening(sources.records.investigations)
     return app
