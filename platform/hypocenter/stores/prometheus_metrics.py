@@ -15,7 +15,8 @@ from hypocenter.batches import Refused, Samples, Taken
 from hypocenter.errors import SourceError
 from hypocenter.readers.prometheus_client import NoSuchQuestionError, PrometheusClient
 from hypocenter.remote_write_sending import Patience
-from hypocenter.stores.metrics import StoredSeries, Usage, columns_of
+from hypocenter.stores.metrics import StoredSeries, Usage
+from hypocenter.stores.prometheus_columns import ColumnReader
 from hypocenter.stores.prometheus_listing import names_between, narrowed
 from hypocenter.stores.prometheus_reading import samples_between
 from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_FAR_AHEAD, Refusal, RemoteWriter, repeated
@@ -60,6 +61,7 @@ class PrometheusMetrics:
     ) -> None:
         limits = limits or MetricsLimits()
         self._client = PrometheusClient(url, options, time.sleep, random.random)
+        self._columns = ColumnReader(self._client)
         self._writer = RemoteWriter(
             write_url or f"{url.rstrip('/')}/api/v1/write", options, patience or Patience(seconds=WRITE_SECONDS)
         )
@@ -108,7 +110,8 @@ class PrometheusMetrics:
 
     def read_columns(self, series: Sequence[int], start_ms: int, end_ms: int) -> Columns:
         """Return the samples of series in [start, end] as columns."""
-        return columns_of(list(self.read(series, start_ms, end_ms)))
+        self._check_open()
+        return self._columns.read(self._labels_of(series), start_ms, end_ms)
 
     def usage(self) -> Usage:
         """Return what the server tells of its newest block; what that takes on its disk it does not tell."""

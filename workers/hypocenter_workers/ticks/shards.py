@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hypocenter.stores.metrics import MetricsStore, StoredSeries
 
 GONE_MS = 86_400_000
+LISTED_EACH_MS = 300_000
 NO_TIME = 0
 
 
@@ -46,8 +47,8 @@ class Members:
 class Roster:
     """The raw series of every shard, as the store of metrics has them; safe to share between threads.
 
-    It is asked once for each time: a series is there from the first listing that has it until a day after its last
-    sample.
+    It is asked each five minutes, and each time while there is none: a series is there from the first listing that has
+    it until a day after its last sample.
     """
 
     def __init__(self, metrics: MetricsStore, shards: int, match: tuple[str, ...] = DEFAULT_MATCH_OF_KEPT) -> None:
@@ -63,8 +64,9 @@ class Roster:
     def members(self, shard: int, until_ms: int) -> Members:
         """Return the series of a shard that are known at a time, by number; raises SourceError."""
         with self._lock:
-            if until_ms > self._until:
-                self._list(until_ms)
+            wanted = until_ms // LISTED_EACH_MS * LISTED_EACH_MS if self._known else until_ms
+            if wanted > self._until:
+                self._list(wanted)
             return self._members[shard]
 
     def _list(self, until_ms: int) -> None:
