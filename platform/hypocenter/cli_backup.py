@@ -43,6 +43,7 @@ def backup(destination: Path, data_dir: Path | None, bearer_token_file: Path | N
             _made_there(owner, bearer_token_file, draft)
         manifest = checked(draft)
     _tell(destination, manifest)
+    _tell_of_tenants(folder)
 
 
 @contextmanager
@@ -94,6 +95,13 @@ def _tell(destination: Path, manifest: Manifest) -> None:
     click.echo(f"{visible(str(destination))}  {held:,} bytes in {len(manifest.files)} files, as of {manifest.made_at}")
     for part, where in manifest.elsewhere.items():
         click.echo(f"not in it: {part}, kept by {visible(where)}; back that up by its own means", err=True)
+
+
+def _tell_of_tenants(folder: Path) -> None:
+    from hypocenter.api.parts import TENANTS
+
+    for tenant in sorted(each.name for each in (folder / TENANTS).glob("*") if each.is_dir()):
+        click.echo(f"not in it: tenant {visible(tenant)}, of which a backup is made with a token of its own", err=True)
 
 
 @click.command()

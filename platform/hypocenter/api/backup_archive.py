@@ -84,9 +84,9 @@ def staged(places: Places, metrics: Copies) -> Iterator[Path]:
         folder.mkdir(mode=0o700)
         _copy_plain(places.data_dir, folder)
         for part, file in _SQLITE.items():
-            kept = _where(places, part) or str(places.data_dir / file)
-            if "://" not in kept and Path(kept).is_file():
-                copy_sqlite(Path(kept), folder / file)
+            kept = Path(_where(places, part) or places.data_dir / file)
+            if part not in elsewhere(places) and kept.is_file():
+                copy_sqlite(kept, folder / file)
         metrics.copy_into(folder / METRICS_FILE)
         yield folder
     finally:
@@ -105,9 +105,12 @@ def _copy_plain(data_dir: Path, folder: Path) -> None:
 
 
 def elsewhere(places: Places) -> Mapping[str, str]:
-    """Return the parts that servers keep, with their addresses, without what could be a secret in these."""
+    """Return the parts that servers keep, with their addresses, without what could be a secret in these.
+
+    A file that is named for all tenants holds what is others' as well, and counts as elsewhere for all but the first.
+    """
     named = {part: _where(places, part) for part in ("metrics", *_SQLITE)}
-    return {part: _shown(where) for part, where in named.items() if where and "://" in where}
+    return {part: _shown(where) for part, where in named.items() if where and (places.is_foreign or "://" in where)}
 
 
 def _where(places: Places, part: str) -> str | None:
@@ -116,8 +119,8 @@ def _where(places: Places, part: str) -> str | None:
 
 
 def _shown(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
+    scheme, separator, rest = url.rpartition("://")
+    return f"{scheme}{separator}{rest.partition('?')[0].rpartition('@')[2]}"
 
 
 def archive(folder: Path, made_at: datetime, others: Mapping[str, str]) -> Iterator[bytes]:

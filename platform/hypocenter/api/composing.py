@@ -76,7 +76,7 @@ def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: Ex
         sending=intake_routes(replace(intake, counting=counting)),
         reading=[*case_routes(parts.metrics, parts.records), *status_routes(overseen), *query["read"]],
         feedback=query["feedback"],
-        admin=[*query["admin"], *([] if places.is_foreign else backup_routes(places, parts.metrics, intake.now))],
+        admin=[*query["admin"], *backup_routes(places, parts.metrics, intake.now)],
     )
 
 
