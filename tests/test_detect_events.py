@@ -81,6 +81,15 @@ def test_flapping_is_one_event_and_what_follows_a_quiet_hour_is_another():
     assert second.end is None
 
 
+def test_an_event_returns_when_it_was_calm_for_long_and_not_while_it_flaps():
+    stage = replace(STAGE, calm_s=3 * STEP_S)
+    assert tell([5, 0, 0, 5, 0, 5], stage).events[0].returned is None
+    assert tell([5, 0, 0, 0, 5, 5], stage).events[0].returned == at(4)
+    (event,) = tell([5, 0, 0, 0, 5, 0, 0, 0, 5, 5, 0], stage).events
+    assert (event.onset, event.returned) == (at(0), at(8))
+    assert to_anomaly(event, Series("cart", "latency")).returned_at is not None
+
+
 def test_a_series_seen_rarely_needs_calm_samples_not_only_calm_hours():
     hourly = np.arange(12) * 2 * HOUR + START
     assert alert_rows(tell([5, 0, 5, 0, 5, 0, 0, 5, 0, 0, 0, 5], times=hourly)) == [0, 11]

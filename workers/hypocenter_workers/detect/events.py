@@ -126,7 +126,7 @@ class Events:
     `settle_s` after it was told last, when its score exceeds what was told by `margin` and by the factor `growth`, or
     when it turns the other way; so it is told a bounded number of times, however long it lasts. It ends after both
     `quiet_s` and `quiet_rows` samples below the threshold, or when its series was not heard for `lost_s`. Where a row
-    is over the threshold before that, but `calm_s` or longer after the last one, the event has returned.
+    is over the threshold before that, but more than `calm_s` after the last one, the event has returned.
 
     Each alert raises the threshold of its series' next event by `surcharge`, which wears off evenly over `budget_s`: so
     a series whose chance events are more frequent than the budget grants finds a threshold of its own.

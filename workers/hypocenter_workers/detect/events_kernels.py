@@ -128,7 +128,7 @@ def observe(event: Any, block: Block, row: int, limits: Limits, more: float) -> 
     if not score >= limits.threshold:
         event.calm = 0 if event.alert == NEVER and score >= limits.sign else event.calm + 1
         return QUIET
-    if event.alert != NEVER and time - event.last >= limits.calm:
+    if event.alert != NEVER and time - event.last > limits.calm:
         event.returned = time
     event.last = time
     event.rows += 1
