@@ -38,9 +38,11 @@ def _utc_now() -> datetime:
 class LiveWork:
     """The Work that is done with open stores, or with those that the settings name, opened as they are needed."""
 
-    def __init__(self, stores: Stores | None = None, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self, stores: Stores | None = None, now: Callable[[], datetime] = _utc_now, rhythm: Rhythm | None = None
+    ) -> None:
         self._stores: Stores = stores or SettingsStores()
-        self._now = now
+        self._now, self._given_rhythm = now, rhythm
         self._place: Place | None = None
 
     @property
@@ -129,7 +131,7 @@ class LiveWork:
 
     @cached_property
     def _rhythm(self) -> Rhythm:
-        return rhythm_of_settings()
+        return self._given_rhythm or rhythm_of_settings()
 
     @cached_property
     def _sources(self) -> Sources:
