@@ -353,8 +353,8 @@ def metrics_store(
     Servers are shared by the tests of a module: tests keep apart by labels.
     """
     from hypocenter.readers.prometheus_options import PrometheusOptions
+    from hypocenter.stores.opening_metrics import open_beside
     from hypocenter.stores.prometheus_metrics import PrometheusMetrics
-    from hypocenter.stores.split import SplitMetrics
 
     if request.param in {"memory", "duckdb"}:
         yield new_metrics(request.param, lambda: METRICS_NOW)
@@ -362,7 +362,7 @@ def metrics_store(
     server = request.getfixturevalue(f"{request.param}_{'metrics' if request.param == 'victoria' else 'server'}")
     url = getattr(server, "url", server)
     remote = PrometheusMetrics(url, PrometheusOptions(timeout_s=20.0), now=lambda: METRICS_NOW)
-    with closing(SplitMetrics(remote, new_metrics("duckdb", lambda: METRICS_NOW))) as split:
+    with closing(open_beside(remote, request.getfixturevalue("tmp_path"), lambda: METRICS_NOW)) as split:
         yield split
 
 

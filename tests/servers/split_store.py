@@ -10,9 +10,8 @@ import numpy as np
 from hypocenter.batches import Batch, Samples
 from hypocenter.readers.prometheus_options import PrometheusOptions
 from hypocenter.readers.selectors import parse_selector
-from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+from hypocenter.stores.opening_metrics import open_beside
 from hypocenter.stores.prometheus_metrics import PrometheusMetrics
-from hypocenter.stores.split import SplitMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,16 +19,17 @@ if TYPE_CHECKING:
 
     from hypocenter.batches import Labels
     from hypocenter.stores.metrics import MetricsStore
+    from hypocenter.stores.split import SplitMetrics
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
-MINUTE = 60_000
+MINUTE, BIN = 60_000, 10_000
 OPTIONS = PrometheusOptions(timeout_s=20.0)
 
 
 def opened(url: str, folder: Path, **more: object) -> SplitMetrics:
     remote = PrometheusMetrics(url, OPTIONS, now=lambda: NOW, **more)
-    return SplitMetrics(remote, DuckDbMetrics(folder, lambda: NOW))
+    return open_beside(remote, folder, lambda: NOW)
 
 
 def of(name: str, count: int, tenant: str) -> list[Labels]:

@@ -15,6 +15,8 @@ from hypocenter.api.counting import Counting
 from hypocenter.api.counting_metrics import CountingMetrics
 from hypocenter.api.health import Readiness, checks_of, metrics_route
 from hypocenter.api.health import routes as health_routes
+from hypocenter.api.doctor.routes import doctor_of
+from hypocenter.api.forwarding_metrics import ForwardingMetrics
 from hypocenter.api.needs import Needs
 from hypocenter.api.pull_metrics import PullMetrics
 from hypocenter.api.pulling import new_pull
@@ -73,6 +75,8 @@ def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: Ex
     query = query_routes(sources)
     return Routes(
         open=query["open"],
+    if parts.forwarder is not None:
+        registry.register(ForwardingMetrics(parts.forwarder))
         sending=intake_routes(replace(intake, counting=counting)),
         reading=[*case_routes(parts.metrics, parts.records), *status_routes(overseen), *query["read"]],
         feedback=query["feedback"],

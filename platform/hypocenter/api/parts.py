@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hypocenter import settings
 from hypocenter.api.intake import BodyLimits, Intake
 from hypocenter.api.schedule import Schedule
+from hypocenter.api.tending import tend
 from hypocenter.ingest.alert_labels import label_order
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
     from hypocenter.api.intake import Writer
     from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+    from hypocenter.stores.forwarding import Forwarder
     from hypocenter.stores.records import Records
     from hypocenter.stores.split import SplitMetrics
     from hypocenter.stores.work_board import WorkBoard
     from hypocenter_graph.stores.contract import GraphStore
 
-TICK_S = 60.0
+TICK_S, FORWARD_S = 60.0, 2.0
 GRAPH_FILE, RECORDS_FILE = "graph.db", "records.db"
 # Below the data directory, a folder each.
 TENANTS = "tenants"
@@ -71,6 +73,7 @@ class Parts:
     limits: BodyLimits
     board: WorkBoard
     data_dir: Path
+    forwarder: Forwarder | None = None
 
     def intake(self, registry: CollectorRegistry) -> Intake:
         """Return what routes are given; what they write is counted in `registry`."""
@@ -81,11 +84,12 @@ class Parts:
 
     def checks(self) -> Mapping[str, Callable[[], str]]:
         """Return how to ask each part whether it can do its work."""
-        return {
+        found: dict[str, Callable[[], str]] = {
             "metrics": lambda: self.metrics.usage().full,
             "records": partial(_answers, self.records.models.models),
             "graph": partial(_answers, lambda: self.graph.named(["hypocenter"])),
         }
+        return found if self.forwarder is None else found | {"forwarding": self.forwarder.problem}
 
 
 @contextmanager
@@ -94,6 +98,7 @@ def opened(places: Places) -> Iterator[Parts]:
     from hypocenter.stores.group_commit import GroupCommit
     from hypocenter.stores.opening import open_records
     from hypocenter.stores.opening_metrics import open_metrics
+    from hypocenter.stores.split import SplitMetrics
     from hypocenter_graph.stores.opening import open_graph
 
     folder, tenant = places.data_dir, places.tenant
@@ -101,6 +106,7 @@ def opened(places: Places) -> Iterator[Parts]:
     with ExitStack() as stack:
         # It ends last: a store that is closed breaks its work off, and what writes must not wait for that.
         maintenance = stack.enter_context(Schedule(TICK_S, "maintenance"))
+        forwarding = stack.enter_context(Schedule(FORWARD_S, "forwarding"))
         metrics = stack.enter_context(closing(open_metrics(folder, places.metrics, _now)))
         where = _place("records", places.records, folder / RECORDS_FILE)
         records = stack.enter_context(closing(open_records(where, tenant)))
@@ -108,8 +114,11 @@ def opened(places: Places) -> Iterator[Parts]:
         graph = stack.enter_context(closing(open_graph(where, tenant)))
         board = stack.enter_context(closing(_board(places)))
         writer = stack.enter_context(closing(GroupCommit(metrics)))
-        maintenance.start(metrics.tick)
-        yield Parts(metrics, writer, records, graph, places.limits, board, folder)
+        maintenance.start(lambda: tend(metrics, records, _now()))
+        forwarder = metrics.forwarder if isinstance(metrics, SplitMetrics) else None
+        if forwarder is not None:
+            forwarding.start(forwarder.turn)
+        yield Parts(metrics, writer, records, graph, places.limits, board, folder, forwarder)
 
 
 def _board(places: Places) -> WorkBoard:

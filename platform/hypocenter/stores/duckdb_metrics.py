@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -27,25 +29,34 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from duckdb import DuckDBPyConnection
     from numpy.typing import NDArray
 
     from hypocenter.batches import Batch, Labels, Taken
     from hypocenter.readers.selectors import Selector
+    from hypocenter.stores.duckdb_outbox import Outbox
     from hypocenter.stores.metrics import Columns, Found, StoredSeries
 
 
 class DuckDbMetrics:
     """A MetricsStore in a folder; `now` is the clock. Safe to share between threads; writers wait for one another.
 
+    Increments are kept in `outbox` as well, for whoever sends them on.
     Raises InputError when another process holds the folder, or it holds something else.
     """
 
-    def __init__(self, folder: Path, now: Callable[[], datetime], limits: MetricsLimits | None = None) -> None:
-        self._now, self._limits = now, limits or MetricsLimits()
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], datetime],
+        limits: MetricsLimits | None = None,
+        outbox: Outbox | None = None,
+    ) -> None:
+        self._now, self._limits, self._outbox = now, limits or MetricsLimits(), outbox
         self._writing = Lock()
         self._table = SeriesTable(self._limits.max_series)
         self._newest, self._receipts, self._series = Newest(), Receipts(), KeptSeries(self._table)
-        self._appender = Appender(self._series, self._newest, self._receipts)
+        self._appender = Appender(self._series, self._newest, self._receipts, outbox)
         self._file = DuckDbFile(folder, self._limits.memory_bytes, self._limits.threads)
         try:
             self._load()
@@ -59,6 +70,8 @@ class DuckDbMetrics:
             clean(connection)
             self._series.load(connection)
             self._receipts.load(connection)
+            if self._outbox is not None:
+                self._outbox.load(connection)
             kept = list(parts(connection))
             self._appender.load(kept)
             self._newest.forget()
@@ -67,6 +80,18 @@ class DuckDbMetrics:
     def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
         """Return the number of each series; the next for a new one. Raises SeriesLimitError, then none is taken."""
         return self._table.number(labels)
+
+    def labels(self, number: int) -> Labels:
+        """Return the labels of a series by its number."""
+        return self._table[number].labels
+
+    @contextmanager
+    def writing(self) -> Iterator[DuckDBPyConnection]:
+        """Write to tables of one's own, all or nothing, durable when this ends; others wait. Raises SourceError."""
+        with self._writing:
+            self._mend()
+            with self._file.transaction() as connection:
+                yield connection
 
     def append(self, batches: Sequence[Batch]) -> Sequence[Taken]:
         """Write batches, all or nothing, durable when this returns. Raises FullError, InputError for no number."""
@@ -138,6 +163,10 @@ class DuckDbMetrics:
         """Write all that is durable now to a new DuckDB file; nobody waits for that. Raises SourceError."""
         with self._file.snapshot() as connection:
             copy_tables(connection, file)
+
+    def keep_days(self, days: float) -> None:
+        """Keep samples of so many days from now on."""
+        self._limits = replace(self._limits, retention_days=days)
 
     def tick(self) -> None:
         """Drop what is too old or too much, write closed days anew in order; for a scheduler, about once a minute."""

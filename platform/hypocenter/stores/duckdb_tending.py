@@ -75,7 +75,7 @@ class Tending:
                 for part in parts(connection):
                     if part.day == day:
                         drop(connection, part)
-                self._series.drop(connection, ended)
+                self._appender.drop_series(connection, ended)
             self._series.dropped(ended)
             self._appender.forget_day(day)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hypocenter.batches import Batch
+    from hypocenter.stores.duckdb_outbox import Outbox
     from hypocenter.stores.duckdb_series import KeptSeries
     from hypocenter.stores.newest import Newest, Span
     from hypocenter.stores.receipts import Receipts
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 class Appender:
     """Knows what is durable of series, newest samples, receipts and parts, and writes batches onto it."""
 
-    def __init__(self, series: KeptSeries, newest: Newest, receipts: Receipts) -> None:
-        self._series, self._newest, self._receipts = series, newest, receipts
+    def __init__(self, series: KeptSeries, newest: Newest, receipts: Receipts, outbox: Outbox | None = None) -> None:
+        self._series, self._newest, self._receipts, self._outbox = series, newest, receipts, outbox
         self._open: dict[tuple[str, int], Part] = {}
         self._made: dict[tuple[str, int], Part] = {}
 
@@ -59,6 +60,8 @@ class Appender:
             for day, those in by_day(rows):
                 append(connection, self._part(connection, kind, day), those)
         self._receipts.write(connection)
+        if self._outbox is not None:
+            self._outbox.add(connection, kept[INCREMENTS])
         return taken
 
     def _judged(self, batch: Batch, span: Span, now_ms: int) -> tuple[Samples, Samples, Taken]:
@@ -77,6 +80,12 @@ class Appender:
         create(connection, part)
         self._made[kind, day] = part
         return part
+
+    def drop_series(self, connection: DuckDBPyConnection, ended: NDArray[np.int64]) -> None:
+        """Delete series that are no longer kept, within a transaction."""
+        self._series.drop(connection, ended)
+        if self._outbox is not None:
+            self._outbox.drop(connection, ended)
 
     def keep(self) -> None:
         """What was written is durable."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from hypocenter import settings
+from hypocenter.rhythm import rhythm_of_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+    from hypocenter.stores.forwarding_reading import ForwardedMetrics
     from hypocenter.stores.prometheus_metrics import PrometheusMetrics
     from hypocenter.stores.retention import MetricsLimits
     from hypocenter.stores.split import SplitMetrics
+
+BEFORE_SETTLED = timedelta(seconds=5)
 
 
 def _utc_now() -> datetime:
@@ -32,7 +36,6 @@ def open_metrics(
     """
     from hypocenter.stores.duckdb_metrics import DuckDbMetrics
     from hypocenter.stores.retention import limits_of_settings
-    from hypocenter.stores.split import SplitMetrics
 
     limits = limits_of_settings()
     url = metrics_url(where)
@@ -40,20 +43,37 @@ def open_metrics(
         return DuckDbMetrics(data_dir, now, limits)
     server = _server(url, limits, now)
     try:
-        return SplitMetrics(server, DuckDbMetrics(data_dir, now, limits))
+        return open_beside(server, data_dir, now, limits)
     except BaseException:
         server.close()
         raise
 
 
-def open_metrics_server(url: str, now: Callable[[], datetime] = _utc_now) -> PrometheusMetrics:
-    """Open the metrics that a server keeps, as the settings say, without what the data directory counts beside it.
+def open_beside(
+    server: PrometheusMetrics, data_dir: Path, now: Callable[[], datetime], limits: MetricsLimits | None = None
+) -> SplitMetrics:
+    """Open the file of `data_dir` that holds what only counts, beside a server to which it is forwarded."""
+    from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+    from hypocenter.stores.duckdb_outbox import Outbox
+    from hypocenter.stores.forwarding import Forwarder
+    from hypocenter.stores.split import SplitMetrics
+
+    outbox = Outbox()
+    # So long before a step is scored what was counted in it must have been sent.
+    after = max(rhythm_of_settings().settle - BEFORE_SETTLED, timedelta(0))
+    log = DuckDbMetrics(data_dir, now, limits, outbox)
+    return SplitMetrics(server, log, Forwarder(log, outbox, server, now, after))
+
+
+def open_metrics_server(url: str, now: Callable[[], datetime] = _utc_now) -> ForwardedMetrics:
+    """Open the metrics that a server keeps, as the settings say, with what was forwarded to it.
 
     Raises InputError for what cannot be a server; it is not asked yet.
     """
+    from hypocenter.stores.forwarding_reading import ForwardedMetrics
     from hypocenter.stores.retention import limits_of_settings
 
-    return _server(url, limits_of_settings(), now)
+    return ForwardedMetrics(_server(url, limits_of_settings(), now))
 
 
 def metrics_url(where: str | None = None) -> str | None:

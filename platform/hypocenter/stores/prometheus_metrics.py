@@ -15,6 +15,7 @@ from hypocenter.batches import Refused, Samples, Taken
 from hypocenter.errors import SourceError
 from hypocenter.readers.prometheus_client import NoSuchQuestionError, PrometheusClient
 from hypocenter.remote_write_sending import Patience
+from hypocenter.stores.forwarding_totals import marked
 from hypocenter.stores.metrics import StoredSeries, Usage
 from hypocenter.stores.prometheus_columns import ColumnReader
 from hypocenter.stores.prometheus_listing import names_between, narrowed
@@ -89,6 +90,16 @@ class PrometheusMetrics:
             self._check_open()
             refusals = list(self._refusals(samples))
         return _taken(samples, batch, refusals, len(batches))
+
+    def write_totals(self, totals: Samples, labels_of: Callable[[int], Labels]) -> int:
+        """Write running totals of series that `labels_of` tells of; return how many the server refused.
+
+        Raises SourceError when it has not taken them; then some may be there, and writing them again does no harm.
+        """
+        with self._writing:
+            self._check_open()
+            refusals = self._writer.write(totals, lambda number: marked(labels_of(number)))
+        return sum(len(refusal.places) for refusal in refusals)
 
     def series(
         self, selectors: Sequence[Selector], start_ms: int, end_ms: int, of: Collection[str] | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter.batches import Batch, Samples, Taken
+from hypocenter.stores.forwarding_totals import unmarked
 from hypocenter.stores.metrics import Columns, Found, Usage
 
 if TYPE_CHECKING:
@@ -22,15 +23,20 @@ if TYPE_CHECKING:
     from hypocenter.batches import Labels
     from hypocenter.readers.selectors import Selector
     from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+    from hypocenter.stores.forwarding import Forwarder
     from hypocenter.stores.metrics import StoredSeries
     from hypocenter.stores.prometheus_metrics import PrometheusMetrics
 
 
 class SplitMetrics:
-    """Samples are kept by `samples`, increments and their receipts by `increments`; numbers are those of `samples`."""
+    """Samples are kept by `samples`, increments and their receipts by `increments`; numbers are those of `samples`.
 
-    def __init__(self, samples: PrometheusMetrics, increments: DuckDbMetrics) -> None:
-        self._samples, self._increments = samples, increments
+    What `forwarder` has sent of the increments to where the samples are is for others: here they are read at once, and
+    each at its own time.
+    """
+
+    def __init__(self, samples: PrometheusMetrics, increments: DuckDbMetrics, forwarder: Forwarder) -> None:
+        self._samples, self._increments, self.forwarder = samples, increments, forwarder
         # Numbers of series with increments: ours to theirs.
         self._theirs: dict[int, int] = {}
 
@@ -54,7 +60,8 @@ class SplitMetrics:
 
         With `of`, those alone that may speak of one of these components.
         """
-        found = {each.number: each for each in self._samples.series(selectors, start_ms, end_ms, of)}
+        listed = self._samples.series(selectors, start_ms, end_ms, of)
+        found = {each.number: each for each in listed if unmarked(each.labels) is None}
         counted = self._increments.series(selectors, start_ms, end_ms, of)
         ours = self.number([each.labels for each in counted]).tolist()
         for number, each in zip(ours, counted, strict=True):
@@ -96,6 +103,10 @@ class SplitMetrics:
             one.full or other.full,
         )
 
+    def keep_days(self, days: float) -> None:
+        """Keep increments of so many days from now on; samples are the server's."""
+        self._increments.keep_days(days)
+
     def tick(self) -> None:
         """Drop increments that are too old or too much; the server sees to its samples by itself."""
         self._increments.tick()
@@ -107,6 +118,7 @@ class SplitMetrics:
     def close(self) -> None:
         """Let go of files and connections, after what was begun is written; the store answers no more."""
         try:
+            self.forwarder.close()
             self._samples.close()
         finally:
             self._increments.close()

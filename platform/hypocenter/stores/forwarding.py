@@ -1,0 +1,102 @@
+"""Increments of a file, sent on to a server of Prometheus' kind for the processes that read that alone."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from hypocenter.batches import BIN_MS
+from hypocenter.stores.forwarding_totals import RunningTotals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime, timedelta
+
+    from hypocenter.stores.duckdb_metrics import DuckDbMetrics
+    from hypocenter.stores.duckdb_outbox import Outbox
+    from hypocenter.stores.prometheus_metrics import PrometheusMetrics
+
+# After a server was away, so much time at most is sent in one piece.
+MOST_MS = 60_000
+LONGEST_LAG_S = 120.0
+
+
+class Forwarder:
+    """Sends each increment once in effect, whatever dies: the samples that tell of it are kept before they are sent.
+
+    They are sent again as they are until the server has taken them; `refused` counts those that it will never take. A
+    bin is sent `after` its end; what comes later for it is told of at the end of the next that is sent. Where this
+    begins anew, so do the totals, with a 0.
+    """
+
+    def __init__(
+        self,
+        log: DuckDbMetrics,
+        outbox: Outbox,
+        server: PrometheusMetrics,
+        now: Callable[[], datetime],
+        after: timedelta,
+    ) -> None:
+        self._log, self._outbox, self._server = log, outbox, server
+        self._now, self._after = now, after
+        self._one, self._is_closed = Lock(), False
+        self._totals: RunningTotals | None = None
+        self._done_at, self.refused = now(), 0
+
+    def turn(self) -> None:
+        """Send what is due; raises SourceError, and then it is sent with a later turn."""
+        with self._one:
+            begun_at = self._now()
+            while not self._is_closed and (self._send() or self._begin()):
+                pass
+            self._done_at = begun_at
+
+    def lag_s(self) -> float:
+        """Return how many s ago all that was due then had been sent."""
+        return max((self._now() - self._done_at).total_seconds(), 0.0)
+
+    def problem(self) -> str:
+        """Say why nothing is sent, "" while it is."""
+        lag_s = self.lag_s()
+        return "" if lag_s <= LONGEST_LAG_S else f"counts of {lag_s:.0f} s wait to be sent to the server of metrics"
+
+    def close(self) -> None:
+        """End what is going on and begin nothing more; what was not sent is sent by the next that opens the file."""
+        self._is_closed = True
+        with self._one:
+            pass
+
+    def _due_ms(self) -> int:
+        return int((self._now() - self._after).timestamp() * 1000) // BIN_MS * BIN_MS
+
+    def _send(self) -> bool:
+        """Send what was begun, and return whether there was any."""
+        with self._log.writing() as connection:
+            samples = self._outbox.sending(connection)
+        if not len(samples):
+            return False
+        self.refused += self._server.write_totals(samples, self._log.labels)
+        with self._log.writing() as connection:
+            self._outbox.end(connection)
+        return True
+
+    def _begin(self) -> bool:
+        """Make samples of what is due next, and return whether there was any."""
+        try:
+            with self._log.writing() as connection:
+                sent_ms = self._outbox.sent_until_ms(connection)
+                until_ms = self._until_ms(sent_ms, self._outbox.oldest_ms(connection))
+                gains = self._outbox.unsent(connection, until_ms)
+                if until_ms <= sent_ms or not len(gains):
+                    return False
+                self._totals = self._totals or RunningTotals(sent_ms)
+                self._outbox.begin(connection, self._totals.samples(gains, until_ms), until_ms)
+        except BaseException:
+            # The totals tell of what was not kept.
+            self._totals = None
+            raise
+        return True
+
+    def _until_ms(self, sent_ms: int, oldest_ms: int | None) -> int:
+        begins_ms = max(sent_ms, (oldest_ms or 0) // BIN_MS * BIN_MS)
+        return min(self._due_ms(), begins_ms + MOST_MS)
