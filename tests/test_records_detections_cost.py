@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,12 +12,13 @@ from shard_ticks import MINUTE, NOON, SHARD, after, found_by
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from hypocenter.listing import Part, Place
 from hypocenter.stores.detections import KeptAnomaly
 from hypocenter.stores.live_incidents import LiveIncident, Status
 from hypocenter.stores.opening import open_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from hypocenter.stores.opening import SqlRecords
 
 MANY, FEW = 10_000, 50
+LATER = Part(9, after=Place(1, "a"))
+OF_CART = replace(LATER, component="cart")
 FIRST = after(None)
 INCIDENT = LiveIncident("i", Status.OPEN, NOON, NOON, NOON, ("cart",))
 GROWN = LiveIncident("i", Status.RESOLVED, NOON, NOON, NOON, ("cart",), version=2)
@@ -55,6 +59,24 @@ def told_of(what: str, note: Callable[..., None]) -> Iterator[None]:
         ("tenant=? AND status=? AND resolved_us>?", lambda records: records.incidents.incidents(since=NOON)),
         ("tenant=? AND identity=?", lambda records: records.incidents.judged("i")),
         ("tenant=? AND identity=?", lambda records: records.incidents.revisions("i")),
+        ("tenant=? AND identity=?", lambda records: records.incidents.judged_incident("i")),
+        ("tenant=? AND identity=?", lambda records: records.incidents.revision("i")),
+        ("tenant=? AND identity=? AND number<?", lambda records: records.incidents.judgements("i", LATER)),
+        ("tenant=? AND (onset_us,identity)<(?,?)", lambda records: records.incidents.listed(LATER)),
+        ("tenant=? AND component=? AND (onset_us,identity)<(?,?)", lambda records: records.incidents.listed(OF_CART)),
+        ("tenant=? AND (onset_us,identity)<(?,?)", lambda records: records.detections.listed(LATER)),
+        ("tenant=? AND component=? AND (onset_us,identity)<(?,?)", lambda records: records.detections.listed(OF_CART)),
+        (
+            "tenant=? AND metric=? AND (onset_us,identity)<(?,?)",
+            lambda records: records.detections.listed(LATER, metric="cpu"),
+        ),
+        ("tenant=? AND identity=?", lambda records: records.detections.named(["k"], Part(9))),
+        ("tenant=? AND (starts_us,identity)<(?,?)", lambda records: records.alerts.listed(LATER)),
+        ("tenant=? AND component=? AND (starts_us,identity)<(?,?)", lambda records: records.alerts.listed(OF_CART)),
+        ("tenant=? AND at_us<?", lambda records: records.changes.listed(LATER)),
+        ("tenant=? AND component=? AND (at_us,identity)<(?,?)", lambda records: records.changes.listed(OF_CART)),
+        ("tenant=? AND is_current=?", lambda records: records.history.listed(Part(9))),
+        ("tenant=? AND incident_id=? AND rowid<?", lambda records: records.feedback.listed("i", LATER)),
         ("tenant=?", lambda records: records.dead_letters.newest()),
         ("tenant=?", lambda records: records.dead_letters.count()),
         ("tenant=? AND at_us<?", lambda records: records.dead_letters.forget(NOON)),
@@ -62,26 +84,44 @@ def told_of(what: str, note: Callable[..., None]) -> Iterator[None]:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_asked_is_found_by_an_index(tmp_path: Path, by: str, work: Callable[[SqlRecords], object]) -> None:
+    for plan in _plans(tmp_path / "records.db", work):
+        # Rows of one time alone are sorted after they are found.
+        found = [step for step in plan if "RIGHT PART" not in step]
+        assert f"({by}" in found[0]
+        assert all("SEARCH" in step for step in found)
+
+
+@pytest.mark.parametrize(
+    ("by", "work"),
+    [
+        ("tenant=? AND ended_us=?", lambda records: records.detections.listed(LATER, lasting=True)),
+        ("tenant=? AND ends_us>?", lambda records: records.alerts.listed(LATER, firing_at=NOON)),
+    ],
+    ids=["anomalies", "alerts"],
+)
+def test_what_lasts_is_found_by_its_end_and_sorted_then(
+    tmp_path: Path, by: str, work: Callable[[SqlRecords], object]
+) -> None:
+    for plan in _plans(tmp_path / "records.db", work):
+        assert f"({by}" in plan[0]
+
+
+def _plans(place: Path, work: Callable[[SqlRecords], object]) -> Sequence[Sequence[str]]:
+    """Return how each question that `work` asks of the records is answered."""
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
         if statement.startswith(("SELECT", "UPDATE", "DELETE")):
             asked.append((statement, values))
 
-    place = tmp_path / "records.db"
     with closing(open_records(str(place))) as records:
         records.detections.commit(SHARD, None, FIRST, [])
         records.incidents.save(INCIDENT)
         with told_of("before_cursor_execute", note):
             work(records)
-    assert len(asked) == 1
+    assert asked
     with closing(sqlite3.connect(place)) as database:
-        plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {asked[0][0]}", asked[0][1])]
-    # Rows of one time alone are sorted after they are found.
-    found = [step for step in plan if "RIGHT PART" not in step]
-    assert len(found) == 1
-    assert "SEARCH" in found[0]
-    assert f"({by}" in found[0]
+        return [[row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {each}", values)] for each, values in asked]
 
 
 def test_what_is_forgotten_is_found_by_its_name(tmp_path: Path) -> None:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from shard_ticks import anomaly
 from sqlalchemy import URL, create_engine, inspect, make_url, text
 
 from hypocenter.errors import InputError
-from hypocenter.events import KeptAlert, Origin
+from hypocenter.events import KeptAlert, KeptChange, Origin
 from hypocenter.history.past_incident import PastIncident
-from hypocenter.model import Alert
+from hypocenter.listing import Part
+from hypocenter.model import Alert, ChangeEvent
 from hypocenter.stores import schema
 from hypocenter.stores.database import Database
+from hypocenter.stores.detections import KeptAnomaly, Position
+from hypocenter.stores.live_incidents import LiveIncident, Revision, Status
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.tables import METADATA
 
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection
+
+    from hypocenter.stores.opening import SqlRecords
 
 INCIDENT = PastIncident("INC-7", "jira", "INC-7")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -105,6 +112,43 @@ def test_a_step_back_and_forth_keeps_what_was_there_before_it(empty: URL) -> Non
         assert list(records.history.incidents()) == [INCIDENT]
         assert records.alerts.alerts(NOON, NOON) == []
         assert records.alerts.add_alerts([alert]).new == 1
+
+
+def test_lists_are_made_for_what_was_there_before_them(empty: URL) -> None:
+    with closing(open_records(place(empty))) as records:
+        _keep_some(records)
+        before = _lists(records)
+    for target in ("0005", schema.NEWEST):
+        with connected(empty) as connection:
+            schema.migrate(connection, target)
+            assert ("judgements" in tables(connection)) == (target == schema.NEWEST)
+    with closing(open_records(place(empty))) as records:
+        assert all(before)
+        assert _lists(records) == before
+
+
+def _keep_some(records: SqlRecords) -> None:
+    verdict = {"summary": "It was db.", "suspects": [{"component": "db", "probability": 0.5, "fault_type": "cpu"}]}
+    for number in range(1, 4):
+        onset = NOON + timedelta(minutes=number)
+        kept = KeptAnomaly(replace(anomaly("cart \0", 0), onset=onset))
+        assert records.detections.commit(number, None, Position(NOON, 1), [kept])
+        records.incidents.save(LiveIncident(f"i{number}", Status.OPEN, onset, NOON, NOON, ("cart \0", "db")))
+        records.incidents.add_revision(Revision("i1", number, NOON, number, {"verdict": verdict}))
+    records.alerts.add_alerts([KeptAlert(Alert("cart \0", "HighErrors", NOON), Origin("f00d"))])
+    records.changes.add_changes([KeptChange(ChangeEvent("cart \0", NOON), Origin("f00d"))])
+
+
+def _lists(records: SqlRecords) -> list[object]:
+    part = Part(9, component="cart \0", since=NOON)
+    return [
+        records.detections.listed(part, metric="latency_p99"),
+        records.alerts.listed(part),
+        records.changes.listed(part),
+        records.incidents.listed(part),
+        records.incidents.listed(part, fault_type="cpu"),
+        records.incidents.judgements("i1", Part(9)),
+    ]
 
 
 def _down_until_the_power_fails(database: URL) -> None:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from hypocenter.listing import Listed, Part
+
 
 @dataclass(frozen=True, slots=True)
 class PastIncident:
@@ -64,6 +66,12 @@ class HistoryStore(Protocol):
 
     def current(self, names: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], PastIncident]:
         """Return the current version of those of a few hundred incidents that are kept, by `source` and `key`."""
+
+    def listed(self, part: Part) -> Sequence[Listed[PastIncident]]:
+        """Return a part of the list of current incidents, by when they began; those of unknown time come last."""
+
+    def incident(self, identity: str) -> PastIncident | None:
+        """Return the current version of the incident that a list names so, None when there is none."""
 
     def older_versions(self, source: str, key: str) -> Sequence[PastIncident]:
         """Return what was current before, oldest first; () for an incident that never changed or is not kept."""

@@ -9,20 +9,22 @@ from sqlalchemy import and_, bindparam, insert, select, update
 
 from hypocenter.events import KeptAlert, Origin, joined
 from hypocenter.history.past_incident import Counts
+from hypocenter.listing import Listed, Place, newest
 from hypocenter.model import Alert
 from hypocenter.stores.documents import from_text, microseconds, moment, to_text
-from hypocenter.stores.identity import identity_of
+from hypocenter.stores.identity import identity_of, number_of
+from hypocenter.stores.sql_listing import by_few, concerning, ranged, unindexed
 from hypocenter.stores.tables import ALERTS as T
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
+    from hypocenter.listing import Part
     from hypocenter.stores.database import Database
 
-CHUNK = 500
 OPEN_US = 2**63 - 1
 
 
@@ -50,22 +52,42 @@ class SqlAlerts:
     def alerts(self, start: datetime, end: datetime, *, firing: bool = False) -> Sequence[KeptAlert]:
         """Return the alerts that fired at any time in [start, end], or still did at `end`; by start, then key."""
         last = T.c.ends_us > microseconds(end) if firing else T.c.ends_us >= microseconds(start)
-        mine = and_(T.c.tenant == self._tenant, last, T.c.starts_us <= microseconds(end))
+        mine = and_(T.c.tenant == self._tenant, last, unindexed(T.c.starts_us) <= microseconds(end))
         with self._database.reading() as connection:
             rows = connection.execute(select(T).where(mine)).all()
         return sorted(map(_alert, rows), key=lambda each: (each.starts_at, each.origin.key))
 
+    def listed(self, part: Part, *, firing_at: datetime | None = None) -> Sequence[Listed[KeptAlert]]:
+        """Return a part of the list of alerts, by when they began; those that fire at a time where one is given."""
+        if firing_at is None:
+            return self._listed(part, T.c.starts_us)
+        at_us, starts_us = microseconds(firing_at), unindexed(T.c.starts_us)
+        return self._listed(part, starts_us, T.c.ends_us > at_us, starts_us <= at_us)
+
+    def named(self, keys: Sequence[str], part: Part) -> Sequence[Listed[KeptAlert]]:
+        """Return a part of the list of those alerts whose origins have one of these keys."""
+        names = list(map(identity_of, keys))
+        return newest((self._listed(part, T.c.starts_us, T.c.identity.in_(few)) for few in by_few(names)), part.most)
+
+    def _listed(
+        self, part: Part, time: ColumnElement[int], *wanted: ColumnElement[bool]
+    ) -> Sequence[Listed[KeptAlert]]:
+        asked = concerning(select(T).where(T.c.tenant == self._tenant, *wanted), T, part)
+        with self._database.reading() as connection:
+            rows = connection.execute(ranged(asked, time, T.c.identity, part)).all()
+        return [Listed(Place(row.starts_us, row.identity), _alert(row)) for row in rows]
+
     def _kept(self, connection: Connection, names: Sequence[str]) -> dict[str, KeptAlert]:
         found: dict[str, KeptAlert] = {}
-        for first in range(0, len(names), CHUNK):
-            are = and_(T.c.tenant == self._tenant, T.c.identity.in_(names[first : first + CHUNK]))
+        for few in by_few(names):
+            are = and_(T.c.tenant == self._tenant, T.c.identity.in_(few))
             found |= {row.identity: _alert(row) for row in connection.execute(select(T).where(are))}
         return found
 
     def _change(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         if not rows:
             return
-        columns = ("starts_us", "ends_us", "resolved", "record", "origin")
+        columns = ("starts_us", "ends_us", "resolved", "record", "origin", "component")
         own = and_(T.c.tenant == self._tenant, T.c.identity == bindparam("named"))
         to_new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
         bound = [{"named": row["identity"], **{f"new_{name}": row[name] for name in columns}} for row in rows]
@@ -80,6 +102,7 @@ class SqlAlerts:
             "resolved": kept.resolved,
             "record": to_text(kept.alert),
             "origin": to_text(kept.origin),
+            "component": number_of(kept.alert.component),
         }
 
 

@@ -8,9 +8,11 @@ from sqlalchemy import and_, insert, select
 
 from hypocenter.events import KeptChange, Origin
 from hypocenter.history.past_incident import Counts
+from hypocenter.listing import Listed, Place
 from hypocenter.model import ChangeEvent
 from hypocenter.stores.documents import from_text, microseconds, to_text
-from hypocenter.stores.identity import identity_of
+from hypocenter.stores.identity import identity_of, number_of
+from hypocenter.stores.sql_listing import by_few, concerning, ranged
 from hypocenter.stores.tables import CHANGES as T
 
 if TYPE_CHECKING:
@@ -19,9 +21,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from hypocenter.listing import Part
     from hypocenter.stores.database import Database
-
-CHUNK = 500
 
 
 class SqlChanges:
@@ -49,10 +50,17 @@ class SqlChanges:
             rows = connection.execute(select(T).where(T.c.tenant == self._tenant, within)).all()
         return sorted(map(_change, rows), key=lambda each: (each.change.at, each.origin.key))
 
+    def listed(self, part: Part) -> Sequence[Listed[KeptChange]]:
+        """Return a part of the list of changes, by when they were."""
+        asked = concerning(select(T).where(T.c.tenant == self._tenant), T, part)
+        with self._database.reading() as connection:
+            rows = connection.execute(ranged(asked, T.c.at_us, T.c.identity, part)).all()
+        return [Listed(Place(row.at_us, row.identity), _change(row)) for row in rows]
+
     def _kept(self, connection: Connection, names: Sequence[str]) -> set[str]:
         found: set[str] = set()
-        for first in range(0, len(names), CHUNK):
-            are = and_(T.c.tenant == self._tenant, T.c.identity.in_(names[first : first + CHUNK]))
+        for few in by_few(names):
+            are = and_(T.c.tenant == self._tenant, T.c.identity.in_(few))
             found.update(connection.execute(select(T.c.identity).where(are)).scalars())
         return found
 
@@ -63,6 +71,7 @@ class SqlChanges:
             "at_us": microseconds(kept.change.at),
             "record": to_text(kept.change),
             "origin": to_text(kept.origin),
+            "component": number_of(kept.change.component),
         }
 
 

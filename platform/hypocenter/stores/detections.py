@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from hypocenter.listing import Listed, Part
     from hypocenter.model import Anomaly
 
 
@@ -70,6 +71,12 @@ class DetectionStore(Protocol):
 
         By onset, then name of the series. What ended is there up to its last moment, that one included.
         """
+
+    def listed(self, part: Part, *, metric: str | None = None, lasting: bool = False) -> Sequence[Listed[KeptAnomaly]]:
+        """Return a part of the list of anomalies, by onset; of one metric, or those that last, where that is wanted."""
+
+    def named(self, keys: Sequence[str], part: Part) -> Sequence[Listed[KeptAnomaly]]:
+        """Return a part of the list of those anomalies that have one of these keys."""
 
     def forget(self, before: datetime) -> int:
         """Forget the anomalies that ended before a time and return how many; those that last stay."""

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from hypocenter.errors import InputError
+from hypocenter.listing import Listed, Place
 from hypocenter.stores.documents import from_text, is_storable, to_text
 from hypocenter.stores.records import Opinion
+from hypocenter.stores.sql_listing import ranged
 from hypocenter.stores.tables import OPINIONS as T
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hypocenter.listing import Part
     from hypocenter.stores.database import Database
 
 
@@ -43,3 +46,11 @@ class SqlFeedback:
         with self._database.reading() as connection:
             rows = connection.execute(asked.order_by(T.c.number)).all()
         return tuple(from_text(Opinion, row.record, f"opinion {row.number}") for row in rows)
+
+    def listed(self, incident_id: str, part: Part) -> Sequence[Listed[Opinion]]:
+        """Return a part of the list of opinions on an incident, by the order in which they were added."""
+        mine = (T.c.tenant == self._tenant, T.c.incident_id == incident_id)
+        asked = select(T.c.number, T.c.incident_id, T.c.record).where(*mine)
+        with self._database.reading() as connection:
+            rows = connection.execute(ranged(asked, T.c.number, T.c.incident_id, part)).all()
+        return [Listed(Place(row.number, ""), from_text(Opinion, row.record, f"opinion {row.number}")) for row in rows]

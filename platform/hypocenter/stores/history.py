@@ -7,18 +7,20 @@ from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, insert, select, tuple_, update
+from sqlalchemy import and_, delete, insert, or_, select, tuple_, update
 
 from hypocenter.errors import InputError
 from hypocenter.history.past_incident import Counts, PastIncident
+from hypocenter.listing import NO_TIME_US, Listed, Place
 from hypocenter.stores.documents import from_text, is_storable, microseconds, to_text
 from hypocenter.stores.tables import INCIDENTS as T
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Row
 
+    from hypocenter.listing import Part
     from hypocenter.stores.database import Database
 
 CHUNK = 500
@@ -57,6 +59,23 @@ class SqlHistory:
         with self._database.reading() as connection:
             found = self._current(connection, [_identity(source, key) for source, key in names])
         return {(incident.source, incident.key): incident for _, incident in found.values()}
+
+    def listed(self, part: Part) -> Sequence[Listed[PastIncident]]:
+        """Return a part of the list of current incidents, by when they began; those of unknown time come last."""
+        asked = select(T.c.identity, T.c.started_us, T.c.record).where(T.c.tenant == self._tenant, T.c.is_current)
+        for bound in _bounds(part):
+            asked = asked.where(bound)
+        ordered = asked.order_by(T.c.started_us.desc().nulls_last(), T.c.identity.desc()).limit(part.most)
+        with self._database.reading() as connection:
+            rows = connection.execute(ordered).all()
+        return [Listed(_place(row), from_text(PastIncident, row.record)) for row in rows]
+
+    def incident(self, identity: str) -> PastIncident | None:
+        """Return the current version of the incident that a list names so, None when there is none."""
+        asked = select(T.c.record).where(self._are([identity]), T.c.is_current)
+        with self._database.reading() as connection:
+            text = connection.execute(asked).scalar()
+        return None if text is None else from_text(PastIncident, text)
 
     def older_versions(self, source: str, key: str) -> Sequence[PastIncident]:
         """Return what was current before, oldest first; () for an incident that never changed or is not kept."""
@@ -116,6 +135,22 @@ class SqlHistory:
             "started_us": microseconds(incident.started_at) if incident.started_at else None,
             "record": to_text(incident),
         }
+
+
+def _bounds(part: Part) -> Iterator[ColumnElement[bool]]:
+    if part.since is not None:
+        yield T.c.started_us >= microseconds(part.since)
+    if part.until is not None:
+        yield T.c.started_us <= microseconds(part.until)
+    if part.after is not None:
+        later = and_(T.c.started_us.is_(None), T.c.identity < part.after.name)
+        place = tuple_(T.c.started_us, T.c.identity)
+        timeless = part.after.at_us == NO_TIME_US
+        yield later if timeless else or_(place < tuple_(*part.after), T.c.started_us.is_(None))
+
+
+def _place(row: Row[Any]) -> Place:
+    return Place(NO_TIME_US if row.started_us is None else row.started_us, row.identity)
 
 
 def _chunks(incidents: Iterable[PastIncident]) -> Iterator[dict[str, PastIncident]]:

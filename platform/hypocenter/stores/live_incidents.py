@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
+    from hypocenter.listing import Listed, Part
+    from hypocenter.stores.judgement import Judgement
+
 
 class Status(StrEnum):
     """Where an incident is in its life."""
@@ -57,6 +60,13 @@ class Judged(NamedTuple):
     incident_version: int
 
 
+class JudgedIncident(NamedTuple):
+    """An incident, and in brief the last verdict on it, None where there is none yet."""
+
+    incident: LiveIncident
+    judgement: Judgement | None
+
+
 class IncidentStore(Protocol):
     """The incidents of one tenant and the verdicts on them."""
 
@@ -72,6 +82,17 @@ class IncidentStore(Protocol):
     def incidents(self, status: Status | None = None, *, since: datetime | None = None) -> Sequence[LiveIncident]:
         """Return all incidents, or those of one status, by onset, then id; without those resolved before `since`."""
 
+    def judged_incident(self, incident_id: str) -> JudgedIncident | None:
+        """Return an incident as it is now with its last verdict, None when there is none."""
+
+    def listed(
+        self, part: Part, *, status: Status | None = None, fault_type: str | None = None
+    ) -> Sequence[Listed[JudgedIncident]]:
+        """Return a part of the list of incidents, by onset; of one status and type of fault, where that is wanted.
+
+        `fault_type` is that of the first suspect of the last verdict.
+        """
+
     def add_revision(self, revision: Revision) -> bool:
         """Keep a verdict; False when one of that number, or on that version of the incident, is there already."""
 
@@ -86,3 +107,9 @@ class IncidentStore(Protocol):
 
     def revisions(self, incident_id: str) -> Sequence[Revision]:
         """Return the verdicts on an incident, oldest first."""
+
+    def revision(self, incident_id: str, number: int | None = None) -> Revision | None:
+        """Return one verdict on an incident, the last where no number is given; None when there is none such."""
+
+    def judgements(self, incident_id: str, part: Part) -> Sequence[Listed[Judgement]]:
+        """Return in brief a part of the list of verdicts on an incident, by number."""

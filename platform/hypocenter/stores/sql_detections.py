@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, select, update
 
+from hypocenter.listing import Listed, Place, newest
 from hypocenter.model import Anomaly
 from hypocenter.stores.alerts import OPEN_US
 from hypocenter.stores.detections import KeptAnomaly, Position
 from hypocenter.stores.documents import EPOCH, from_text, microseconds, moment, to_text
+from hypocenter.stores.identity import number_of
+from hypocenter.stores.sql_listing import by_few, concerning, ranged, unindexed
 from hypocenter.stores.sql_rows import add_row, forget_rows, put_rows
 from hypocenter.stores.tables import ANOMALIES as A
 from hypocenter.stores.tables import SHARD_POSITIONS as P
@@ -18,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
+    from hypocenter.listing import Part
     from hypocenter.stores.database import Database
 
 
@@ -81,10 +85,22 @@ class SqlDetections:
         By onset, then name of the series.
         """
         first = microseconds(end if lasting else start)
-        within = and_(A.c.tenant == self._tenant, A.c.ended_us >= first, A.c.onset_us <= microseconds(end))
+        begun = unindexed(A.c.onset_us) <= microseconds(end)
+        within = and_(A.c.tenant == self._tenant, A.c.ended_us >= first, begun)
         with self._database.reading() as connection:
             rows = connection.execute(select(A).where(within)).all()
         return sorted(map(_kept, rows), key=lambda kept: (kept.anomaly.onset, kept.anomaly.series.name, kept.key))
+
+    def listed(self, part: Part, *, metric: str | None = None, lasting: bool = False) -> Sequence[Listed[KeptAnomaly]]:
+        """Return a part of the list of anomalies, by onset; of one metric, or those that last, where that is wanted."""
+        wanted = [A.c.metric == number_of(metric)] if metric is not None else []
+        if lasting:
+            return self._listed(part, unindexed(A.c.onset_us), A.c.ended_us == OPEN_US, *wanted)
+        return self._listed(part, A.c.onset_us, *wanted)
+
+    def named(self, keys: Sequence[str], part: Part) -> Sequence[Listed[KeptAnomaly]]:
+        """Return a part of the list of those anomalies that have one of these keys."""
+        return newest((self._listed(part, A.c.onset_us, A.c.identity.in_(few)) for few in by_few(keys)), part.most)
 
     def forget(self, before: datetime) -> int:
         """Forget the anomalies that ended before a time and return how many; those that last stay."""
@@ -97,6 +113,14 @@ class SqlDetections:
         shards = found.pop(DIVISION).version if DIVISION in found else 0
         # A first tick that was under way when the work was divided anew may have left a shard that is none any more.
         return shards, {shard: at for shard, at in found.items() if not shards or shard < shards}
+
+    def _listed(
+        self, part: Part, time: ColumnElement[int], *wanted: ColumnElement[bool]
+    ) -> Sequence[Listed[KeptAnomaly]]:
+        asked = concerning(select(A).where(A.c.tenant == self._tenant, *wanted), A, part)
+        with self._database.reading() as connection:
+            rows = connection.execute(ranged(asked, time, A.c.identity, part)).all()
+        return [Listed(Place(row.onset_us, row.identity), _kept(row)) for row in rows]
 
     def _move(self, connection: Connection, shard: int, before: Position | None, after: Position) -> bool:
         own = {"tenant": self._tenant, "shard": shard}
@@ -113,6 +137,8 @@ class SqlDetections:
             "onset_us": microseconds(kept.anomaly.onset),
             "ended_us": OPEN_US if kept.ended_at is None else microseconds(kept.ended_at),
             "record": to_text(kept.anomaly),
+            "component": number_of(kept.anomaly.series.component),
+            "metric": number_of(kept.anomaly.series.metric),
         }
 
 

@@ -1,7 +1,8 @@
 """The tables of records as they are now; `migrations` says how they came to be so, and a test that both agree.
 
 Times are microseconds since 1970. A `record` is a JSON object, of which the other columns hold what is asked by;
-an `origin` says who told of it. What lasts until further notice ends at the last number there is.
+an `origin` says who told of it. A component, metric or type of fault is asked by its `number_of`. What lasts until
+further notice ends at the last number there is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ METADATA = MetaData()
 TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 # SQLite counts up by itself only in a column of exactly this type.
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _added(name: str) -> Column[int]:
+    """Return a column that came when there were rows already; each of them was given its value then."""
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
 
 INCIDENTS = Table(
     "incidents",
@@ -77,7 +84,10 @@ ALERTS = Table(
     Column("resolved", Boolean, nullable=False),
     Column("record", TEXT, nullable=False),
     Column("origin", TEXT, nullable=False),
+    _added("component"),
     Index("alerts_by_time", "tenant", "ends_us", "starts_us"),
+    Index("alerts_by_start", "tenant", "starts_us", "identity"),
+    Index("alerts_by_component", "tenant", "component", "starts_us", "identity"),
 )
 CHANGES = Table(
     "changes",
@@ -87,7 +97,9 @@ CHANGES = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("record", TEXT, nullable=False),
     Column("origin", TEXT, nullable=False),
+    _added("component"),
     Index("changes_by_time", "tenant", "at_us"),
+    Index("changes_by_component", "tenant", "component", "at_us", "identity"),
 )
 SHARD_POSITIONS = Table(
     "shard_positions",
@@ -106,7 +118,12 @@ ANOMALIES = Table(
     Column("onset_us", BigInteger, nullable=False),
     Column("ended_us", BigInteger, nullable=False),
     Column("record", TEXT, nullable=False),
+    _added("component"),
+    _added("metric"),
     Index("anomalies_by_time", "tenant", "ended_us", "onset_us"),
+    Index("anomalies_by_onset", "tenant", "onset_us", "identity"),
+    Index("anomalies_by_component", "tenant", "component", "onset_us", "identity"),
+    Index("anomalies_by_metric", "tenant", "metric", "onset_us", "identity"),
 )
 LIVE_INCIDENTS = Table(
     "live_incidents",
@@ -117,7 +134,28 @@ LIVE_INCIDENTS = Table(
     Column("resolved_us", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("record", TEXT, nullable=False),
+    _added("onset_us"),
+    _added("judged"),
+    _added("fault_type"),
     Index("live_incidents_by_status", "tenant", "status", "resolved_us"),
+    Index("live_incidents_by_onset", "tenant", "onset_us", "identity"),
+)
+INCIDENT_COMPONENTS = Table(
+    "incident_components",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("identity", TEXT, primary_key=True),
+    Column("component", BigInteger, primary_key=True, autoincrement=False),
+    Column("onset_us", BigInteger, nullable=False),
+    Index("incident_components_by_onset", "tenant", "component", "onset_us", "identity"),
+)
+JUDGEMENTS = Table(
+    "judgements",
+    METADATA,
+    Column("tenant", TEXT, primary_key=True),
+    Column("identity", TEXT, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("record", TEXT, nullable=False),
 )
 REVISIONS = Table(
     "revisions",
