@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PREFIX = "HYPOCENTER_"
 
@@ -71,6 +71,7 @@ SETTINGS = (
         "tenant", "default", "Whose graph and records they are: those of different tenants in one place never meet."
     ),
     Setting("tenants", None, "Tenants that are served beside that one, with commas between them."),
+    Setting("audit_retention_days", 365.0, "Days for which it is kept who changed what."),
     Setting("rate_limit", 50.0, "Requests a second that one token may make in the long run; 0 is no limit."),
     Setting("rate_burst", 500, "Requests that one token may make at once before that."),
     Setting("cors_origins", None, "Origins whose web pages may ask the API, with commas between them."),
@@ -117,6 +118,22 @@ def read(name: str, environ: Mapping[str, str] | None = None) -> str | int | flo
     except ValueError as error:
         wanted = type(setting.default).__name__
         raise InputError(f"{setting.variable}={text!r} is not a valid {wanted}; {setting.help}") from error
+
+
+def help_of(name: str) -> str:
+    """Return what a setting does."""
+    return _BY_NAME[name].help
+
+
+def unknown(environ: Mapping[str, str] | None = None) -> Sequence[str]:
+    """Return the variables that are named like settings and are none, in order.
+
+    >>> unknown({"HYPOCENTER_TENNANT": "shop", "HOME": "/root"})
+    ['HYPOCENTER_TENNANT']
+    """
+    known = {setting.variable for setting in SETTINGS}
+    given = os.environ if environ is None else environ
+    return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
 
 
 def data_home(environ: Mapping[str, str] | None = None) -> Path:

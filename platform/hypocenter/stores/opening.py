@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from hypocenter.stores.feedback import SqlFeedback
     from hypocenter.stores.history import SqlHistory
     from hypocenter.stores.models import SqlModels
+    from hypocenter.stores.sql_audit import SqlAudit
     from hypocenter.stores.sql_dead_letters import SqlDeadLetters
     from hypocenter.stores.sql_detections import SqlDetections
     from hypocenter.stores.sql_investigations import SqlInvestigations
     from hypocenter.stores.sql_live_incidents import SqlIncidents
+    from hypocenter.stores.sql_runtime_settings import SqlRuntimeSettings
 
 FILE = "records.db"
 SCHEMES = ("postgresql", "postgres")
@@ -40,6 +42,8 @@ class SqlRecords:
     incidents: SqlIncidents
     dead_letters: SqlDeadLetters
     investigations: SqlInvestigations
+    audit: SqlAudit
+    settings: SqlRuntimeSettings
     database: Database
 
     def close(self) -> None:
@@ -60,14 +64,15 @@ def open_records(where: str | None = None, tenant: str | None = None) -> SqlReco
     from hypocenter.stores.feedback import SqlFeedback
     from hypocenter.stores.history import SqlHistory
     from hypocenter.stores.models import SqlModels
+    from hypocenter.stores.sql_audit import SqlAudit
     from hypocenter.stores.sql_dead_letters import SqlDeadLetters
     from hypocenter.stores.sql_detections import SqlDetections
     from hypocenter.stores.sql_investigations import SqlInvestigations
     from hypocenter.stores.sql_live_incidents import SqlIncidents
+    from hypocenter.stores.sql_runtime_settings import SqlRuntimeSettings
 
     owner = _tenant(tenant)
-    place = records_place(where)
-    database = Database(_url(place), _shown(place))
+    database = Database(*address_of_records(where))
     return SqlRecords(
         history=SqlHistory(database, owner),
         feedback=SqlFeedback(database, owner),
@@ -78,6 +83,8 @@ def open_records(where: str | None = None, tenant: str | None = None) -> SqlReco
         incidents=SqlIncidents(database, owner),
         dead_letters=SqlDeadLetters(database, owner),
         investigations=SqlInvestigations(database, owner),
+        audit=SqlAudit(database, owner),
+        settings=SqlRuntimeSettings(database, owner),
         database=database,
     )
 
@@ -86,6 +93,12 @@ def records_place(where: str | None = None) -> str:
     """Return the file or URL that is meant: what was typed, else the setting, else a file in the user's data folder."""
     named = where or settings.read("records")
     return str(named) if named else str(settings.data_home() / FILE)
+
+
+def address_of_records(where: str | None = None) -> tuple[URL, str]:
+    """Return how the records that are meant are connected to, and their name without secrets; InputError for none."""
+    place = records_place(where)
+    return _url(place), _shown(place)
 
 
 def _url(place: str) -> URL:
