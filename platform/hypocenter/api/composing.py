@@ -13,10 +13,9 @@ from hypocenter.api.bodies import BodyMemory
 from hypocenter.api.case_export import routes as case_routes
 from hypocenter.api.counting import Counting
 from hypocenter.api.counting_metrics import CountingMetrics
+from hypocenter.api.forwarding_metrics import ForwardingMetrics
 from hypocenter.api.health import Readiness, checks_of, metrics_route
 from hypocenter.api.health import routes as health_routes
-from hypocenter.api.doctor.routes import doctor_of
-from hypocenter.api.forwarding_metrics import ForwardingMetrics
 from hypocenter.api.needs import Needs
 from hypocenter.api.pull_metrics import PullMetrics
 from hypocenter.api.pulling import new_pull
@@ -67,6 +66,8 @@ def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: Ex
     intake = parts.intake(registry)
     counting = stack.enter_context(Counting(intake.index, intake.writer, intake.graph, intake.now))
     registry.register(CountingMetrics(counting))
+    if parts.forwarder is not None:
+        registry.register(ForwardingMetrics(parts.forwarder))
     if not places.is_foreign:
         _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
     overseen = Overseen(parts.records, parts.board, rhythm_of_settings(), intake.now)
@@ -75,8 +76,6 @@ def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: Ex
     query = query_routes(sources)
     return Routes(
         open=query["open"],
-    if parts.forwarder is not None:
-        registry.register(ForwardingMetrics(parts.forwarder))
         sending=intake_routes(replace(intake, counting=counting)),
         reading=[*case_routes(parts.metrics, parts.records), *status_routes(overseen), *query["read"]],
         feedback=query["feedback"],
