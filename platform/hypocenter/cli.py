@@ -26,6 +26,7 @@ from hypocenter.arguments import (
 )
 from hypocenter.cli_backup import backup, restore
 from hypocenter.cli_detect import detect
+from hypocenter.cli_doctor import doctor
 from hypocenter.cli_feedback import feedback
 from hypocenter.cli_graph import graph
 from hypocenter.cli_history import history
@@ -389,6 +390,7 @@ cli.add_command(api)
 cli.add_command(backup)
 cli.add_command(beat)
 cli.add_command(detect)
+cli.add_command(doctor)
 cli.add_command(feedback)
 cli.add_command(graph)
 cli.add_command(history)

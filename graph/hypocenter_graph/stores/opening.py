@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hypocenter_graph.stores.contract import GraphStore
+    from hypocenter_graph.stores.neo4j import Connection
 
 
 _LONGEST_TIMEOUT_S = 86_400.0
 _LONGEST_EXPIRY_DAYS = 36_500.0
+_VERSION = "CALL dbms.components() YIELD versions RETURN versions[0] AS version"
 
 
 def open_graph(where: str | None = None, tenant: str | None = None, *, create: bool = True) -> GraphStore:
@@ -42,22 +44,38 @@ def open_graph(where: str | None = None, tenant: str | None = None, *, create: b
     return FileStore(Path(str(named)), owner, _expiry())
 
 
+def version_of_server(where: str) -> str:
+    """Return the version of the Neo4j server at `where`; raises SourceError when it does not answer as it should."""
+    from hypocenter_graph.stores.neo4j_server import Server
+
+    server = Server(_connection(where))
+    try:
+        return str(server.read(lambda tx: tx.run(_VERSION).single(strict=True)["version"]))
+    finally:
+        server.close()
+
+
 def view_as_of(at: datetime | None, *, learned: bool = False) -> View:
     """Return the view of the graph at `at`, with the expiry that the settings state."""
     return View(at, _expiry(), learned)
 
 
 def _open_server(url: str, tenant: str) -> GraphStore:
-    from hypocenter_graph.stores.neo4j import Connection, Neo4jStore, check_url
+    from hypocenter_graph.stores.neo4j import Neo4jStore
 
-    connection = Connection(
+    return Neo4jStore(_connection(url), tenant, _expiry())
+
+
+def _connection(url: str) -> Connection:
+    from hypocenter_graph.stores.neo4j import Connection, check_url
+
+    return Connection(
         check_url(url),
         user=str(settings.read("neo4j_user")),
         password=_password(),
         database=str(settings.read("neo4j_database")),
         timeout_s=_positive("neo4j_timeout", _LONGEST_TIMEOUT_S),
     )
-    return Neo4jStore(connection, tenant, _expiry())
 
 
 def _password() -> str:
