@@ -81,9 +81,10 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
 @token.command()
 @click.argument("name")
 @about_the_data
-def revoke(name: str, data_dir: Path | None) -> None:
+@click.option("--tenant", default="", help="Whose data it opens; default: the tenant of the settings.")
+def revoke(name: str, data_dir: Path | None, tenant: str) -> None:
     """Forget the token called NAME: it is accepted no more, also by a server that runs."""
-    _tokens(data_dir).revoke(name)
+    _tokens(data_dir).revoke(name, tenant)
     click.echo(f"{name} is accepted no more")
 
 

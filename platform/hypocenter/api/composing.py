@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hypocenter.api.app import Routes, create_server_app, create_tenant_app, intake_routes
+from hypocenter.api.auditing import Auditing, Denials
 from hypocenter.api.auth import Door
 from hypocenter.api.backup import routes as backup_routes
 from hypocenter.api.bodies import BodyMemory
 from hypocenter.api.case_export import routes as case_routes
 from hypocenter.api.counting import Counting
 from hypocenter.api.counting_metrics import CountingMetrics
-from hypocenter.api.doctor.routes import doctor_of
 from hypocenter.api.forwarding_metrics import ForwardingMetrics
 from hypocenter.api.health import Readiness, checks_of, metrics_route
 from hypocenter.api.health import routes as health_routes
@@ -25,14 +26,17 @@ from hypocenter.api.query.sources import QuerySources
 from hypocenter.api.rate_limits import Buckets, rate_of_settings
 from hypocenter.api.security_headers import origins_of_settings
 from hypocenter.api.self_metrics import RequestMetrics, StoreMetrics, new_registry
+from hypocenter.api.sending import Sender
 from hypocenter.api.status import routes as status_routes
 from hypocenter.api.tenants import TenantApp, Tenants
+from hypocenter.api.tokens import TenantTokens, TokenFile
 from hypocenter.api.work_metrics import WorkMetrics
 from hypocenter.api.work_state import Overseen
 from hypocenter.rhythm import rhythm_of_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from prometheus_client import CollectorRegistry
     from starlette.types import ASGIApp
@@ -54,15 +58,18 @@ def composed(opened: Mapping[str, Parts], places: Places, entrance: Entrance, st
     needs, apps = Needs([]), {}
     for tenant, parts in opened.items():
         registry = new_registry()
-        routes = _routes(parts, places if not apps else places.of(tenant), registry, stack)
-        routes = replace(routes, open=[*health, *routes.open], known=[metrics_route(registry)])
-        apps[tenant] = TenantApp(create_tenant_app(routes, memory), RequestMetrics(registry).observe)
+        routes = _routes(parts, places if not apps else places.of(tenant), registry, stack, places.data_dir)
+        routes = replace(routes, open=[*health, *routes.open], known=[metrics_route(registry), *routes.known])
+        app = Auditing(create_tenant_app(routes, memory), parts.records.audit, _now)
+        apps[tenant] = TenantApp(app, RequestMetrics(registry).observe)
         needs = routes.needs()
-    door = Door(entrance, needs, tuple(opened), Buckets(rate))
-    return create_server_app(Tenants(apps, next(iter(opened))), door, Buckets(rate), origins_of_settings())
+    first = next(iter(opened))
+    denials = Denials({tenant: parts.records.audit for tenant, parts in opened.items()}, first, _now)
+    door = Door(entrance, needs, tuple(opened), Buckets(rate), denials)
+    return create_server_app(Tenants(apps, first), door, Buckets(rate), origins_of_settings())
 
 
-def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: ExitStack) -> Routes:
+def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: ExitStack, home: Path) -> Routes:
     registry.register(StoreMetrics(parts.metrics))
     intake = parts.intake(registry)
     counting = stack.enter_context(Counting(intake.index, intake.writer, intake.graph, intake.now))
@@ -73,15 +80,21 @@ def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: Ex
         _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
     overseen = Overseen(parts.records, parts.board, rhythm_of_settings(), intake.now)
     registry.register(WorkMetrics(overseen))
-    sources = QuerySources(parts.records, parts.metrics, parts.graph, parts.board, overseen, intake.now)
-    query = query_routes(sources)
+    send = stack.enter_context(closing(Sender(apart=places.apart)))
+    sources = QuerySources(parts.records, parts.metrics, parts.graph, parts.board, overseen, intake.now, send)
+    query = query_routes(replace(sources, tokens=TenantTokens(TokenFile(home), places.tenant or "")))
     return Routes(
         open=query["open"],
+        known=query["known"],
         sending=intake_routes(replace(intake, counting=counting)),
         reading=[*case_routes(parts.metrics, parts.records), *status_routes(overseen), *query["read"]],
         feedback=query["feedback"],
-        admin=[*query["admin"], *backup_routes(places, parts.metrics, intake.now), *doctor_of(parts, places, registry)],
+        admin=[*query["admin"], *backup_routes(places, parts.metrics, intake.now)],
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _start_pull(pull: Pull | None, registry: CollectorRegistry, stack: ExitStack) -> None:

@@ -20,9 +20,14 @@ class AbsentError(InputError):
     """There is no such thing."""
 
 
+class ChangedError(InputError):
+    """It was changed since it was read."""
+
+
 # The first that fits; what is nobody's fault is ours.
 _STATUS: tuple[tuple[type[HypocenterError], int], ...] = (
     (AbsentError, 404),
+    (ChangedError, 412),
     (UnsupportedError, 415),
     (SlowError, 408),
     (SeriesLimitError, 429),

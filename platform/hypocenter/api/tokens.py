@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hypocenter.access import Identity, Scope, scopes_of, tenant_name
 from hypocenter.api.auth import one_header, shown_token
 from hypocenter.api.durable import write_durably
+from hypocenter.api.refusals import AbsentError
 from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class TokenFile:
         made = _made(name, text, now, grant)
         with self._alone():
             kept = self.tokens()
-            if any(token.name == name for token in kept):
+            if any(_is(token, name, grant.tenant) for token in kept):
                 raise InputError(f"there is a token {name} already; revoke it first, or choose another name")
             self._write((*kept, made))
         return text
@@ -105,16 +106,16 @@ class TokenFile:
             kept = self.tokens()
             if any(replace(token, created_at=made.created_at) == made for token in kept):
                 return False
-            self._write((*(token for token in kept if token.name != name), made))
+            self._write((*(token for token in kept if not _is(token, name, grant.tenant)), made))
         return True
 
-    def revoke(self, name: str) -> None:
-        """Forget a token, so that it is accepted no more; raises InputError when there is none of that name."""
+    def revoke(self, name: str, tenant: str = "") -> None:
+        """Forget a token, so that it is accepted no more; raises AbsentError when there is none of that name."""
         with self._alone():
             kept = self.tokens()
-            left = [token for token in kept if token.name != name]
+            left = [token for token in kept if not _is(token, name, tenant)]
             if len(left) == len(kept):
-                raise InputError(f"there is no token {name}; see them with: hypocenter token list")
+                raise AbsentError(f"there is no token {name}; see them with: hypocenter token list")
             self._write(left)
 
     def version(self) -> tuple[int, int, int] | None:
@@ -140,6 +141,31 @@ class TokenFile:
                 yield
         except OSError as error:
             raise InputError(f"{self._path}: cannot be written: {error.strerror}") from error
+
+
+def _is(token: Token, name: str, tenant: str) -> bool:
+    """Whether a token is the one of that name; each tenant has names of its own."""
+    return (token.name, token.tenant) == (name, tenant)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantTokens:
+    """The tokens of one tenant among those of a file; `tenant` is "" for that of the setting."""
+
+    file: TokenFile
+    tenant: str = ""
+
+    def tokens(self) -> Sequence[Token]:
+        """Return them in the order of their making."""
+        return [token for token in self.file.tokens() if token.tenant == self.tenant]
+
+    def create(self, name: str, now: datetime, scopes: tuple[Scope, ...]) -> str:
+        """Keep a new token and return its text; raises InputError when the name is taken or is none."""
+        return self.file.create(name, now, Grant(scopes, self.tenant))
+
+    def revoke(self, name: str) -> None:
+        """Forget a token; raises AbsentError when there is none of that name."""
+        self.file.revoke(name, self.tenant)
 
 
 def _tokens_of(kept: dict[str, Any]) -> tuple[Token, ...]:

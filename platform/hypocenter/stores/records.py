@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from hypocenter.events import KeptAlert, KeptChange
     from hypocenter.history.past_incident import Counts, HistoryStore
+    from hypocenter.listing import Listed, Part
     from hypocenter.stores.audit import AuditStore
     from hypocenter.stores.dead_letters import DeadLetterStore
     from hypocenter.stores.detections import DetectionStore
@@ -55,6 +56,9 @@ class FeedbackStore(Protocol):
 
     def opinions(self, incident_id: str | None = None) -> Sequence[Opinion]:
         """Return the opinions on one incident or on all, in the order in which they were added."""
+
+    def listed(self, incident_id: str, part: Part) -> Sequence[Listed[Opinion]]:
+        """Return a part of the list of opinions on an incident, by the order in which they were added."""
 
 
 class Status(StrEnum):
@@ -141,6 +145,12 @@ class AlertStore(Protocol):
     def alerts(self, start: datetime, end: datetime, *, firing: bool = False) -> Sequence[KeptAlert]:
         """Return the alerts that fired at any time in [start, end], or still did at `end`; by start, then key."""
 
+    def listed(self, part: Part, *, firing_at: datetime | None = None) -> Sequence[Listed[KeptAlert]]:
+        """Return a part of the list of alerts, by when they began; those that fire at a time where one is given."""
+
+    def named(self, keys: Sequence[str], part: Part) -> Sequence[Listed[KeptAlert]]:
+        """Return a part of the list of those alerts whose origins have one of these keys."""
+
 
 class ChangeStore(Protocol):
     """The changes of one tenant; of those of one key the first is kept."""
@@ -150,6 +160,9 @@ class ChangeStore(Protocol):
 
     def changes(self, start: datetime, end: datetime) -> Sequence[KeptChange]:
         """Return the changes in [start, end], by time, then key."""
+
+    def listed(self, part: Part) -> Sequence[Listed[KeptChange]]:
+        """Return a part of the list of changes, by when they were."""
 
 
 class Records(Protocol):

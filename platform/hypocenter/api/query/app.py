@@ -11,16 +11,16 @@ from starlette.routing import Route
 
 from hypocenter import __version__
 from hypocenter.api.failures import Failures, not_there, refused
-from hypocenter.api.query import incidents, investigations
+from hypocenter.api.query import audit, incidents, investigations, settings, tokens, whoami
 from hypocenter.api.query.etags import ETags
 from hypocenter.api.query.events_stream import Listening
 from hypocenter.api.query.problems import invalid
-from hypocenter.api.query.routing import ADMIN, FEEDBACK, OPEN, PREFIX, READ
+from hypocenter.api.query.routing import ADMIN, FEEDBACK, KNOWN, OPEN, PREFIX, READ
 from hypocenter.api.query.sources import QuerySources
 from hypocenter.errors import HypocenterError
 
 # Each has `routers()`: its routers by the scope that they need. The endpoints are given `Sources`.
-RESOURCES = (incidents, investigations)
+RESOURCES = (incidents, investigations, settings, whoami, tokens, audit)
 DOCUMENT = f"{PREFIX}/openapi.json"
 _HANDLERS: dict[int | type[Exception], Any] = {
     HypocenterError: refused,
@@ -43,7 +43,7 @@ def query_routes(sources: QuerySources) -> Mapping[str, Sequence[Route]]:
 
 
 def _scoped() -> dict[str, list[Route]]:
-    found: dict[str, list[Route]] = {scope: [] for scope in (OPEN, READ, FEEDBACK, ADMIN)}
+    found: dict[str, list[Route]] = {scope: [] for scope in (OPEN, KNOWN, READ, FEEDBACK, ADMIN)}
     for resource in RESOURCES:
         for scope, router in resource.routers().items():
             found[scope] += [route for route in router.routes if isinstance(route, Route)]

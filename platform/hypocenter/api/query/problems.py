@@ -39,14 +39,15 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = Field(None, description="What is wrong with each field, with status 422.")
 
 
-def _response(description: str) -> dict[str, Any]:
+def response_of(description: str) -> dict[str, Any]:
+    """Return how the document tells of a problem."""
     return {
         "description": description,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
 
 
-RESPONSES: dict[int | str, dict[str, Any]] = {status: _response(said) for status, said in _REASONS.items()}
+RESPONSES: dict[int | str, dict[str, Any]] = {status: response_of(said) for status, said in _REASONS.items()}
 """The problems that every operation may answer, as FastAPI takes them."""
 
 

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from hypocenter.api.query.problems import RESPONSES
 
 PREFIX = "/api/v1"
-OPEN, READ, FEEDBACK, ADMIN = "open", "read", "feedback", "admin"
+OPEN, KNOWN, READ, FEEDBACK, ADMIN = "open", "known", "read", "feedback", "admin"
 
 Routers: TypeAlias = Mapping[str, APIRouter]
 """The routers of a resource by the scope that they need."""

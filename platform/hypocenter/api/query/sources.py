@@ -7,6 +7,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from hypocenter.api.tokens import TenantTokens
 from hypocenter.api.work_state import Overseen
 from hypocenter.errors import SourceError
 from hypocenter.stores.metrics import MetricsStore
@@ -37,6 +38,7 @@ class QuerySources:
     overseen: Overseen
     now: Callable[[], datetime]
     send: Send = _no_workers
+    tokens: TenantTokens | None = None
 
 
 async def _sources(request: Request) -> QuerySources:
