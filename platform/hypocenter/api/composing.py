@@ -15,6 +15,7 @@ from hypocenter.api.bodies import BodyMemory
 from hypocenter.api.case_export import routes as case_routes
 from hypocenter.api.counting import Counting
 from hypocenter.api.counting_metrics import CountingMetrics
+from hypocenter.api.doctor.routes import doctor_of
 from hypocenter.api.forwarding_metrics import ForwardingMetrics
 from hypocenter.api.health import Readiness, checks_of, metrics_route
 from hypocenter.api.health import routes as health_routes
@@ -89,7 +90,7 @@ def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: Ex
         sending=intake_routes(replace(intake, counting=counting)),
         reading=[*case_routes(parts.metrics, parts.records), *status_routes(overseen), *query["read"]],
         feedback=query["feedback"],
-        admin=[*query["admin"], *backup_routes(places, parts.metrics, intake.now)],
+        admin=[*query["admin"], *backup_routes(places, parts.metrics, intake.now), *doctor_of(parts, places, registry)],
     )
 
 
