@@ -14,10 +14,11 @@ from hypocenter.cli import main
 from hypocenter.errors import InputError
 from hypocenter.history.past_incident import PastIncident
 from hypocenter.model_card import FeatureBins, Figure, Gate, ModelCard
+from hypocenter.model_life import PROMOTED, promote, roll_back, serving
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.records import ModelEvent, Opinion, Says
 from hypocenter_workers.learn.model_file import Model, write_model
-from hypocenter_workers.learn.registry import PROMOTED, load, promote, register, roll_back, serving
+from hypocenter_workers.learn.registry import load, register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,12 +15,13 @@ from worker_process import PATIENCE_S, running
 from hypocenter.cli import main
 from hypocenter.errors import InputError
 from hypocenter.history.past_incident import PastIncident
+from hypocenter.model_life import PROMOTED, promote
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.records import ModelEvent, Opinion, Says, Status
 from hypocenter_workers.learn.from_history import examples
 from hypocenter_workers.learn.model_file import read_model
 from hypocenter_workers.learn.orders import Order, fulfil, order_from_json
-from hypocenter_workers.learn.registry import PROMOTED, promote, register
+from hypocenter_workers.learn.registry import register
 from hypocenter_workers.learn.serving import Served, load, load_served
 
 if TYPE_CHECKING:

@@ -52,10 +52,10 @@ def list_(records: str | None, as_json: bool) -> None:
 @about_the_records
 def promote(name: str, version: int, by: str, force: bool, reason: str, records: str | None) -> None:
     """Put VERSION of the model NAME to serve, if it did better than what serves."""
+    from hypocenter.model_life import PROMOTED
+    from hypocenter.model_life import promote as promoted
     from hypocenter.stores.opening import open_records
     from hypocenter.stores.records import ModelEvent
-    from hypocenter_workers.learn.registry import PROMOTED
-    from hypocenter_workers.learn.registry import promote as promoted
 
     event = ModelEvent(name, version, PROMOTED, datetime.now(UTC), by, reason, force)
     with closing(open_records(records)) as opened:
@@ -71,8 +71,8 @@ def promote(name: str, version: int, by: str, force: bool, reason: str, records:
 @about_the_records
 def rollback(name: str, by: str, reason: str, records: str | None) -> None:
     """Put the version of NAME to serve again that served before."""
+    from hypocenter.model_life import roll_back
     from hypocenter.stores.opening import open_records
-    from hypocenter_workers.learn.registry import roll_back
 
     with closing(open_records(records)) as opened:
         event = roll_back(opened.models, name, datetime.now(UTC), by, reason)

@@ -64,9 +64,9 @@ def _page_of_file(name: str) -> ModelPage | None:
 
 def _page_of_name(name: str, version: int | None, records: str | None, with_features: bool) -> ModelPage:
     from hypocenter.model_card import card_from_json
+    from hypocenter.model_life import versions_of
     from hypocenter.report.model_card import ModelPage
     from hypocenter.stores.opening import open_records
-    from hypocenter_workers.learn.registry import versions_of
 
     with closing(open_records(records)) as opened:
         chosen = _chosen(versions_of(opened.models, name), version)

@@ -149,7 +149,7 @@ def _bounds(part: Part) -> Iterator[ColumnElement[bool]]:
         yield later if timeless else or_(place < tuple_(*part.after), T.c.started_us.is_(None))
 
 
-def _place(row: Row[Any]) -> Place:
+def _place(row: Row[*tuple[Any, ...]]) -> Place:
     return Place(NO_TIME_US if row.started_us is None else row.started_us, row.identity)
 
 

@@ -185,11 +185,11 @@ def _columns(incident: LiveIncident) -> dict[str, Any]:
     }
 
 
-def _incident(row: Row[Any]) -> LiveIncident:
+def _incident(row: Row[*tuple[Any, ...]]) -> LiveIncident:
     return from_text(LiveIncident, row.record, f"live incident {row.identity}")
 
 
-def _judged_incident(row: Row[Any]) -> JudgedIncident:
+def _judged_incident(row: Row[*tuple[Any, ...]]) -> JudgedIncident:
     judgement = None if row.judgement is None else _judgement(row.judgement, row.identity)
     return JudgedIncident(_incident(row), judgement)
 

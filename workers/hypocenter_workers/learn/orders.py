@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from hypocenter.errors import InputError
 from hypocenter.model_card import card_to_json
+from hypocenter.model_life import served_as, serving
 from hypocenter_workers.learn.from_history import examples
 from hypocenter_workers.learn.labels import relabelled
 from hypocenter_workers.learn.model_file import write_model
 from hypocenter_workers.learn.past import examples_of_history
-from hypocenter_workers.learn.registry import register, served_as, serving
+from hypocenter_workers.learn.registry import register
 from hypocenter_workers.learn.training import Opponent, train
 
 if TYPE_CHECKING:
