@@ -15,6 +15,7 @@ ROUTES: Mapping[str, str] = {
     "hypocenter.investigate_incident": INVESTIGATE,
     "hypocenter.investigate_window": INVESTIGATE,
     "hypocenter.bands": INVESTIGATE,
+    "hypocenter.warm": INVESTIGATE,
     "hypocenter.train": TRAIN,
     "hypocenter.notify": NOTIFY,
 }

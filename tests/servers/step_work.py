@@ -42,6 +42,9 @@ class StepWork:
     ) -> None:
         self.records, self.board, self._rhythm, self._now, self._place = records, board, rhythm, now, place
 
+    def warm(self) -> None:
+        """There is nothing to load."""
+
     def tick(self, shard: int) -> None:
         before, settled = self.records.detections.position(shard), self._rhythm.settled(self._now())
         start = before.watermark if before else settled - HISTORY

@@ -56,6 +56,8 @@ _COMMON = {
     "task_soft_time_limit": TIME_LIMIT_S,
     "task_time_limit": TIME_LIMIT_S + GRACE_S,
     "worker_prefetch_multiplier": 1,
+    # Each process loads models first, which on a busy machine takes its time.
+    "worker_proc_alive_timeout": 60.0,
     "worker_hijack_root_logger": False,
     # A message that cannot be read is kept as a dead letter.
     "worker_consumer": "hypocenter_workers.dead_letters:KeepingConsumer",

@@ -31,6 +31,7 @@ def run(work: Work, stopped: threading.Event) -> None:
     At the end the tasks that were begun are finished. Those that wait are forgotten: what is due is derived anew.
     """
     with crews(work) as app:
+        app.send_task("hypocenter.warm")
         sight = Sight(work.records, work.board, rhythm_of_settings(), lambda: datetime.now(UTC))
         Beat(app, sight, "in-process").run(stopped)
 

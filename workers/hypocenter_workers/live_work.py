@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from hypocenter.errors import HypocenterError
 from hypocenter.rhythm import rhythm_of_settings
 from hypocenter.stores.work_board import LATE, SAMPLES, SERIES, STATE_BYTES, STEPS, TOLD, Figure
 from hypocenter_workers.live_stores import SettingsStores
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.live_stores import Stores
     from hypocenter_workers.ticks.tick import Place, Ticked
 
+logger = logging.getLogger(__name__)
 CORRELATED = Figure("correlated")
 FIRST_LOOK = timedelta(minutes=1)
 # Nobody waits any longer for what was asked before that, and what was asked since then is on its way.
@@ -54,6 +57,17 @@ class LiveWork:
     def records(self) -> Records:
         """Where positions, anomalies, incidents and dead letters are kept."""
         return self._stores.records
+
+    def warm(self) -> None:
+        """Load what the first question would otherwise wait for; what cannot be had yet is left to it."""
+        import hypocenter_workers.asked  # noqa: F401 - seconds of importing
+
+        try:
+            learned = self._learned
+        except HypocenterError as error:
+            logger.info("the model is loaded with the first question: %s", error)
+        else:
+            logger.debug("questions are answered with model %s", "none" if learned is None else learned.label)
 
     def tick(self, shard: int) -> None:
         """Score what is settled and not scored yet of a shard."""

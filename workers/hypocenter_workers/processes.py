@@ -46,6 +46,8 @@ def run_worker(app: Celery, crew: Crew, ready: Callable[[], None]) -> int:
     """
     started = _Started(ready)
     signals.worker_ready.connect(started)
+    warm = _Warm(app)
+    signals.worker_process_init.connect(warm)
     signals.setup_logging.connect(_keep_logging)
     worker = app.Worker(
         hostname=f"hypocenter-{os.getpid()}@{socket.gethostname()}",
@@ -80,6 +82,16 @@ class _Started:
 
     def __call__(self, **_: object) -> None:
         self._tell()
+
+
+class _Warm:
+    """Loads in each process of a worker what the first question would otherwise wait for."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def __call__(self, **_: object) -> None:
+        self._app.workplace.work().warm()
 
 
 def _keep_logging(**_: object) -> None:

@@ -49,6 +49,12 @@ PATIENT: Mapping[str, Any] = {
 }
 
 
+@shared_task(name="hypocenter.warm", bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
+def warm(task: Task) -> None:
+    """Load what the first question would otherwise wait for."""
+    task.app.workplace.work().warm()
+
+
 @shared_task(name="hypocenter.tick", **PATIENT)  # type: ignore[untyped-decorator]
 def tick(task: Task, shard: int) -> None:
     """Score what is settled and not scored yet of a shard."""

@@ -32,6 +32,9 @@ class Work(Protocol):
     def board(self) -> WorkBoard:
         """Where beat, workers and server meet."""
 
+    def warm(self) -> None:
+        """Load what the first question would otherwise wait for; what cannot be had yet is left to it."""
+
     def tick(self, shard: int) -> None:
         """Score what is settled and not scored yet of a shard, at most so much at a time."""
 
