@@ -53,7 +53,7 @@ def test_every_gain_is_read_back_once(given_gains, begin_anew):
         assert not known.keys() & found.keys(), "a server takes one value at a time"
         assert all(at <= turn * TURN_MS for _, at in found)
         known |= found
-    kept = rows([(*key, value) for key, value in known.items()])
+    kept = rows([(*key, value) for key, value in known.items()] * 2)
     gained, steady = gains_of(kept)
     for series in range(SERIES):
         own, mine = gained.values[gained.series == series], [each for each in given_gains if each[0] == series]

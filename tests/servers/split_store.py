@@ -36,6 +36,11 @@ def of(name: str, count: int, tenant: str) -> list[Labels]:
     return [(("__name__", name), ("pod", f"cart-{at}"), ("run", tenant)) for at in range(count)]
 
 
+def alone(name: str, count: int, tenant: str) -> list[Labels]:
+    """Series that are asked for as no others are: VictoriaMetrics answers from memory for a while."""
+    return [(("__name__", name), ("pod", f"{tenant}-{at}"), ("run", tenant)) for at in range(count)]
+
+
 def batch(numbers: Sequence[int], at_ms: Sequence[int], values: Sequence[float]) -> Batch:
     return Batch(Samples(np.array(numbers, np.int64), np.array(at_ms, np.int64), np.array(values, np.float64)))
 

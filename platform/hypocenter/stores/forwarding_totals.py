@@ -86,9 +86,14 @@ def summed(rows: Samples) -> Samples:
     """Return rows in order of series and time, those of one time added up in the order in which they came."""
     order = np.lexsort((rows.at_ms, rows.series))
     series, at_ms = rows.series[order], rows.at_ms[order]
-    starts = np.flatnonzero(np.append(True, (np.diff(series) != 0) | (np.diff(at_ms) != 0))[: len(order)])
+    starts = np.flatnonzero(_begins(series, at_ms))
     sums = np.add.reduceat(rows.values[order], starts) if len(starts) else np.empty(0)
     return Samples(series[starts], at_ms[starts], sums)
+
+
+def _begins(series: NDArray[np.int64], at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say of rows in order of series and time whether they are the first of theirs."""
+    return np.append(True, (np.diff(series) != 0) | (np.diff(at_ms) != 0))[: len(series)]
 
 
 def _rank(series: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -102,6 +107,8 @@ def gains_of(totals: Samples) -> tuple[Samples, Samples]:
     Totals from before a gain are no samples of their own, and are left out.
     """
     order = np.lexsort((totals.at_ms, totals.series))
+    # What was sent again may be told twice.
+    order = order[_begins(totals.series[order], totals.at_ms[order])]
     series, at_ms, values = totals.series[order], totals.at_ms[order], totals.values[order]
     goes_on = np.append(False, np.diff(series) == 0)[: len(order)]
     lasts = np.roll(values, 1)
