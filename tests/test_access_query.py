@@ -85,7 +85,7 @@ def test_a_setting_that_cannot_be_changes_nothing(served: Served, wanted: object
 
 def test_no_setting_is_a_secret(served: Served) -> None:
     told = served.ask("GET", SETTINGS, "admin").json()["settings"]
-    assert sorted(told) == ["audit_retention_days", "precision", "retention_days"]
+    assert sorted(told) == ["audit_retention_days", "precision", "records_days", "retention_days"]
 
 
 def test_what_is_changed_is_in_the_log_of_its_tenant(served: Served) -> None:

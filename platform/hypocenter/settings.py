@@ -75,6 +75,7 @@ SETTINGS = (
     Setting("rate_limit", 50.0, "Requests a second that one token may make in the long run; 0 is no limit."),
     Setting("rate_burst", 500, "Requests that one token may make at once before that."),
     Setting("cors_origins", None, "Origins whose web pages may ask the API, with commas between them."),
+    Setting("records_days", 90.0, "Days for which alerts, changes, anomalies and resolved incidents are kept."),
     Setting(
         "records", None, "Where history, feedback and models are kept: a SQLite file, or postgresql://USER@HOST/NAME."
     ),

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from hypocenter.stores.records import Records
 
 
+# Detection looks back as far to tell what belongs to which incident.
+LEAST = timedelta(days=1)
+
+
 class Tended(Protocol):
     """A store of metrics that has to be looked after."""
 
@@ -24,8 +28,22 @@ class Tended(Protocol):
 
 
 def tend(metrics: Tended, records: Records, now: datetime) -> None:
-    """Forget what is older than the settings say that metrics and the audit log are kept, as they are now."""
+    """Forget what is older than the settings say that metrics, records and the audit log are kept, as they are now."""
     metrics.tick()
     changed = records.settings.changed()
     metrics.keep_days(setting(changed, "retention_days"))
+    forget_old(records, now - max(timedelta(days=setting(changed, "records_days")), LEAST))
     records.audit.forget(now - timedelta(days=setting(changed, "audit_retention_days")))
+
+
+def forget_old(records: Records, before: datetime) -> int:
+    """Forget what was over before a time and return how many; what is open, lasts or runs stays."""
+    stores = (
+        records.alerts,
+        records.changes,
+        records.detections,
+        records.incidents,
+        records.investigations,
+        records.dead_letters,
+    )
+    return sum(store.forget(before) for store in stores)

@@ -14,6 +14,7 @@ from hypocenter.model import Alert
 from hypocenter.stores.documents import from_text, microseconds, moment, to_text
 from hypocenter.stores.identity import identity_of, number_of
 from hypocenter.stores.sql_listing import by_few, concerning, ranged, unindexed
+from hypocenter.stores.sql_rows import forget_rows
 from hypocenter.stores.tables import ALERTS as T
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ class SqlAlerts:
         with self._database.reading() as connection:
             rows = connection.execute(ranged(asked, time, T.c.identity, part)).all()
         return [Listed(Place(row.starts_us, row.identity), _alert(row)) for row in rows]
+
+    def forget(self, before: datetime) -> int:
+        """Forget the alerts that ended before a time and return how many; those that have no end stay."""
+        return forget_rows(self._database, T, self._tenant, T.c.ends_us < microseconds(before))
 
     def _kept(self, connection: Connection, names: Sequence[str]) -> dict[str, KeptAlert]:
         found: dict[str, KeptAlert] = {}

@@ -13,6 +13,7 @@ from hypocenter.model import ChangeEvent
 from hypocenter.stores.documents import from_text, microseconds, to_text
 from hypocenter.stores.identity import identity_of, number_of
 from hypocenter.stores.sql_listing import by_few, concerning, ranged
+from hypocenter.stores.sql_rows import forget_rows
 from hypocenter.stores.tables import CHANGES as T
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class SqlChanges:
         with self._database.reading() as connection:
             rows = connection.execute(ranged(asked, T.c.at_us, T.c.identity, part)).all()
         return [Listed(Place(row.at_us, row.identity), _change(row)) for row in rows]
+
+    def forget(self, before: datetime) -> int:
+        """Forget the changes of before a time and return how many."""
+        return forget_rows(self._database, T, self._tenant, T.c.at_us < microseconds(before))
 
     def _kept(self, connection: Connection, names: Sequence[str]) -> set[str]:
         found: set[str] = set()

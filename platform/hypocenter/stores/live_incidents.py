@@ -105,6 +105,9 @@ class IncidentStore(Protocol):
     def add_told(self, incident_id: str, notice: str) -> None:
         """Keep that the outside was told; once or more often is the same."""
 
+    def forget(self, before: datetime) -> int:
+        """Forget the incidents that were resolved before a time, with their verdicts, and return how many."""
+
     def revisions(self, incident_id: str) -> Sequence[Revision]:
         """Return the verdicts on an incident, oldest first."""
 

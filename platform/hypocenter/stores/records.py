@@ -151,6 +151,9 @@ class AlertStore(Protocol):
     def named(self, keys: Sequence[str], part: Part) -> Sequence[Listed[KeptAlert]]:
         """Return a part of the list of those alerts whose origins have one of these keys."""
 
+    def forget(self, before: datetime) -> int:
+        """Forget the alerts that ended before a time and return how many; those that have no end stay."""
+
 
 class ChangeStore(Protocol):
     """The changes of one tenant; of those of one key the first is kept."""
@@ -163,6 +166,9 @@ class ChangeStore(Protocol):
 
     def listed(self, part: Part) -> Sequence[Listed[KeptChange]]:
         """Return a part of the list of changes, by when they were."""
+
+    def forget(self, before: datetime) -> int:
+        """Forget the changes of before a time and return how many."""
 
 
 class Records(Protocol):

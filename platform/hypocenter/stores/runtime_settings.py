@@ -32,6 +32,7 @@ class Within(NamedTuple):
 CHANGEABLE: Mapping[str, Within] = {
     "audit_retention_days": Within(0, LONGEST_DAYS),
     "precision": Within(0, 1),
+    "records_days": Within(0, LONGEST_DAYS),
     "retention_days": Within(0, LONGEST_DAYS),
 }
 """The settings that may be changed, and what they may be; all are read anew each time they are used."""

@@ -13,7 +13,7 @@ from hypocenter.stores.identity import identity_of, number_of
 from hypocenter.stores.judgement import Judgement, judgement_of
 from hypocenter.stores.live_incidents import Judged, JudgedIncident, LiveIncident, Revision, Status
 from hypocenter.stores.sql_listing import ranged
-from hypocenter.stores.sql_rows import add_row, put_rows
+from hypocenter.stores.sql_rows import add_row, forget_rows, put_rows
 from hypocenter.stores.tables import INCIDENT_COMPONENTS as C
 from hypocenter.stores.tables import JUDGEMENTS as J
 from hypocenter.stores.tables import LIVE_INCIDENTS as T
@@ -149,6 +149,11 @@ class SqlIncidents:
         with self._database.reading() as connection:
             rows = connection.execute(select(R).where(*own).order_by(R.c.number)).all()
         return tuple(_revision(row, incident_id) for row in rows)
+
+    def forget(self, before: datetime) -> int:
+        """Forget the incidents that were resolved before a time, with their verdicts, and return how many."""
+        old = and_(T.c.status == str(Status.RESOLVED), T.c.resolved_us < microseconds(before))
+        return forget_rows(self._database, T, self._tenant, old, with_them=(R, N, C, J))
 
     def _asked(self, part: Part) -> Select[Any]:
         if part.component is None:

@@ -34,8 +34,13 @@ def put_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, A
     connection.execute(replacing, rows)
 
 
-def forget_rows(database: Database, table: Table, tenant: str, when: ColumnElement[bool]) -> int:
-    """Delete the rows of a tenant for which `when` holds, some at a time, and return how many; `when` has an index."""
+def forget_rows(
+    database: Database, table: Table, tenant: str, when: ColumnElement[bool], with_them: Sequence[Table] = ()
+) -> int:
+    """Delete the rows of a tenant for which `when` holds, some at a time, and return how many; `when` has an index.
+
+    What other tables have of the same identities goes `with_them`.
+    """
     mine = table.c.tenant == tenant
     # Rows that somebody is about to write are left to the next time, so that neither waits for the other.
     some = select(table.c.identity).where(mine, when).limit(FORGOTTEN_AT_ONCE).with_for_update(skip_locked=True)
@@ -44,7 +49,8 @@ def forget_rows(database: Database, table: Table, tenant: str, when: ColumnEleme
         with database.writing(f"{tenant} {table.name} forgotten") as connection:
             names = connection.execute(some).scalars().all()
             if names:
-                connection.execute(delete(table).where(mine, table.c.identity.in_(names)))
+                for each in (*with_them, table):
+                    connection.execute(delete(each).where(each.c.tenant == tenant, each.c.identity.in_(names)))
         total += len(names)
         if len(names) < FORGOTTEN_AT_ONCE:
             return total
