@@ -128,13 +128,14 @@ def chosen(where: str | None = None) -> Served | None:
 
 def load_served(name: str, where: str | None = None) -> Served:
     """Return the version of a registered model that serves. Raises InputError when none does."""
+    from hypocenter import model_life
     from hypocenter.stores.opening import open_records
-    from hypocenter_workers.learn import registry
+    from hypocenter_workers.learn.registry import load
 
     with closing(open_records(where)) as records:
-        current = registry.serving(records.models, name)
+        current = model_life.serving(records.models, name)
         if current is None:
-            versions = registry.versions_of(records.models, name)
+            versions = model_life.versions_of(records.models, name)
             raise InputError(f"no version of the model {name} serves; hypocenter models promote {name} {len(versions)}")
-        model = registry.load(records.models, name, current.version)
+        model = load(records.models, name, current.version)
     return Served(model, f"{name} version {current.version}")
