@@ -12,7 +12,7 @@ from server_process import free_port
 
 from hypocenter.errors import InputError, SourceError
 from hypocenter.stores.redis_board import RedisBoard, open_board
-from hypocenter.stores.work_board import Figure, MemoryBoard
+from hypocenter.stores.work_board import MOST_PINNED, Figure, MemoryBoard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,12 +63,31 @@ def test_numbers_add_up_or_are_replaced(board: WorkBoard) -> None:
     assert board.levels() == {waiting: 3}
 
 
+def test_a_text_is_there_until_its_time_is_over_or_another_takes_its_place(board: WorkBoard) -> None:
+    assert board.pinned("bands") is None
+    board.pin("bands", "ü", 60)
+    board.pin("other", "x", 0.05)
+    assert board.pinned("bands") == "ü"
+    board.pin("bands", "", 60)
+    assert board.pinned("bands") == ""
+    awaited(lambda: board.pinned("other") is None)
+
+
+def test_a_board_in_memory_gives_up_its_oldest_texts_for_new_ones() -> None:
+    board = MemoryBoard()
+    for name in "abc":
+        board.pin(name, name * (MOST_PINNED // 2), 60)
+    assert [name for name in "abc" if board.pinned(name)] == ["b", "c"]
+
+
 @pytest.mark.redis
 def test_tenants_share_neither_names_nor_numbers(redis_server: str, tenant: str) -> None:
     with closing(RedisBoard(redis_server, tenant)) as ours, closing(RedisBoard(redis_server, tenant + "2")) as theirs:
         assert ours.hold("beat", "a", 60)
         assert theirs.hold("beat", "b", 60)
         ours.add(Figure("merged"))
+        ours.pin("bands", "x", 60)
+        assert theirs.pinned("bands") is None
         assert theirs.totals() == {}
 
 

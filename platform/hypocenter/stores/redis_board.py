@@ -64,6 +64,17 @@ class RedisBoard:
         with _told():
             self._redis.hset(f"{self._prefix}:levels", json.dumps(figure), repr(float(value)))
 
+    def pin(self, name: str, text: str, seconds: float) -> None:
+        """Leave a text for whoever asks for its name within some seconds, in the place of what was there."""
+        with _told():
+            self._redis.set(f"{self._prefix}:pinned:{name}", text, px=max(1, int(seconds * 1000)))
+
+    def pinned(self, name: str) -> str | None:
+        """Return the text of a name, None where there is none (any more)."""
+        with _told():
+            found: Any = self._redis.get(f"{self._prefix}:pinned:{name}")
+        return None if found is None else found.decode()
+
     def totals(self) -> Mapping[Figure, float]:
         """Return the numbers that only grow."""
         return self._all("totals")

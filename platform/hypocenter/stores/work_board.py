@@ -32,6 +32,10 @@ TOTALS = {
 """What is counted by no more than a name, and what it says."""
 
 
+# Characters of texts on a board in memory.
+MOST_PINNED = 64_000_000
+
+
 class WorkBoard(Protocol):
     """What is under way and counted, for one tenant. It may be lost at any time: nothing that matters is here alone.
 
@@ -49,6 +53,12 @@ class WorkBoard(Protocol):
 
     def put(self, figure: Figure, value: float) -> None:
         """Set a number that is as it is now."""
+
+    def pin(self, name: str, text: str, seconds: float) -> None:
+        """Leave a text for whoever asks for its name within some seconds, in the place of what was there."""
+
+    def pinned(self, name: str) -> str | None:
+        """Return the text of a name, None where there is none (any more)."""
 
     def totals(self) -> Mapping[Figure, float]:
         """Return the numbers that only grow."""
@@ -68,6 +78,7 @@ class MemoryBoard:
         self._holds: dict[str, tuple[str, float]] = {}
         self._totals: dict[Figure, float] = defaultdict(float)
         self._levels: dict[Figure, float] = {}
+        self._pinned: dict[str, tuple[str, float]] = {}
 
     def hold(self, name: str, by: str, seconds: float) -> bool:
         """Take a name, or have it longer where it is ours; False when somebody else has it."""
@@ -94,6 +105,22 @@ class MemoryBoard:
         """Set a number that is as it is now."""
         with self._lock:
             self._levels[figure] = float(value)
+
+    def pin(self, name: str, text: str, seconds: float) -> None:
+        """Leave a text for whoever asks for its name within some seconds, in the place of what was there."""
+        with self._lock:
+            now = self._clock()
+            self._pinned = {other: kept for other, kept in self._pinned.items() if kept[1] > now and other != name}
+            self._pinned[name] = text, now + seconds
+            # What is asked for so seldom that there is no room for it is made anew.
+            while sum(len(text) for text, _ in self._pinned.values()) > MOST_PINNED and len(self._pinned) > 1:
+                del self._pinned[next(iter(self._pinned))]
+
+    def pinned(self, name: str) -> str | None:
+        """Return the text of a name, None where there is none (any more)."""
+        with self._lock:
+            text, until = self._pinned.get(name, ("", 0.0))
+            return text if until > self._clock() else None
 
     def totals(self) -> Mapping[Figure, float]:
         """Return the numbers that only grow."""
