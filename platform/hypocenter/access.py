@@ -24,6 +24,8 @@ class Scope(StrEnum):
 
 
 _TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+# Others have admins of their own.
+_OURS = "hypocenter:"
 _CONTAINED = {Scope.FEEDBACK: frozenset({Scope.FEEDBACK, Scope.READ}), Scope.ADMIN: frozenset(Scope)}
 
 
@@ -46,6 +48,16 @@ def scopes_of(words: Iterable[str]) -> frozenset[Scope]:
     if not found:
         raise InputError(f"scope: name at least one of {', '.join(Scope)}")
     return found
+
+
+def scopes_among(words: Iterable[str]) -> frozenset[Scope]:
+    """Return the scopes that are among what others call groups or scopes: `hypocenter:read` and such, no other word.
+
+    >>> sorted(scopes_among(["admin", "hypocenter:read", "hypocenter:root"]))
+    [<Scope.READ: 'read'>]
+    """
+    given = set(words)
+    return frozenset(each for each in Scope if f"{_OURS}{each}" in given)
 
 
 def tenant_name(text: str) -> str:

@@ -72,6 +72,16 @@ SETTINGS = (
     ),
     Setting("tenants", None, "Tenants that are served beside that one, with commas between them."),
     Setting("audit_retention_days", 365.0, "Days for which it is kept who changed what."),
+    Setting("oidc_issuer", None, "OpenID Connect issuer whose tokens are accepted, as https://HOST/PATH."),
+    Setting("oidc_audience", None, "Audience that tokens of that issuer must have."),
+    Setting("oidc_name_claim", "sub", "Claim of those tokens that names who asks."),
+    Setting("oidc_scopes_claim", "scope", "Claim that holds scopes, as hypocenter:read."),
+    Setting(
+        "oidc_tenant_claim", None, "Claim that names the tenant; that of the setting `tenant` where it is not set."
+    ),
+    Setting("proxy_user_header", None, "Header in which a reverse proxy says who asks."),
+    Setting("proxy_scopes_header", None, "Header in which it says their scopes, as hypocenter:read."),
+    Setting("trusted_proxies", None, "Addresses or networks of those proxies, with commas between them."),
     Setting("rate_limit", 50.0, "Requests a second that one token may make in the long run; 0 is no limit."),
     Setting("rate_burst", 500, "Requests that one token may make at once before that."),
     Setting("cors_origins", None, "Origins whose web pages may ask the API, with commas between them."),

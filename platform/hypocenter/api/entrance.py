@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from hypocenter.access import Identity, Scope, served_tenants
 from hypocenter.api.auth import Entrance
+from hypocenter.api.oidc import oidc_of_settings
+from hypocenter.api.proxy_headers import proxy_of_settings
 from hypocenter.api.tokens import TokenFile, Verifier
 
 if TYPE_CHECKING:
@@ -20,4 +22,5 @@ def entrance_of_settings(data_dir: Path, is_ours: Callable[[str], bool]) -> Entr
     """
     tenant = served_tenants()[0]
     anyone = Identity("anyone", frozenset(Scope), tenant, "open")
-    return Entrance((Verifier(TokenFile(data_dir), tenant),), anyone, is_ours)
+    others = filter(None, (proxy_of_settings(tenant), oidc_of_settings(tenant)))
+    return Entrance((*others, Verifier(TokenFile(data_dir), tenant)), anyone, is_ours)
