@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 T = TypeVar("T")
-NO_TIME_US = -(2**63)
+# The first that a time can be: whoever turns a place into a time finds one.
+NO_TIME_US = -62_135_596_800_000_000
 
 
 class Place(NamedTuple):
@@ -44,3 +45,9 @@ class Part:
 def newest(parts: Iterable[Sequence[Listed[T]]], most: int) -> Sequence[Listed[T]]:
     """Return the newest `most` of the rows of several parts of one list."""
     return sorted((row for part in parts for row in part), key=lambda row: row.place, reverse=True)[:most]
+
+
+def part_of(rows: Iterable[Listed[T]], part: Part) -> Sequence[Listed[T]]:
+    """Return a part of a list that is whole in memory: those after a place, newest first."""
+    later = [row for row in rows if part.after is None or row.place < part.after]
+    return newest([later], part.most)

@@ -24,9 +24,14 @@ class ChangedError(InputError):
     """It was changed since it was read."""
 
 
+class ConflictError(InputError):
+    """What is asked for contradicts how things are now."""
+
+
 # The first that fits; what is nobody's fault is ours.
 _STATUS: tuple[tuple[type[HypocenterError], int], ...] = (
     (AbsentError, 404),
+    (ConflictError, 409),
     (ChangedError, 412),
     (UnsupportedError, 415),
     (SlowError, 408),

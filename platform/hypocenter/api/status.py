@@ -42,21 +42,22 @@ def routes(overseen: Overseen) -> list[Route]:
 
 def page_of(state: WorkState) -> StatusPage:
     """Return what the page says of a state."""
-    headline = _headline(state)
+    headline = headline_of(state)
     tables = (_queues(state), _tasks(state), _shards(state), _letters(state))
-    return StatusPage(headline, headline == _WELL, _time(state.at), _facts(state), tables)
+    return StatusPage(headline, headline == WELL, _time(state.at), _facts(state), tables)
 
 
-_WELL = "Detection keeps up"
+WELL = "Detection keeps up"
 
 
-def _headline(state: WorkState) -> str:
+def headline_of(state: WorkState) -> str:
+    """Return how detection is doing, in a few words."""
     if not state.has_beat:
         return "Nothing is detected: no beat is running"
     worst = max(state.lags.values(), default=timedelta(0))
     if worst > 2 * state.rhythm.step:
         return f"Detection lags {_span(worst)} behind"
-    return _WELL if state.positions else "Detection begins"
+    return WELL if state.positions else "Detection begins"
 
 
 def _facts(state: WorkState) -> list[tuple[str, str]]:

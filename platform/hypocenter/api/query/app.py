@@ -11,7 +11,23 @@ from starlette.routing import Route
 
 from hypocenter import __version__
 from hypocenter.api.failures import Failures, not_there, refused
-from hypocenter.api.query import audit, incidents, investigations, settings, tokens, whoami
+from hypocenter.api.query import (
+    alerts,
+    anomalies,
+    audit,
+    changes,
+    feedback,
+    history,
+    incidents,
+    investigations,
+    models,
+    settings,
+    status,
+    tokens,
+    topology,
+    verdicts,
+    whoami,
+)
 from hypocenter.api.query.etags import ETags
 from hypocenter.api.query.events_stream import Listening
 from hypocenter.api.query.problems import invalid
@@ -20,7 +36,23 @@ from hypocenter.api.query.sources import QuerySources
 from hypocenter.errors import HypocenterError
 
 # Each has `routers()`: its routers by the scope that they need. The endpoints are given `Sources`.
-RESOURCES = (incidents, investigations, settings, whoami, tokens, audit)
+RESOURCES = (
+    incidents,
+    verdicts,
+    feedback,
+    anomalies,
+    alerts,
+    changes,
+    topology,
+    history,
+    models,
+    status,
+    investigations,
+    settings,
+    whoami,
+    tokens,
+    audit,
+)
 DOCUMENT = f"{PREFIX}/openapi.json"
 _HANDLERS: dict[int | type[Exception], Any] = {
     HypocenterError: refused,

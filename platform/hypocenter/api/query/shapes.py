@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
+# Times as far from these as any that is reckoned from them are times still.
+FIRST_YEAR, LAST_YEAR = 1678, 2261
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _SCHEMA = {"type": "string", "format": "date-time", "examples": ["2026-03-01T12:00:00.000000Z"]}
 
@@ -27,10 +29,9 @@ def parsed_time(value: Any) -> datetime:
         return value.astimezone(UTC)
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         raise ValueError("write a time with its zone, as 2026-03-01T12:00:00Z")
-    try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("the time lies outside the years 1 to 9999") from error
+    if not FIRST_YEAR <= int(value[:4]) <= LAST_YEAR:
+        raise ValueError(f"write a time of the years {FIRST_YEAR} to {LAST_YEAR}")
+    return datetime.fromisoformat(value.upper()).astimezone(UTC)
 
 
 def told_time(time: datetime) -> str:

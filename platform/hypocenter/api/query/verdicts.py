@@ -1,0 +1,139 @@
+"""Verdicts on an incident: each revision, its suspects with their evidence, and its report."""
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from pydantic import Field
+from starlette.responses import HTMLResponse
+
+from hypocenter.api.query.incidents import IncidentId, Judgement, known_incident
+from hypocenter.api.query.paging import Page, Paged, told
+from hypocenter.api.query.routing import READ, Routers, new_router
+from hypocenter.api.query.shapes import Number, Shape, Time
+from hypocenter.api.query.sources import QuerySources, Sources
+from hypocenter.api.refusals import AbsentError
+from hypocenter.report import render
+from hypocenter.stores.live_incidents import Revision
+from hypocenter.verdict_json import investigation_from_json, verdict_to_json
+
+MOST_NUMBER = 2**31
+OfRevision = Annotated[
+    int | None,
+    Query(alias="revision", ge=1, le=MOST_NUMBER, description="Number of a verdict; the last where it is left out."),
+]
+RevisionNumber = Annotated[
+    int, Path(ge=1, le=MOST_NUMBER, description="Number of a verdict on the incident.", examples=[1])
+]
+# The report brings its own style and pictures, and asks nothing of anybody.
+REPORT_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
+
+
+class Evidence(Shape):
+    """One finding for or against a suspect, with its numbers."""
+
+    channel: str = Field(description="What kind of finding it is.", examples=["cpu"])
+    text: str = Field(description="The finding in words.", examples=["cpu rose from 0.2 to 3.9 cores"])
+    supports: bool = Field(description="Whether it speaks for the suspect, or against.")
+    share: Number = Field(description="Its part of the suspect's score, 0 to 1.", examples=[0.4])
+    series: str | None = Field(description="The series that shows it.", examples=["cart-db|cpu"])
+    unit: str = Field(description="The unit of `before` and `after`.", examples=["cores"])
+    before: Number = Field(description="The series before the onset.", examples=[0.2])
+    after: Number = Field(description="The series after it.", examples=[3.9])
+    onset: Time | None = Field(description="When it began to show.")
+
+
+class Counterfactual(Shape):
+    """Where a series of the symptom would be had the suspect stayed normal."""
+
+    series: str = Field(description="The series.", examples=["web|latency_p99"])
+    unit: str = Field(description="Its unit.", examples=["s"])
+    observed: Number = Field(description="Its level during the incident.", examples=[2.5])
+    expected: Number = Field(description="Its level without the suspect's deviation.", examples=[0.3])
+    low: Number = Field(description="Least that it would be.", examples=[0.2])
+    high: Number = Field(description="Most that it would be.", examples=[0.5])
+    level: Number = Field(description="How likely the truth lies between both.", examples=[0.9])
+    text: str = Field(description="The same in words.")
+
+
+class Suspect(Shape):
+    """A component with its probability of being the root cause, and the evidence."""
+
+    component: str = Field(description="The component.", examples=["cart-db"])
+    probability: Number = Field(description="How likely it is the root cause, 0 to 1; calibrated.", examples=[0.87])
+    score: Number = Field(description="What suspects are ranked by.", examples=[4.2])
+    fault_type: str = Field(description="What kind of fault it has.", examples=["cpu"])
+    path: list[str] = Field(description="How trouble came from it to the symptom.", examples=[["web", "cart-db"]])
+    series: str | None = Field(description="The series that shows it best.", examples=["cart-db|cpu"])
+    evidence: list[Evidence] = Field(description="What speaks for it and against.")
+    counterfactual: Counterfactual | None = Field(description="What would be without it; null where nobody can say.")
+
+
+class Suspects(Shape):
+    """The suspects of one verdict, the likeliest first."""
+
+    revision: int = Field(description="Number of the verdict.", examples=[2])
+    at: Time = Field(description="When it was given.")
+    cause: str | None = Field(description="The cause; null where no cause was sure enough.", examples=["cart-db"])
+    abstained: bool = Field(description="Whether it names no cause.")
+    suspects: list[Suspect] = Field(description="The suspects.")
+
+
+class RevisionTold(Shape):
+    """One verdict as a whole."""
+
+    revision: int = Field(description="Number of the verdict.", examples=[2])
+    at: Time = Field(description="When it was given.")
+    incident_version: int = Field(description="The version of the incident that it is on.", examples=[3])
+    verdict: dict[str, Any] = Field(
+        description="The verdict; its fields are explained in docs/verdict.md and fixed by docs/verdict.schema.json.",
+        examples=[{"schema_version": 1, "cause": "cart-db", "abstained": False}],
+    )
+
+
+def routers() -> Routers:
+    """Return the router of verdicts."""
+    reading = new_router("incidents")
+    reading.add_api_route("/incidents/{incident_id}/suspects", list_suspects)
+    reading.add_api_route("/incidents/{incident_id}/revisions", list_revisions)
+    reading.add_api_route("/incidents/{incident_id}/revisions/{number}", get_revision)
+    reading.add_api_route("/incidents/{incident_id}/report", get_report, response_class=HTMLResponse)
+    return {READ: reading}
+
+
+def list_suspects(sources: Sources, incident_id: IncidentId, number: OfRevision = None) -> Suspects:
+    """Return the suspects of a verdict on an incident, with the evidence for and against each."""
+    revision = _revision(sources, incident_id, number)
+    verdict = _verdict(revision)
+    shown = {name: verdict[name] for name in ("cause", "abstained", "suspects")}
+    return Suspects.model_validate({"revision": revision.number, "at": revision.at, **shown})
+
+
+def list_revisions(sources: Sources, incident_id: IncidentId, part: Paged) -> Page[Judgement]:
+    """List the verdicts on an incident in brief, the last first."""
+    known_incident(sources, incident_id)
+    return told(sources.records.incidents.judgements(incident_id, part), part, Judgement.model_validate)
+
+
+def get_revision(sources: Sources, incident_id: IncidentId, number: RevisionNumber) -> RevisionTold:
+    """Return one verdict on an incident as a whole."""
+    found = _revision(sources, incident_id, number)
+    return RevisionTold(
+        revision=found.number, at=found.at, incident_version=found.incident_version, verdict=_verdict(found)
+    )
+
+
+def get_report(sources: Sources, incident_id: IncidentId, number: OfRevision = None) -> HTMLResponse:
+    """Return the report of a verdict on an incident, as a page that holds all it needs."""
+    investigation = investigation_from_json(_revision(sources, incident_id, number).document)
+    return HTMLResponse(render(investigation), headers=REPORT_HEADERS)
+
+
+def _verdict(revision: Revision) -> dict[str, Any]:
+    return verdict_to_json(investigation_from_json(revision.document).verdict)
+
+
+def _revision(sources: QuerySources, incident_id: str, number: int | None) -> Revision:
+    found = sources.records.incidents.revision(incident_id, number)
+    if found is None:
+        raise AbsentError(f"there is no incident {incident_id!r:.60}, or no such verdict on it yet")
+    return found
