@@ -6,14 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hypocenter.incidents import changes, sign_of_alert, sign_of_anomaly
 from hypocenter.report import render
+from hypocenter.signals import resolve
 from hypocenter.stores.live_incidents import Revision, Status
 from hypocenter.stores.stored_case import read_stored
 from hypocenter.verdict_json import investigation_from_json, investigation_to_json
 from hypocenter_graph.resolve import topology_of
 from hypocenter_graph.topology import Topology, build_topology
 from hypocenter_graph.walks import MOST_COMPONENTS, incident_subgraph
+from hypocenter_workers.detect.anomalies import instant, moment
+from hypocenter_workers.detect.onset import find_onsets
 from hypocenter_workers.investigate import Options, investigate
 from hypocenter_workers.neighbourhood import neighbourhood
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from hypocenter.stores.live_incidents import Judged, LiveIncident
     from hypocenter.stores.metrics import MetricsStore
     from hypocenter.stores.records import Records
+    from hypocenter.telemetry import Case, Signals
     from hypocenter_workers.known_graph import KnownGraph
     from hypocenter_workers.learn.examples import Learned
 
@@ -35,6 +41,7 @@ SIGNS = timedelta(hours=6)
 # As `hypocenter investigate` reads by default.
 BEFORE, AFTER = timedelta(hours=6), timedelta(minutes=30)
 CALM = timedelta(minutes=2)
+ALERTED_WITHIN = np.timedelta64(600, "s")
 LOOKS = (timedelta(minutes=10), timedelta(minutes=30))
 
 
@@ -180,7 +187,18 @@ def investigation_of(incident: LiveIncident, sources: Sources, now: datetime) ->
         masked=_others(incident, sources.records, window, near),
         started_at=incident.onset,
     )
-    return investigate(case, Options(at=incident.onset), sources.graph, learned=sources.learned)
+    resolved = resolve(case)
+    options = Options(at=_began(case, resolved, incident.onset))
+    return investigate(case, options, sources.graph, resolved=resolved, learned=sources.learned)
+
+
+def _began(case: Case, resolved: Signals, onset: datetime) -> datetime:
+    """Return when an incident began: with its first sign, or before that where it is an alert, whose rule waited."""
+    if all(alert.at is None or alert.at > onset for alert in case.alerts):
+        return onset
+    masked = [instant(start) for start in case.masked]
+    found = find_onsets(resolved.tables, resolved.reference, masked, instant(onset), ALERTED_WITHIN)
+    return moment(found[0].at) if found else onset
 
 
 def _others(

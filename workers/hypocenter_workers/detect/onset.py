@@ -56,10 +56,11 @@ def find_onsets(
     references: Sequence[SeriesTable],
     neighbours: Sequence[np.datetime64] = (),
     alerted: np.datetime64 | None = None,
+    within: np.timedelta64 = BEFORE_ALERT,
 ) -> tuple[Onset, ...]:
     """Find when the incident may have begun: where the number of unwell components rises and stays, highest first.
 
-    `alerted` is when somebody noticed: the incident began at most an hour before and not after. Spans or log lines of
+    `alerted` is when somebody noticed: the incident began at most `within` before and not after. Spans or log lines of
     a small part of the time were recorded for the sake of the incident, which therefore began in that part: in its
     middle, give or take half of it, where it is a matter of minutes. At most five moments that lie apart, none when
     nothing is out of its normal.
@@ -67,7 +68,7 @@ def find_onsets(
     table = telling(tables)
     if table is None or len(table.times) < 2:
         return ()
-    allowed = _allowed(table, neighbours, alerted)
+    allowed = _allowed(table, neighbours, alerted, within)
     close = _close_up(table, tables)
     if 0 < (allowed & close).sum() * step_of(table.times) <= MINUTES and not close.all():
         return (_middle(table.times[allowed & close]),)
@@ -218,11 +219,11 @@ def _by_component(far: Values, components: NDArray[np.int64]) -> Values:
 
 
 def _allowed(
-    table: SeriesTable, neighbours: Sequence[np.datetime64], alerted: np.datetime64 | None
+    table: SeriesTable, neighbours: Sequence[np.datetime64], alerted: np.datetime64 | None, within: np.timedelta64
 ) -> NDArray[np.bool_]:
     allowed = ~_hidden(table, neighbours)
     if alerted is not None:
-        near = (table.times <= alerted) & (table.times >= alerted - BEFORE_ALERT)
+        near = (table.times <= alerted) & (table.times >= alerted - within)
         allowed &= near if near.any() else True
     return allowed
 
