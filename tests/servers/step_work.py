@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypocenter.model import Anomaly, Direction, Series
 from hypocenter.queues import QUEUES
@@ -25,7 +25,7 @@ from hypocenter_workers.processes import Crew, run_beat, run_worker
 from hypocenter_workers.workplace import Due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hypocenter.stores.records import Records
     from hypocenter.stores.work_board import WorkBoard
@@ -69,6 +69,9 @@ class StepWork:
 
     def answer(self, investigation_id: str) -> None:
         raise ValueError(f"no investigation {investigation_id}")
+
+    def bands(self, name: str, question: Mapping[str, Any]) -> None:
+        raise ValueError(f"no series for {name}: {question}")
 
     def notify(self, incident_id: str) -> None:
         """There is nobody to tell."""

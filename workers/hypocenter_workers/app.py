@@ -9,8 +9,16 @@ from kombu.entity import Queue
 
 from hypocenter.queues import COMMON, IN_PROCESS, OVER_REDIS, QUEUES, SOCKET_S
 from hypocenter.stores.redis_place import redis_url
-from hypocenter_workers.limits import ASKED_LIMIT_S, GRACE_S, TIME_LIMIT_S, VISIBILITY_S, tick_grace_s, tick_limit_s
-from hypocenter_workers.live_work import LiveWork
+from hypocenter_workers.limits import (
+    ASKED_LIMIT_S,
+    BANDS_LIMIT_S,
+    GRACE_S,
+    TIME_LIMIT_S,
+    VISIBILITY_S,
+    tick_grace_s,
+    tick_limit_s,
+)
+from hypocenter_workers.live_work import LiveWork, live_work_of
 from hypocenter_workers.watching import Watch
 from hypocenter_workers.workplace import Workplace
 
@@ -22,19 +30,22 @@ if TYPE_CHECKING:
 RESULT_LIFETIME_S = 24 * 3600
 
 
-def create_app(url: str, opening: Callable[[], Work] = LiveWork) -> Celery:
+def create_app(
+    url: str, opening: Callable[[], Work] = LiveWork, others: Callable[[str], Work] = live_work_of
+) -> Celery:
     """Return an app whose tasks and results go over the Redis server at `url`, or stay in this process (IN_PROCESS).
 
     Only JSON is read and written. A task is acknowledged when it is done, so one whose worker machine dies is
     delivered again; one that kills its worker process is given up instead, or it would go round for ever. `opening`
-    gives what tasks work with; it is called once a process, when the first task asks.
+    gives what tasks work with, `others` what they do for a tenant that is not that of the settings; each is called
+    once a process, when the first task asks.
     """
     redis = url != IN_PROCESS
     app = Celery("hypocenter", broker=url, backend=url if redis else None, include=["hypocenter_workers.tasks"])
     app.conf.update(_COMMON)
     app.conf.update(_OVER_REDIS if redis else _IN_PROCESS)
     app.conf.update(task_annotations=_limits())
-    app.workplace = Workplace(opening)
+    app.workplace = Workplace(opening, others)
     app.watch = Watch(app)
     return app
 
@@ -43,6 +54,7 @@ def _limits() -> dict[str, dict[str, int]]:
     tick = tick_limit_s()
     return {
         "hypocenter.tick": {"soft_time_limit": tick, "time_limit": tick + tick_grace_s()},
+        "hypocenter.bands": {"soft_time_limit": BANDS_LIMIT_S, "time_limit": BANDS_LIMIT_S + GRACE_S},
         "hypocenter.investigate_window": {"soft_time_limit": ASKED_LIMIT_S, "time_limit": ASKED_LIMIT_S + GRACE_S},
     }
 

@@ -10,6 +10,7 @@ TIME_LIMIT_S = 600
 GRACE_S = 30
 # Somebody waits for what was asked.
 ASKED_LIMIT_S = 120
+BANDS_LIMIT_S = 30
 # Training lasts longer than anything else, and ends before the broker would hand it out again.
 TRAINING_LIMIT_S = 1100
 VISIBILITY_S = 2 * TIME_LIMIT_S

@@ -6,20 +6,23 @@ import logging
 import random
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hypocenter.errors import HypocenterError
+from hypocenter.access import served_tenants
+from hypocenter.errors import HypocenterError, InputError
 from hypocenter.rhythm import rhythm_of_settings
 from hypocenter.stores.work_board import LATE, SAMPLES, SERIES, STATE_BYTES, STEPS, TOLD, Figure
 from hypocenter_workers.live_stores import SettingsStores
 from hypocenter_workers.workplace import Due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hypocenter.rhythm import Rhythm
+    from hypocenter.notify.webhook import Webhook
     from hypocenter.stores.records import Records
     from hypocenter.stores.work_board import WorkBoard
+    from hypocenter_workers.bands import Listings
     from hypocenter_workers.learn.serving import Served
     from hypocenter_workers.live import Sources
     from hypocenter_workers.live_stores import Stores
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 CORRELATED = Figure("correlated")
+# A page asks the same again as often.
+PINNED_S = 30.0
 FIRST_LOOK = timedelta(minutes=1)
 # Nobody waits any longer for what was asked before that, and what was asked since then is on its way.
 ASKED_WITHIN, ASKED_JUST_NOW = timedelta(hours=1), timedelta(seconds=30)
@@ -38,13 +43,28 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def live_work_of(tenant: str) -> LiveWork:
+    """Return the work for a tenant other than that of the settings; raises InputError where it is not served."""
+    if tenant not in served_tenants()[1:]:
+        raise InputError(f"HYPOCENTER_TENANTS does not name {tenant!r:.60}: name the same tenants for every process")
+    return LiveWork(tenant=tenant)
+
+
 class LiveWork:
-    """The Work that is done with open stores, or with those that the settings name, opened as they are needed."""
+    """The Work that is done with open stores, or with those that the settings name, opened as they are needed.
+
+    It is done for `tenant`, None for that of the settings.
+    """
 
     def __init__(
-        self, stores: Stores | None = None, now: Callable[[], datetime] = _utc_now, rhythm: Rhythm | None = None
+        self,
+        stores: Stores | None = None,
+        now: Callable[[], datetime] = _utc_now,
+        rhythm: Rhythm | None = None,
+        tenant: str | None = None,
     ) -> None:
-        self._stores: Stores = stores or SettingsStores()
+        self._stores: Stores = stores or SettingsStores(tenant)
+        self._tenant = tenant
         self._now, self._given_rhythm = now, rhythm
         self._place: Place | None = None
 
@@ -107,12 +127,18 @@ class LiveWork:
 
         answer(investigation_id, self._sources, self._now)
 
+    def bands(self, name: str, question: Mapping[str, Any]) -> None:
+        """Pin to the board what `hypocenter_workers.bands` answers to a question, or why it cannot."""
+        from hypocenter_workers.bands import answered
+
+        self.board.pin(name, answered(self._listings, question), PINNED_S)
+
     def notify(self, incident_id: str) -> None:
         """Tell the webhook of the settings, where there is one, what it was not told of an incident yet."""
         from hypocenter.notify.messages import untold
-        from hypocenter.notify.webhook import post, webhook_of_settings
+        from hypocenter.notify.webhook import post
 
-        webhook, store = webhook_of_settings(), self.records.incidents
+        webhook, store = self._webhook(), self.records.incidents
         if webhook is None:
             return
         for message in untold(store, incident_id):
@@ -121,13 +147,18 @@ class LiveWork:
 
     def _untold(self, now: datetime) -> Sequence[str]:
         from hypocenter.notify.messages import untold
-        from hypocenter.notify.webhook import webhook_of_settings
 
-        if webhook_of_settings() is None:
+        if self._webhook() is None:
             return ()
         store = self.records.incidents
         ids = [each.incident_id for each in store.incidents(since=now - TOLD_WITHIN)]
         return [incident_id for incident_id in ids if untold(store, incident_id)]
+
+    def _webhook(self) -> Webhook | None:
+        """Return where incidents are told of: what others have is nothing that is told there."""
+        from hypocenter.notify.webhook import webhook_of_settings
+
+        return webhook_of_settings() if self._tenant is None else None
 
     def _place_of(self, shards: int) -> Place:
         """Return where ticks work while there are so many shards."""
@@ -154,10 +185,16 @@ class LiveWork:
         return Sources(self._stores.metrics, self.records, self._stores.graph, self._learned)
 
     @cached_property
-    def _learned(self) -> Served | None:
-        from hypocenter_workers.learn.serving import chosen
+    def _listings(self) -> Listings:
+        from hypocenter_workers.bands import Listings
 
-        return chosen()
+        return Listings(self._new_place(self._rhythm.shards))
+
+    @cached_property
+    def _learned(self) -> Served | None:
+        from hypocenter_workers.learn.serving import chosen, chosen_of
+
+        return chosen() if self._tenant is None else chosen_of(self.records)
 
     def _count(self, done: Ticked) -> None:
         counted = {STEPS: done.steps, SAMPLES: done.samples, LATE: done.late, TOLD: len(done.anomalies)}

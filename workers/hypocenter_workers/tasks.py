@@ -20,8 +20,8 @@ from hypocenter_workers.learn.serving import chosen
 from hypocenter_workers.limits import GRACE_S, TRAINING_LIMIT_S
 from hypocenter_workers.messages import options_from_json
 from hypocenter_workers.sending import (
-    CORRELATE,
     answer_of,
+    correlation_of,
     done_once,
     investigation_of,
     notice_of,
@@ -56,33 +56,39 @@ def warm(task: Task) -> None:
 
 
 @shared_task(name="hypocenter.tick", **PATIENT)  # type: ignore[untyped-decorator]
-def tick(task: Task, shard: int) -> None:
+def tick(task: Task, shard: int, tenant: str | None = None) -> None:
     """Score what is settled and not scored yet of a shard."""
-    done_once(task, tick_of(shard), lambda work: work.tick(shard))
+    done_once(task, tick_of(shard, tenant), lambda work: work.tick(shard))
 
 
 @shared_task(name="hypocenter.correlate", **PATIENT)  # type: ignore[untyped-decorator]
-def correlate(task: Task) -> None:
+def correlate(task: Task, tenant: str | None = None) -> None:
     """Bring anomalies and alerts together to incidents, and send those that changed to be investigated."""
-    done_once(task, CORRELATE, partial(_correlate, task))
+    done_once(task, correlation_of(tenant), partial(_correlate, task, tenant))
 
 
 @shared_task(name="hypocenter.investigate_incident", **PATIENT)  # type: ignore[untyped-decorator]
-def investigate_incident(task: Task, incident_id: str) -> None:
+def investigate_incident(task: Task, incident_id: str, tenant: str | None = None) -> None:
     """Investigate an incident and keep the verdict."""
-    done_once(task, investigation_of(incident_id), lambda work: work.investigate(incident_id))
+    done_once(task, investigation_of(incident_id, tenant), lambda work: work.investigate(incident_id))
 
 
 @shared_task(name="hypocenter.investigate_window", **PATIENT)  # type: ignore[untyped-decorator]
-def investigate_window(task: Task, investigation_id: str) -> None:
+def investigate_window(task: Task, investigation_id: str, tenant: str | None = None) -> None:
     """Investigate what somebody asked for, and keep what comes of it."""
-    done_once(task, answer_of(investigation_id), lambda work: work.answer(investigation_id))
+    done_once(task, answer_of(investigation_id, tenant), lambda work: work.answer(investigation_id))
+
+
+@shared_task(name="hypocenter.bands", bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
+def bands(task: Task, name: str, question: Mapping[str, Any]) -> None:
+    """Pin to the board what is answered to a question of scores and bands."""
+    task.app.workplace.work().bands(name, question)
 
 
 @shared_task(name="hypocenter.notify", **PATIENT)  # type: ignore[untyped-decorator]
-def notify(task: Task, incident_id: str) -> None:
+def notify(task: Task, incident_id: str, tenant: str | None = None) -> None:
     """Tell the outside what it does not know yet of an incident."""
-    done_once(task, notice_of(incident_id), lambda work: work.notify(incident_id))
+    done_once(task, notice_of(incident_id, tenant), lambda work: work.notify(incident_id))
 
 
 @shared_task(name="hypocenter.investigate")  # type: ignore[untyped-decorator]
@@ -111,10 +117,12 @@ def train(task: Task, order: Mapping[str, Any]) -> dict[str, Any]:
     return trained_to_json(fulfil(order_from_json(order), datetime.now(UTC), partial(_tell, task)))
 
 
-def _correlate(task: Task, work: Work) -> None:
+def _correlate(task: Task, tenant: str | None, work: Work) -> None:
     due = work.correlate()
-    for order in (*map(investigation_of, due.investigate), *map(notice_of, due.notify), *map(answer_of, due.answer)):
-        send_once(task.app, work.board, order)
+    orders = ((investigation_of, due.investigate), (notice_of, due.notify), (answer_of, due.answer))
+    for order_of, ids in orders:
+        for each in ids:
+            send_once(task.app, work.board, order_of(each, tenant))
 
 
 def _tell(task: Task, doing: str) -> None:

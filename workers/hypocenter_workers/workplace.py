@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hypocenter.stores.records import Records
     from hypocenter.stores.work_board import WorkBoard
@@ -47,20 +47,27 @@ class Work(Protocol):
     def answer(self, investigation_id: str) -> None:
         """Investigate what somebody asked for, and keep what comes of it."""
 
+    def bands(self, name: str, question: Mapping[str, Any]) -> None:
+        """Pin to the board what `hypocenter_workers.bands` answers to a question."""
+
     def notify(self, incident_id: str) -> None:
         """Tell the outside what it does not know yet of an incident."""
 
 
 class Workplace:
-    """What `opening` gives, opened when it is first asked for; a process that was forked opens its own."""
+    """What `opening` gives, and `others` for other tenants than that of the settings, opened when it is first asked for.
 
-    def __init__(self, opening: Callable[[], Work]) -> None:
-        self._opening, self._lock = opening, threading.Lock()
-        self._opened: tuple[int, Work] | None = None
+    A process that was forked opens its own.
+    """
 
-    def work(self) -> Work:
-        """Return what this process works with; raises what `opening` raises."""
+    def __init__(self, opening: Callable[[], Work], others: Callable[[str], Work]) -> None:
+        self._opening, self._others, self._lock = opening, others, threading.Lock()
+        self._opened: dict[tuple[int, str | None], Work] = {}
+
+    def work(self, tenant: str | None = None) -> Work:
+        """Return what this process works with for a tenant; raises what opening it raises."""
+        key = os.getpid(), tenant
         with self._lock:
-            if self._opened is None or self._opened[0] != os.getpid():
-                self._opened = (os.getpid(), self._opening())
-            return self._opened[1]
+            if key not in self._opened:
+                self._opened[key] = self._opening() if tenant is None else self._others(tenant)
+            return self._opened[key]

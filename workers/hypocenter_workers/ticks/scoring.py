@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from hypocenter.model import Series
     from hypocenter.telemetry import Times, Values
+    from hypocenter_workers.detect.contract import Scored
     from hypocenter_workers.ticks.learned import Learned
 
 
@@ -37,11 +38,13 @@ class Told(NamedTuple):
     """What a block told: its events and, of those under way, the last row over the threshold, by series and onset.
 
     An event that was calm for `calm` is over, as far as is known: should it come back, it is the same one again.
+    `heard` is the block that was scored, silence included.
     """
 
     events: tuple[Event, ...]
     last: dict[tuple[int, int], int]
     calm: np.timedelta64
+    heard: Scored
 
 
 def watching(tick_s: int, calendar: Calendar | None = None, threshold: float | None = None) -> Watching:
@@ -65,7 +68,7 @@ def score(how: Watching, values: Values, times: Times, learned: Learned) -> tupl
     after = replace(learned, detector=scored.state, silence=silence.state, events=told.state)
     records = np.asarray(told.state.arrays[UNDER_WAY])
     last = {(int(one["series"]), int(one["onset"])): int(one["last"]) for one in records}
-    return Told(told.events, last, np.timedelta64(int(how.stage.calm_s), "s")), after
+    return Told(told.events, last, np.timedelta64(int(how.stage.calm_s), "s"), heard), after
 
 
 def anomalies(told: Told, series: Sequence[Series], shard: int, until: np.datetime64) -> Iterable[KeptAnomaly]:
