@@ -61,6 +61,11 @@ class Postgres:
         """Return the address of a database, without the password."""
         return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def pid(self) -> int:
+        """The number of the process whose children serve."""
+        return self._process.pid
+
     def start(self) -> None:
         """Start the server again on the same port and data."""
         self._process = self._start()
