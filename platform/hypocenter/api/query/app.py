@@ -9,7 +9,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from hypocenter import __version__
 from hypocenter.api.failures import Failures, not_there, refused
 from hypocenter.api.query import (
     alerts,
@@ -28,6 +27,8 @@ from hypocenter.api.query import (
     verdicts,
     whoami,
 )
+from hypocenter.api.query.bodies import Bodies
+from hypocenter.api.query.document import document_of
 from hypocenter.api.query.etags import ETags
 from hypocenter.api.query.events_stream import Listening
 from hypocenter.api.query.problems import invalid
@@ -82,18 +83,30 @@ def _scoped() -> dict[str, list[Route]]:
     return found
 
 
+class _QueryApp(FastAPI):
+    """FastAPI, whose document says more than it does by itself."""
+
+    def __init__(self, scoped: Mapping[str, Sequence[Route]]) -> None:
+        super().__init__(
+            openapi_url=DOCUMENT,
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,
+            routes=[route for routes in scoped.values() for route in routes],
+            exception_handlers=_HANDLERS,
+            middleware=[Middleware(ETags), Middleware(Failures), Middleware(Bodies)],
+        )
+        self._scoped = scoped
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document; it is made when it is asked for first."""
+        if self.openapi_schema is None:
+            self.openapi_schema = document_of(self._scoped)
+        return self.openapi_schema
+
+
 def _app(sources: QuerySources, scoped: Mapping[str, Sequence[Route]]) -> FastAPI:
-    app = FastAPI(
-        title="Hypocenter",
-        version=__version__,
-        openapi_url=DOCUMENT,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        routes=[route for routes in scoped.values() for route in routes],
-        exception_handlers=_HANDLERS,
-        middleware=[Middleware(ETags), Middleware(Failures)],
-    )
+    app = _QueryApp(scoped)
     app.state.sources = sources
     app.state.listening = Listening(sources.records.investigations)
     return app
