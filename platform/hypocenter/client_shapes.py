@@ -1,22 +1,30 @@
-"""What the query API answers, as frozen dataclasses; a field that this version does not know is passed over."""
+"""What the query API answers, as frozen dataclasses; times are UTC, a number that was not finite is None.
 
-from __future__ import annotations
+The fields are those of `GET /api/v1/openapi.json`, where each is explained.
+"""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
-from hypocenter.errors import SourceError
 
-T = TypeVar("T")
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict in brief; `cause` is None where none was sure enough."""
+
+    number: int
+    at: datetime
+    summary: str
+    cause: str | None = None
+    suspect: str | None = None
+    probability: float | None = None
+    fault_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """An incident as it is now; times are UTC, `resolved_at` is None while it lasts."""
+    """An incident as it is now; `resolved_at` is None while it lasts, `verdict` until there is one."""
 
     incident_id: str
     status: str
@@ -26,75 +34,148 @@ class Incident:
     components: tuple[str, ...]
     version: int
     resolved_at: datetime | None = None
+    verdict: Judgement | None = None
 
 
-def shaped(kind: type[T], value: object, place: str = "") -> T:
-    """Return a JSON value as a type of these, or of simple ones; raises SourceError that names the field that is not.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One finding for or against a suspect, with its numbers in `unit`."""
 
-    >>> shaped(tuple[int, ...], [1, 2])
-    (1, 2)
-    """
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin in (UnionType, Union):
-        return _optional(inner, value, place)  # type: ignore[no-any-return]
-    if origin is tuple:
-        items = _of(list, value, place)
-        return tuple(shaped(inner[0], item, f"{place}[{at}]") for at, item in enumerate(items))  # type: ignore[return-value]
-    if origin is Mapping:
-        return {name: shaped(inner[1], each, f"{place}.{name}") for name, each in _of(dict, value, place).items()}  # type: ignore[return-value]
-    if is_dataclass(kind):
-        return _object(kind, _of(dict, value, place), place)
-    return _simple(kind, value, place)
+    channel: str
+    text: str
+    supports: bool = True
+    share: float | None = None
+    series: str | None = None
+    unit: str = ""
+    before: float | None = None
+    after: float | None = None
+    onset: datetime | None = None
 
 
-def _optional(inner: tuple[Any, ...], value: object, place: str) -> Any:
-    (wanted,) = [each for each in inner if each is not type(None)]
-    return None if value is None else shaped(wanted, value, place)
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A component, how likely it is the root cause (0 to 1), and why."""
+
+    component: str
+    probability: float | None
+    score: float | None
+    fault_type: str
+    path: tuple[str, ...] = ()
+    series: str | None = None
+    evidence: tuple[Evidence, ...] = ()
 
 
-def _object(kind: type[T], value: Mapping[str, object], place: str) -> T:
-    hints = _hints(kind)
-    known = [each for each in fields(kind) if each.init]  # type: ignore[arg-type]
-    missing = [each.name for each in known if each.name not in value and _is_needed(each)]
-    if missing:
-        raise SourceError(f"the server's answer lacks {place}.{missing[0]}; is it of this version?")
-    given = {each.name: value[each.name] for each in known if each.name in value}
-    return kind(**{name: shaped(hints[name], each, f"{place}.{name}") for name, each in given.items()})
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """The suspects of one verdict, the likeliest first."""
+
+    revision: int
+    at: datetime
+    abstained: bool
+    suspects: tuple[Suspect, ...]
+    cause: str | None = None
 
 
-def _is_needed(known: Field[Any]) -> bool:
-    return known.default is MISSING and known.default_factory is MISSING
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One metric of one component."""
+
+    component: str
+    metric: str
+    kind: str = "other"
+    unit: str = ""
+    stat: str = ""
+    side: str | None = None
+    peer: str | None = None
 
 
-@cache
-def _hints(kind: type) -> Mapping[str, Any]:
-    return get_type_hints(kind)
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """A span of a series that is unlikely under its own normal; `ended_at` is None while it lasts."""
+
+    key: str
+    series: Series
+    onset: datetime
+    peak: datetime
+    score: float | None
+    value: float | None
+    expected: float | None
+    low: float | None
+    high: float | None
+    direction: str
+    ended_at: datetime | None = None
 
 
-def _simple(kind: type[T], value: object, place: str) -> T:
-    if kind is Any or kind is object:
-        return value  # type: ignore[return-value]
-    try:
-        if kind is datetime:
-            return datetime.fromisoformat(_of(str, value, place))  # type: ignore[return-value]
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)  # type: ignore[return-value]
-        return kind(_of(str, value, place)) if _is_word(kind) else _of(kind, value, place)  # type: ignore[call-arg]
-    except ValueError as error:
-        raise _wrong(place, value) from error
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of an investigation: what was done, to how many, and when."""
+
+    step: str
+    count: int
+    at: datetime
 
 
-def _is_word(kind: type) -> bool:
-    return issubclass(kind, str) and kind is not str
+@dataclass(frozen=True, slots=True)
+class Investigation:
+    """An investigation that was asked for; `verdict` is as docs/verdict.md says, None until `status` is `done`."""
+
+    investigation_id: str
+    asked_at: datetime
+    status: str
+    request: Mapping[str, Any]
+    steps: tuple[Step, ...] = ()
+    error: str = ""
+    ended_at: datetime | None = None
+    verdict: Mapping[str, Any] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self.ended_at is not None
 
 
-def _of(kind: type[T], value: object, place: str) -> T:
-    if type(value) is not kind:
-        raise _wrong(place, value)
-    return value
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody said of the verdict on an incident."""
+
+    incident_id: str
+    says: str
+    by: str
+    at: datetime
+    component: str = ""
+    fault_type: str = ""
+    note: str = ""
 
 
-def _wrong(place: str, value: object) -> SourceError:
-    return SourceError(
-        f"the server's answer has {value!r:.60} as {place.lstrip('.') or 'a whole'}; is it of this version?"
-    )
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A node of the dependency graph."""
+
+    name: str
+    type: str
+    owner: str = ""
+    links: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One component leans on another."""
+
+    caller: str
+    callee: str
+    type: str
+    sources: tuple[str, ...] = ()
+    confidence: float | None = None
+    calls_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """A part of the dependency graph as of a time; `left_out` components had no room."""
+
+    at: datetime
+    components: tuple[Component, ...] = field(default=())
+    dependencies: tuple[Dependency, ...] = field(default=())
+    left_out: int = 0
