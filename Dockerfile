@@ -14,7 +14,7 @@ COPY graph graph
 # Kernels are compiled for the kind of CPU that builds; on another kind each process compiles them anew.
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
  && uv pip install --no-cache --python /opt/hypocenter/bin/python --no-deps --no-index --compile-bytecode /wheels/*.whl \
- && /opt/hypocenter/bin/python -m hypocenter_workers.detect.prepare
+ && /opt/hypocenter/bin/python -m hypocenter_workers.ticks.prepare
 
 FROM python:3.11.14-slim-bookworm
 # LightGBM's wheel leaves OpenMP's library to the system.

@@ -16,6 +16,7 @@ from hypocenter.stores.work_board import Figure, MemoryBoard
 from hypocenter_workers.app import create_app
 from hypocenter_workers.beat import LEASE_S, Beat, Sight
 from hypocenter_workers.depth import waiting
+from hypocenter_workers.sending import AGAIN_S, ALIVE_S, CORRELATE, Order, investigation_of, send_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,3 +156,31 @@ def test_a_tick_whose_shard_another_works_on_does_nothing(place: Place) -> None:
     place.seconds += 61
     place.app.tasks["hypocenter.tick"].apply([1], throw=True)
     assert len(told(place.records, 1)) == 3
+
+
+def test_the_work_of_a_process_that_died_is_soon_done_again(place: Place) -> None:
+    dying = Order("hypocenter.tick", (1,))
+    place.board.hold(dying.hold, "dead", ALIVE_S)
+    place.seconds += ALIVE_S - 1
+    assert not send_once(place.app, place.board, dying)
+    place.seconds += 2
+    assert send_once(place.app, place.board, dying)
+
+
+def test_work_that_failed_is_not_sent_again_at_once(place: Place) -> None:
+    order = investigation_of("none")
+    with pytest.raises(ValueError, match="no incident"):
+        place.app.tasks[order.task].apply(order.arguments, throw=True)
+    assert not send_once(place.app, place.board, order)
+    place.seconds += AGAIN_S + 1
+    assert send_once(place.app, place.board, order)
+
+
+def test_incidents_are_brought_up_to_now_before_what_is_investigated(place: Place) -> None:
+    sent: list[tuple[str, int]] = []
+    for order in (investigation_of("one"), CORRELATE):
+        send_once(place.app, place.board, order)
+    with place.app.connection_for_read() as connection, connection.channel() as channel:
+        while message := channel.basic_get("investigate"):
+            sent.append((message.headers["task"], message.properties["priority"]))
+    assert sorted(sent, key=lambda each: each[1])[0][0] == "hypocenter.correlate"

@@ -58,6 +58,15 @@ def opened(where: str | None = None, *, learned: bool = False) -> Iterator[Known
         yield KnownGraph(store, view)
 
 
+def check(graph: KnownGraph | None) -> None:
+    """Ask a graph something small, where there is one; raises SourceError when it cannot be asked."""
+    if graph is None:
+        return
+    if isinstance(graph.store, SourceError):
+        raise graph.store
+    graph.store.named(["hypocenter"])
+
+
 def topology_around(
     resolved: Signals, seeds: Iterable[str], at: datetime | None, graph: KnownGraph | None
 ) -> tuple[Topology, tuple[str, ...]]:

@@ -101,19 +101,24 @@ class SettingsStores:
         redis = Redis.from_url(redis_url(), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
         return RedisStates(redis, str(settings.read("tenant")))
 
-    @cached_property
+    @property
     def graph(self) -> KnownGraph | None:
-        """The kept graph, where the settings name one."""
-        from hypocenter_graph.stores.opening import open_graph, view_as_of
+        """The kept graph, where the settings name one; while it cannot be opened, whoever asks next tries again."""
+        from hypocenter_graph.stores.opening import view_as_of
 
-        where = settings.read("graph")
-        if not where:
+        if not settings.read("graph"):
             return None
         try:
-            return known(open_graph(str(where)))
+            return known(self._graph)
         except SourceError as error:
-            # An incident is never without a verdict for it; the next process that is started asks again.
+            # An incident is never without a verdict for it.
             return KnownGraph(error, view_as_of(None))
+
+    @cached_property
+    def _graph(self) -> GraphStore:
+        from hypocenter_graph.stores.opening import open_graph
+
+        return open_graph()
 
 
 TIMEOUT_S = 30.0

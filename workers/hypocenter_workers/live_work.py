@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hypocenter.access import served_tenants
-from hypocenter.errors import HypocenterError, InputError
+from hypocenter.errors import HypocenterError, InputError, SourceError
 from hypocenter.rhythm import rhythm_of_settings
 from hypocenter.stores.work_board import LATE, SAMPLES, SERIES, STATE_BYTES, STEPS, TOLD, Figure
+from hypocenter_workers.known_graph import check
 from hypocenter_workers.live_stores import SettingsStores
 from hypocenter_workers.workplace import Due
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hypocenter.stores.records import Records
     from hypocenter.stores.work_board import WorkBoard
     from hypocenter_workers.bands import Listings
+    from hypocenter_workers.known_graph import KnownGraph
     from hypocenter_workers.learn.serving import Served
     from hypocenter_workers.live import Sources
     from hypocenter_workers.live_stores import Stores
@@ -32,6 +34,9 @@ logger = logging.getLogger(__name__)
 CORRELATED = Figure("correlated")
 # A page asks the same again as often.
 PINNED_S = 30.0
+GRAPH_AWAY = Figure("graph_away")
+# An outage that is short delays incidents; one that lasts must not keep them from anybody.
+GRAPH_PATIENCE = timedelta(minutes=3)
 FIRST_LOOK = timedelta(minutes=1)
 # Nobody waits any longer for what was asked before that, and what was asked since then is on its way.
 ASKED_WITHIN, ASKED_JUST_NOW = timedelta(hours=1), timedelta(seconds=30)
@@ -105,7 +110,7 @@ class LiveWork:
         from hypocenter_workers.live import due, follow
 
         now = self._now()
-        follow(self.records, self._stores.graph, now)
+        follow(self.records, self._joining(now), now)
         before = self.board.levels().get(CORRELATED)
         since = now - FIRST_LOOK if before is None else min(datetime.fromtimestamp(before, UTC), now)
         asked = self.records.investigations.unfinished(now - ASKED_WITHIN, now - ASKED_JUST_NOW)
@@ -178,7 +183,25 @@ class LiveWork:
     def _rhythm(self) -> Rhythm:
         return self._given_rhythm or rhythm_of_settings()
 
-    @cached_property
+    def _joining(self, now: datetime) -> KnownGraph | None:
+        """Return the graph by which signs are joined; none where it was away for so long that incidents wait no more.
+
+        Raises SourceError while they still wait for it.
+        """
+        graph = self._stores.graph
+        try:
+            check(graph)
+        except SourceError as error:
+            since = self.board.levels().get(GRAPH_AWAY) or now.timestamp()
+            self.board.put(GRAPH_AWAY, since)
+            if now.timestamp() - since < GRAPH_PATIENCE.total_seconds():
+                raise
+            logger.warning("incidents are made without the graph: %s", error)
+            return None
+        self.board.put(GRAPH_AWAY, 0)
+        return graph
+
+    @property
     def _sources(self) -> Sources:
         from hypocenter_workers.live import Sources
 

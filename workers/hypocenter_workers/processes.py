@@ -17,6 +17,7 @@ from uuid import uuid4
 from celery import signals
 from celery.worker import state
 
+from hypocenter.queues import DETECT
 from hypocenter.rhythm import rhythm_of_settings
 from hypocenter_workers.beat import Beat, Sight
 
@@ -49,6 +50,7 @@ def run_worker(app: Celery, crew: Crew, ready: Callable[[], None]) -> int:
     warm = _Warm(app)
     signals.worker_process_init.connect(warm)
     signals.setup_logging.connect(_keep_logging)
+    _prepare(crew)
     worker = app.Worker(
         hostname=f"hypocenter-{os.getpid()}@{socket.gethostname()}",
         queues=list(crew.queues),
@@ -63,6 +65,14 @@ def run_worker(app: Celery, crew: Crew, ready: Callable[[], None]) -> int:
     if worker.exitcode and not _was_told():
         _begin_anew(int(worker.exitcode))
     return int(worker.exitcode or 0)
+
+
+def _prepare(crew: Crew) -> None:
+    """Load and compile what ticks need, which no tick's time is long enough for on a busy machine."""
+    if DETECT in crew.queues:
+        from hypocenter_workers.ticks.prepare import prepare
+
+        prepare()
 
 
 def _was_told() -> bool:

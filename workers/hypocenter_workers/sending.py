@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from hypocenter.errors import HypocenterError
+from hypocenter.queues import URGENT, USUAL
 from hypocenter_workers.limits import ASKED_LIMIT_S, GRACE_S, TIME_LIMIT_S, tick_grace_s, tick_limit_s
 
 if TYPE_CHECKING:
@@ -23,17 +24,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 # Who works on something says so again within this time, or is dead.
 ALIVE_S = 15.0
+# Longer than the pause before anything that failed is tried again: what always fails must not be sent at once.
+AGAIN_S = 30.0
 # What was sent and did not begin for longer was lost.
 HOLD_S = TIME_LIMIT_S + GRACE_S + 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A task to send, the name that is held from its sending to its end, and for how long that is at most."""
+    """A task to send, the name that is held from its sending to its beginning, and for how long that is at most.
+
+    Of one queue what is of a lower `priority` is taken first.
+    """
 
     task: str
     arguments: tuple[int | str, ...] = ()
     seconds: float = HOLD_S
+    priority: int = USUAL
 
     @property
     def hold(self) -> str:
@@ -41,7 +48,8 @@ class Order:
         return " ".join(map(str, (self.task, *self.arguments)))
 
 
-CORRELATE = Order("hypocenter.correlate")
+# It is short, and investigations that wait before it would keep the next incident from opening.
+CORRELATE = Order("hypocenter.correlate", priority=URGENT)
 
 
 def tick_of(shard: int) -> Order:
@@ -73,7 +81,7 @@ def send_once(app: Celery, board: WorkBoard, order: Order, **options: Any) -> bo
     if not board.hold(order.hold, by, order.seconds):
         return False
     try:
-        app.send_task(order.task, order.arguments, task_id=by, **options)
+        app.send_task(order.task, order.arguments, task_id=by, priority=order.priority, **options)
     except BaseException:
         board.let_go(order.hold, by)
         raise
@@ -84,8 +92,7 @@ def done_once(task: Task, order: Order, do: Callable[[Work], object]) -> None:
     """Do the work of a task, unless another message with the same work is being worked on.
 
     While it is done the name is held a little at a time: that of a worker that was killed is soon free. It is given
-    back when the work is done. Where it fails it stays held, until it is tried again or the time is over: what always fails
-    must not be sent again at once.
+    back when the work is done; where it fails it stays held for AGAIN_S.
     """
     work: Work = task.app.workplace.work()
     name = _Name(work.board, order.hold, task.request.id)
@@ -95,7 +102,7 @@ def done_once(task: Task, order: Order, do: Callable[[Work], object]) -> None:
         with name.renewed():
             do(work)
     except Exception:
-        name.hold(order.seconds)
+        name.hold(AGAIN_S)
         raise
     work.board.let_go(order.hold, task.request.id)
 
