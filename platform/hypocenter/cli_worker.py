@@ -72,15 +72,18 @@ def _detect(opened: Mapping[str, Parts], stopped: threading.Event) -> None:
         # Seconds of importing, for which no request is to wait.
         from hypocenter_workers.embedded import run
 
-        run(_work(next(iter(opened.values()))), stopped)
+        first, *others = opened
+        run(_work(opened[first]), stopped, {tenant: _work(opened[tenant], tenant) for tenant in others})
     except Exception:
         logger.exception("detection ended")
 
 
-def _work(parts: Parts) -> Work:
+def _work(parts: Parts, tenant: str | None = None) -> Work:
     from hypocenter_workers.live_stores import GivenStores, known
     from hypocenter_workers.live_work import LiveWork
     from hypocenter_workers.ticks.states import FileStates
 
     states, reports = FileStates(parts.data_dir / "states"), parts.data_dir / "reports"
-    return LiveWork(GivenStores(parts.metrics, parts.records, known(parts.graph), states, parts.board, reports))
+    return LiveWork(
+        GivenStores(parts.metrics, parts.records, known(parts.graph), states, parts.board, reports), tenant=tenant
+    )

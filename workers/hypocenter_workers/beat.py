@@ -14,10 +14,9 @@ from hypocenter.errors import HypocenterError
 from hypocenter.queues import DETECT, QUEUES
 from hypocenter.stores.work_board import BEAT_SEEN, TICKS_MERGED, WAITING, Figure
 from hypocenter_workers.depth import waiting
-from hypocenter_workers.sending import CORRELATE, send_once, tick_of
+from hypocenter_workers.sending import correlation_of, send_once, tick_of
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
@@ -38,13 +37,18 @@ OUTAGES = (HypocenterError, KombuError, RedisError, OSError)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the beat looks at, and the clocks: `now` is the time of day, in UTC, `pulse` seconds that never go back."""
+    """What the beat looks at, and the clocks: `now` is the time of day, in UTC, `pulse` seconds that never go back.
+
+    It is all of `tenant`, None for that of the settings, which is one of `tenants` whose messages share the queues.
+    """
 
     records: Records
     board: WorkBoard
     rhythm: Rhythm
     now: Callable[[], datetime]
     pulse: Callable[[], float] = time.monotonic
+    tenant: str | None = None
+    tenants: int = 1
 
 
 class Beat:
@@ -59,16 +63,14 @@ class Beat:
         # The newest step for which a shard's tick was sent or merged.
         self._noted: dict[int, datetime] = {}
 
-    def run(self, stopped: threading.Event) -> None:
-        """Take turn after turn until `stopped`; what fails is logged and done again."""
-        while not stopped.wait(TURN_S):
-            try:
-                self.turn()
-            except OUTAGES as error:
-                logger.warning("the beat will try again: %s", error)
-            except Exception:
-                logger.exception("a turn of the beat failed")
-        self._give_up_lease()
+    def try_turn(self) -> None:
+        """Take a turn; what fails is logged, and done again with the next."""
+        try:
+            self.turn()
+        except OUTAGES as error:
+            logger.warning("the beat will try again: %s", error)
+        except Exception:
+            logger.exception("a turn of the beat failed")
 
     def turn(self) -> bool:
         """Send what is due; False, and nothing is sent, while another beat has the lease."""
@@ -93,10 +95,10 @@ class Beat:
     def _tick(self, positions: Mapping[int, Position], depth: Mapping[str, int]) -> None:
         rhythm, now = self._sight.rhythm, self._sight.now()
         # Messages that nobody takes must not pile up, also when their holds have ended.
-        room = 2 * rhythm.shards - depth[DETECT]
+        room = 2 * rhythm.shards * self._sight.tenants - depth[DETECT]
         for shard in range(rhythm.shards):
             if rhythm.is_due(positions.get(shard), now):
-                sent = room > 0 and send_once(self._app, self._sight.board, tick_of(shard))
+                sent = room > 0 and send_once(self._app, self._sight.board, tick_of(shard, self._sight.tenant))
                 room -= sent
                 self._note(shard, rhythm.settled(now), sent)
 
@@ -109,10 +111,11 @@ class Beat:
     def _correlate(self) -> None:
         moment = self._sight.pulse()
         if moment - self._correlated >= CORRELATE_S:
-            send_once(self._app, self._sight.board, CORRELATE)
+            send_once(self._app, self._sight.board, correlation_of(self._sight.tenant))
             self._correlated = moment
 
-    def _give_up_lease(self) -> None:
+    def give_up_lease(self) -> None:
+        """Let another beat take over at once."""
         try:
             self._sight.board.let_go("beat", self._name)
         except HypocenterError as error:

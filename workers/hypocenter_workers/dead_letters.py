@@ -26,8 +26,8 @@ class KeepingConsumer(Consumer):  # type: ignore[misc]
         super().on_decode_error(message, exc)
 
 
-def keep(app: Celery, message: tuple[str, str, str], error: BaseException) -> None:
-    """Keep a message (its key, task and arguments) with the error that ended it.
+def keep(app: Celery, message: tuple[str, str, str], error: BaseException, tenant: str | None = None) -> None:
+    """Keep a message (its key, task and arguments) of a tenant with the error that ended it.
 
     Where the records cannot be reached it is logged instead: they may be the very reason, and what is due is derived
     from them again when they are back.
@@ -36,7 +36,7 @@ def keep(app: Celery, message: tuple[str, str, str], error: BaseException) -> No
     told = f"{type(error).__name__}: {error}"
     letter = DeadLetter(key, task, arguments, told, datetime.now(UTC), _queue(app, task))
     try:
-        app.workplace.work().records.dead_letters.add(letter)
+        app.workplace.work(tenant).records.dead_letters.add(letter)
     except HypocenterError as unreachable:
         logger.error("gave up %s %s: %s (not kept: %s)", task or "a message", arguments, told, unreachable)
 

@@ -4,43 +4,45 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from celery.worker import WorkController, state
 
 from hypocenter.queues import DETECT, IN_PROCESS, INVESTIGATE, NOTIFY, TRAIN
-from hypocenter.rhythm import rhythm_of_settings
 from hypocenter_workers.app import create_app
-from hypocenter_workers.beat import Beat, Sight
+from hypocenter_workers.beating import beats_of, run_beats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from celery import Celery
 
     from hypocenter_workers.workplace import Work
 
+NO_OTHERS: Mapping[str, Work] = MappingProxyType({})
 # A tick never waits behind what lasts long.
 CREWS = {"detect": ([DETECT], 2), "others": ([INVESTIGATE, TRAIN, NOTIFY], 2)}
 
 
-def run(work: Work, stopped: threading.Event) -> None:
-    """Run a beat and workers, which do `work`, in the rhythm of the settings until `stopped`.
+def run(work: Work, stopped: threading.Event, others: Mapping[str, Work] = NO_OTHERS) -> None:
+    """Run beats and workers, which do `work`, and that of other tenants, in the settings' rhythm until `stopped`.
 
     At the end the tasks that were begun are finished. Those that wait are forgotten: what is due is derived anew.
     """
-    with crews(work) as app:
+    with crews(work, others) as app:
         app.send_task("hypocenter.warm")
-        sight = Sight(work.records, work.board, rhythm_of_settings(), lambda: datetime.now(UTC))
-        Beat(app, sight, "in-process").run(stopped)
+        run_beats(beats_of(app, {None: work, **others}, "in-process"), stopped)
 
 
 @contextmanager
-def crews(work: Work) -> Iterator[Celery]:
-    """Run workers, which do `work`; yield the app that sends to them. At the end they finish what they began."""
+def crews(work: Work, others: Mapping[str, Work] = NO_OTHERS) -> Iterator[Celery]:
+    """Run workers, which do `work`, and that of other tenants; yield the app that sends to them.
+
+    At the end they finish what they began.
+    """
     # Of one app two workers cannot take from different queues.
-    apps = [create_app(IN_PROCESS, lambda: work) for _ in CREWS]
+    apps = [create_app(IN_PROCESS, lambda: work, others.__getitem__) for _ in CREWS]
     # Celery looks tasks up in the app of the thread, which in a thread of a pool is the default one.
     apps[0].set_default()
     members = [_crew(app, name) for app, name in zip(apps, CREWS, strict=True)]

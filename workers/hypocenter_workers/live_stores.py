@@ -62,23 +62,29 @@ class GivenStores:
 
 
 class SettingsStores:
-    """The stores that the settings name, each opened when it is first needed: who investigates cases needs none."""
+    """The stores that the settings name, each opened when it is first needed: who investigates cases needs none.
+
+    They are those of `tenant`, None for that of the settings.
+    """
 
     reports: Path | None = None
+
+    def __init__(self, tenant: str | None = None) -> None:
+        self._tenant = tenant
 
     @cached_property
     def board(self) -> WorkBoard:
         """Where beat, workers and server meet."""
         from hypocenter.stores.redis_board import open_board
 
-        return open_board()
+        return open_board(tenant=self._tenant)
 
     @cached_property
     def records(self) -> Records:
         """Positions, anomalies, incidents, dead letters."""
         from hypocenter.stores.opening import open_records
 
-        return open_records()
+        return open_records(tenant=self._tenant)
 
     @cached_property
     def metrics(self) -> MetricsStore:
@@ -88,7 +94,7 @@ class SettingsStores:
         url = metrics_url()
         if url is None:
             raise InputError("HYPOCENTER_METRICS: name a server of metrics; a file can be read by one process")
-        return open_metrics_server(url, _now)
+        return open_metrics_server(url, _now, self._tenant)
 
     @cached_property
     def states(self) -> StateCache:
@@ -99,7 +105,7 @@ class SettingsStores:
         from hypocenter_workers.ticks.states import RedisStates
 
         redis = Redis.from_url(redis_url(), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
-        return RedisStates(redis, str(settings.read("tenant")))
+        return RedisStates(redis, self._tenant or str(settings.read("tenant")))
 
     @property
     def graph(self) -> KnownGraph | None:
@@ -118,7 +124,7 @@ class SettingsStores:
     def _graph(self) -> GraphStore:
         from hypocenter_graph.stores.opening import open_graph
 
-        return open_graph()
+        return open_graph(None, self._tenant)
 
 
 TIMEOUT_S = 30.0

@@ -19,8 +19,8 @@ from hypocenter_workers.workplace import Due
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from hypocenter.rhythm import Rhythm
     from hypocenter.notify.webhook import Webhook
+    from hypocenter.rhythm import Rhythm
     from hypocenter.stores.records import Records
     from hypocenter.stores.work_board import WorkBoard
     from hypocenter_workers.bands import Listings

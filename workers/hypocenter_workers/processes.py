@@ -10,16 +10,15 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from celery import signals
 from celery.worker import state
 
+from hypocenter.access import served_tenants
 from hypocenter.queues import DETECT
-from hypocenter.rhythm import rhythm_of_settings
-from hypocenter_workers.beat import Beat, Sight
+from hypocenter_workers.beating import beats_of, run_beats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,10 +109,11 @@ def _keep_logging(**_: object) -> None:
 
 def run_beat(app: Celery, ready: Callable[[], None]) -> None:
     """Be a beat in the rhythm of the settings until SIGTERM or SIGINT; of several the next takes over then."""
-    work = app.workplace.work()
-    sight = Sight(work.records, work.board, rhythm_of_settings(), lambda: datetime.now(UTC))
+    name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+    # That of the settings is meant where no tenant is named.
+    works = {tenant: app.workplace.work(tenant) for tenant in (None, *served_tenants()[1:])}
     stopped = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stopped.set())
     ready()
-    Beat(app, sight, f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}").run(stopped)
+    run_beats(beats_of(app, works, name), stopped)

@@ -34,13 +34,19 @@ HOLD_S = TIME_LIMIT_S + GRACE_S + 20.0
 class Order:
     """A task to send, the name that is held from its sending to its beginning, and for how long that is at most.
 
-    Of one queue what is of a lower `priority` is taken first.
+    `tenant` is for whom, None for that of the settings. Of one queue what is of a lower `priority` is taken first.
     """
 
     task: str
     arguments: tuple[int | str, ...] = ()
     seconds: float = HOLD_S
+    tenant: str | None = None
     priority: int = USUAL
+
+    @property
+    def named(self) -> dict[str, str]:
+        """What is sent beside the arguments."""
+        return {} if self.tenant is None else {"tenant": self.tenant}
 
     @property
     def hold(self) -> str:
@@ -48,28 +54,30 @@ class Order:
         return " ".join(map(str, (self.task, *self.arguments)))
 
 
-# It is short, and investigations that wait before it would keep the next incident from opening.
-CORRELATE = Order("hypocenter.correlate", priority=URGENT)
+def correlation_of(tenant: str | None = None) -> Order:
+    """Return the order to bring anomalies and alerts together."""
+    # It is short, and investigations that wait before it would keep the next incident from opening.
+    return Order("hypocenter.correlate", tenant=tenant, priority=URGENT)
 
 
-def tick_of(shard: int) -> Order:
+def tick_of(shard: int, tenant: str | None = None) -> Order:
     """Return the order to tick a shard."""
-    return Order("hypocenter.tick", (shard,), tick_limit_s() + 2.0 * tick_grace_s())
+    return Order("hypocenter.tick", (shard,), tick_limit_s() + 2.0 * tick_grace_s(), tenant)
 
 
-def investigation_of(incident_id: str) -> Order:
+def investigation_of(incident_id: str, tenant: str | None = None) -> Order:
     """Return the order to investigate an incident."""
-    return Order("hypocenter.investigate_incident", (incident_id,))
+    return Order("hypocenter.investigate_incident", (incident_id,), tenant=tenant)
 
 
-def answer_of(investigation_id: str) -> Order:
+def answer_of(investigation_id: str, tenant: str | None = None) -> Order:
     """Return the order to investigate what somebody asked for."""
-    return Order("hypocenter.investigate_window", (investigation_id,), ASKED_LIMIT_S + 2.0 * GRACE_S)
+    return Order("hypocenter.investigate_window", (investigation_id,), ASKED_LIMIT_S + 2.0 * GRACE_S, tenant)
 
 
-def notice_of(incident_id: str) -> Order:
+def notice_of(incident_id: str, tenant: str | None = None) -> Order:
     """Return the order to tell the outside of an incident."""
-    return Order("hypocenter.notify", (incident_id,))
+    return Order("hypocenter.notify", (incident_id,), tenant=tenant)
 
 
 def send_once(app: Celery, board: WorkBoard, order: Order, **options: Any) -> bool:
@@ -81,7 +89,7 @@ def send_once(app: Celery, board: WorkBoard, order: Order, **options: Any) -> bo
     if not board.hold(order.hold, by, order.seconds):
         return False
     try:
-        app.send_task(order.task, order.arguments, task_id=by, priority=order.priority, **options)
+        app.send_task(order.task, order.arguments, order.named, task_id=by, priority=order.priority, **options)
     except BaseException:
         board.let_go(order.hold, by)
         raise
@@ -94,7 +102,7 @@ def done_once(task: Task, order: Order, do: Callable[[Work], object]) -> None:
     While it is done the name is held a little at a time: that of a worker that was killed is soon free. It is given
     back when the work is done; where it fails it stays held for AGAIN_S.
     """
-    work: Work = task.app.workplace.work()
+    work: Work = task.app.workplace.work(order.tenant)
     name = _Name(work.board, order.hold, task.request.id)
     if not name.hold(ALIVE_S):
         return

@@ -23,16 +23,16 @@ class Watch:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._begun: dict[str, float] = {}
+        self._begun: dict[str, tuple[float, str | None]] = {}
         signals.task_prerun.connect(self._begins)
         signals.task_postrun.connect(self._ends)
         signals.task_failure.connect(self._fails)
         signals.task_unknown.connect(self._unknown)
         signals.task_rejected.connect(self._rejected)
 
-    def _begins(self, sender: Task, task_id: str, **_: Any) -> None:
+    def _begins(self, sender: Task, task_id: str, kwargs: Any = None, **_: Any) -> None:
         if sender.app is self._app:
-            self._begun[task_id] = time.monotonic()
+            self._begun[task_id] = time.monotonic(), _tenant(kwargs)
 
     def _ends(self, sender: Task, task_id: str, state: str | None = None, **_: Any) -> None:
         begun = self._begun.pop(task_id, None)
@@ -40,16 +40,19 @@ class Watch:
             return
         outcome = (state or "ignored").lower()
         try:
-            board = self._app.workplace.work().board
+            began, tenant = begun
+            board = self._app.workplace.work(tenant).board
             board.add(Figure(TASKS, sender.name, outcome))
-            board.add(Figure(TASK_SECONDS, sender.name), time.monotonic() - begun)
+            board.add(Figure(TASK_SECONDS, sender.name), time.monotonic() - began)
         except HypocenterError as error:
             logger.debug("a task could not be counted: %s", error)
 
-    def _fails(self, sender: Task, task_id: str, exception: BaseException, args: Any = (), **_: Any) -> None:
+    def _fails(
+        self, sender: Task, task_id: str, exception: BaseException, args: Any = (), kwargs: Any = None, **_: Any
+    ) -> None:
         # Whoever waits for a result is told there.
         if sender.app is self._app and sender.ignore_result:
-            keep(self._app, (task_id, sender.name, repr(list(args or ()))), exception)
+            keep(self._app, (task_id, sender.name, repr(list(args or ()))), exception, _tenant(kwargs))
 
     def _unknown(self, sender: Any, message: Any, exc: BaseException, name: str, id: str, **_: Any) -> None:  # noqa: A002
         if sender.app is self._app:
@@ -58,6 +61,11 @@ class Watch:
     def _rejected(self, sender: Any, message: Any, exc: BaseException | None, **_: Any) -> None:
         if sender.app is self._app:
             keep(self._app, (str(message.delivery_tag), "", _body(message)), exc or ValueError("no task's message"))
+
+
+def _tenant(named: Any) -> str | None:
+    """Return for whom a task is done, as its message says."""
+    return (named or {}).get("tenant")
 
 
 def _body(message: Any) -> str:

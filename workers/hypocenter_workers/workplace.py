@@ -55,7 +55,7 @@ class Work(Protocol):
 
 
 class Workplace:
-    """What `opening` gives, and `others` for other tenants than that of the settings, opened when it is first asked for.
+    """What `opening` gives, and `others` for tenants that are not that of the settings, opened when first asked for.
 
     A process that was forked opens its own.
     """

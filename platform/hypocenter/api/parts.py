@@ -107,7 +107,7 @@ def opened(places: Places) -> Iterator[Parts]:
         # It ends last: a store that is closed breaks its work off, and what writes must not wait for that.
         maintenance = stack.enter_context(Schedule(TICK_S, "maintenance"))
         forwarding = stack.enter_context(Schedule(FORWARD_S, "forwarding"))
-        metrics = stack.enter_context(closing(open_metrics(folder, places.metrics, _now)))
+        metrics = stack.enter_context(closing(open_metrics(folder, places.metrics, _now, tenant)))
         where = _place("records", places.records, folder / RECORDS_FILE)
         records = stack.enter_context(closing(open_records(where, tenant)))
         where = _place("graph", places.graph, folder / GRAPH_FILE)

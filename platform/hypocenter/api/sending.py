@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 class Sender:
     """Sends tasks to the workers of this process, or (`apart`) to those that take from the Redis of the settings.
 
-    They go before all that nobody waits for. Nothing connects until the first; safe to share between threads.
+    They are for `tenant` (None: that of the settings), and go before all that nobody waits for. Nothing connects until
+    the first; safe to share between threads.
     """
 
-    def __init__(self, *, apart: bool) -> None:
+    def __init__(self, *, apart: bool, tenant: str | None = None) -> None:
+        self._named = {} if tenant is None else {"tenant": tenant}
         self._url = redis_url() if apart else IN_PROCESS
         self._lock = Lock()
         self._app: Celery | None = None
@@ -31,7 +33,7 @@ class Sender:
         """Send a task by the name of its order; raises SourceError when the queue cannot be reached."""
         with _told(), self._lock:
             self._app = self._app or _app(self._url)
-            self._app.send_task(order, arguments, priority=URGENT, ignore_result=True)
+            self._app.send_task(order, arguments, self._named, priority=URGENT, ignore_result=True)
 
     def close(self) -> None:
         """Let go of connections."""

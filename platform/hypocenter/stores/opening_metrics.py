@@ -26,13 +26,14 @@ def _utc_now() -> datetime:
 
 
 def open_metrics(
-    data_dir: Path, where: str | None = None, now: Callable[[], datetime] = _utc_now
+    data_dir: Path, where: str | None = None, now: Callable[[], datetime] = _utc_now, tenant: str | None = None
 ) -> DuckDbMetrics | SplitMetrics:
     """Open the metrics that `where` names, or the setting `metrics`: a Prometheus-compatible server's URL.
 
     Where neither names any, a DuckDB file in `data_dir` is used; beside a server it holds what only counts. The other
     settings tell how to reach the server, and the limits. Raises InputError for what cannot be a server or for a
-    folder that is another process's, SourceError when the file cannot be opened; a server is not asked yet.
+    folder that is another process's, SourceError when the file cannot be opened; a server is not asked yet. On a
+    server that several tenants share, the series are those of `tenant`, None for that of the settings.
     """
     from hypocenter.stores.duckdb_metrics import DuckDbMetrics
     from hypocenter.stores.retention import limits_of_settings
@@ -41,7 +42,7 @@ def open_metrics(
     url = metrics_url(where)
     if url is None:
         return DuckDbMetrics(data_dir, now, limits)
-    server = _server(url, limits, now)
+    server = _server(url, limits, now, tenant)
     try:
         return open_beside(server, data_dir, now, limits)
     except BaseException:
@@ -65,15 +66,17 @@ def open_beside(
     return SplitMetrics(server, log, Forwarder(log, outbox, server, now, after))
 
 
-def open_metrics_server(url: str, now: Callable[[], datetime] = _utc_now) -> ForwardedMetrics:
-    """Open the metrics that a server keeps, as the settings say, with what was forwarded to it.
+def open_metrics_server(
+    url: str, now: Callable[[], datetime] = _utc_now, tenant: str | None = None
+) -> ForwardedMetrics:
+    """Open the metrics that a server keeps of a tenant, as the settings say, with what was forwarded to it.
 
     Raises InputError for what cannot be a server; it is not asked yet.
     """
     from hypocenter.stores.forwarding_reading import ForwardedMetrics
     from hypocenter.stores.retention import limits_of_settings
 
-    return ForwardedMetrics(_server(url, limits_of_settings(), now))
+    return ForwardedMetrics(_server(url, limits_of_settings(), now, tenant))
 
 
 def metrics_url(where: str | None = None) -> str | None:
@@ -82,8 +85,9 @@ def metrics_url(where: str | None = None) -> str | None:
     return str(named) if named else None
 
 
-def _server(url: str, limits: MetricsLimits, now: Callable[[], datetime]) -> PrometheusMetrics:
+def _server(url: str, limits: MetricsLimits, now: Callable[[], datetime], tenant: str | None) -> PrometheusMetrics:
     from hypocenter.readers.prometheus_options import access_from_settings
+    from hypocenter.stores.owner import owner_of
     from hypocenter.stores.prometheus_metrics import PrometheusMetrics
 
     write_url = settings.read("metrics_write_url")
@@ -93,4 +97,5 @@ def _server(url: str, limits: MetricsLimits, now: Callable[[], datetime]) -> Pro
         str(write_url) if write_url else None,
         limits=limits,
         now=now,
+        owner=owner_of(tenant),
     )

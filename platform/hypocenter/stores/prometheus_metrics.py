@@ -17,6 +17,7 @@ from hypocenter.readers.prometheus_client import NoSuchQuestionError, Prometheus
 from hypocenter.remote_write_sending import Patience
 from hypocenter.stores.forwarding_totals import marked
 from hypocenter.stores.metrics import StoredSeries, Usage
+from hypocenter.stores.owner import Alone
 from hypocenter.stores.prometheus_columns import ColumnReader
 from hypocenter.stores.prometheus_listing import names_between, narrowed
 from hypocenter.stores.prometheus_reading import samples_between
@@ -47,7 +48,7 @@ class PrometheusMetrics:
 
     `write_url` is where it takes remote write, `<url>/api/v1/write` unless given. What the query API does not tell
     does not come back: a stale marker, the second of two values at one time. Of `limits` the number of series and how
-    far a sample may be ahead of our clock `now` are meant.
+    far a sample may be ahead of our clock `now` are meant. Of its series those of `owner` alone are seen and written.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class PrometheusMetrics:
         patience: Patience | None = None,
         limits: MetricsLimits | None = None,
         now: Callable[[], datetime] = _utc_now,
+        owner: Alone | None = None,
     ) -> None:
         limits = limits or MetricsLimits()
+        self._owner = owner or Alone()
         self._client = PrometheusClient(url, options, time.sleep, random.random)
         self._columns = ColumnReader(self._client)
         self._writer = RemoteWriter(
@@ -73,7 +76,7 @@ class PrometheusMetrics:
 
     def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
         """Return the number of each series; they are for this process alone."""
-        return self._table.number(labels)
+        return self._table.number([self._owner.plain(each) for each in labels])
 
     def labels(self, numbers: Sequence[int]) -> Sequence[Labels]:
         """Return the labels of numbered series; raises InputError for a number that was not given."""
@@ -98,7 +101,7 @@ class PrometheusMetrics:
         """
         with self._writing:
             self._check_open()
-            refusals = self._writer.write(totals, lambda number: marked(labels_of(number)))
+            refusals = self._writer.write(totals, lambda number: self._owner.theirs(marked(labels_of(number))))
         return sum(len(refusal.places) for refusal in refusals)
 
     def series(
@@ -109,20 +112,22 @@ class PrometheusMetrics:
         With `of`, those alone that may speak of one of these components.
         """
         self._check_open()
-        asked = [str(each) for each in selectors] if of is None else narrowed(self._client, selectors, of)
-        found = sorted(names_between(self._client, asked, start_ms, end_ms))
-        series = [self._table[number] for number in sorted(self.number(found).tolist())]
+        mine = [self._owner.narrowed(each) for each in selectors]
+        asked = [str(each) for each in mine] if of is None else narrowed(self._client, mine, of)
+        names = map(self._owner.ours, names_between(self._client, asked, start_ms, end_ms))
+        numbers = self._table.number(sorted(each for each in names if each is not None))
+        series = [self._table[number] for number in sorted(numbers.tolist())]
         return series if of is None else [each for each in series if not each.components.isdisjoint(of)]
 
     def read(self, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
         """Yield the samples of series in [start, end], by number; one without samples is left out."""
         self._check_open()
-        yield from samples_between(self._client, self._labels_of(series), start_ms, end_ms)
+        yield from samples_between(self._client, self._theirs(series), start_ms, end_ms)
 
     def read_columns(self, series: Sequence[int], start_ms: int, end_ms: int) -> Columns:
         """Return the samples of series in [start, end] as columns."""
         self._check_open()
-        return self._columns.read(self._labels_of(series), start_ms, end_ms)
+        return self._columns.read(self._theirs(series), start_ms, end_ms)
 
     def usage(self) -> Usage:
         """Return what the server tells of its newest block; what that takes on its disk it does not tell."""
@@ -153,8 +158,11 @@ class PrometheusMetrics:
         sent[same] = sent[other] = False
         places = np.flatnonzero(sent)
         kept = Samples(samples.series[places], samples.at_ms[places], samples.values[places])
-        for refusal in self._writer.write(kept, lambda number: self._table[number].labels):
+        for refusal in self._writer.write(kept, lambda number: self._owner.theirs(self._table[number].labels)):
             yield Refusal(places[refusal.places], refusal.reason)
+
+    def _theirs(self, numbers: Sequence[int]) -> Mapping[int, Labels]:
+        return {number: self._owner.theirs(labels) for number, labels in self._labels_of(numbers).items()}
 
     def _labels_of(self, numbers: Sequence[int]) -> Mapping[int, Labels]:
         """Return labels by number; raises InputError for a number that was not given."""

@@ -24,6 +24,7 @@ from hypocenter_workers.learn.type_trees import look_at
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hypocenter.stores.records import ModelStore, Records
     from hypocenter_graph.rank import Ranking
     from hypocenter_workers.learn.examples import Example
     from hypocenter_workers.learn.model_file import Model
@@ -126,16 +127,37 @@ def chosen(where: str | None = None) -> Served | None:
         raise InputError(f"{error}; and {path}, which lies in this folder, is no model") from error
 
 
+def chosen_of(records: Records) -> Served | None:
+    """Return the model to ask for a tenant other than that of the settings, whose models are in its own records.
+
+    What was learned of one tenant's incidents is not asked of another's: where the setting `model` names a registered
+    model, it is the one of that name that serves the tenant, else that of the package.
+    """
+    stated = read("model")
+    if stated is None or stated == NONE or Path(str(stated)).name != str(stated) or is_model(Path(str(stated))):
+        return chosen()
+    return served_of(records.models, str(stated)) or (load() if can_load() else None)
+
+
 def load_served(name: str, where: str | None = None) -> Served:
     """Return the version of a registered model that serves. Raises InputError when none does."""
     from hypocenter import model_life
     from hypocenter.stores.opening import open_records
-    from hypocenter_workers.learn.registry import load
 
     with closing(open_records(where)) as records:
-        current = model_life.serving(records.models, name)
-        if current is None:
+        found = served_of(records.models, name)
+        if found is None:
             versions = model_life.versions_of(records.models, name)
             raise InputError(f"no version of the model {name} serves; hypocenter models promote {name} {len(versions)}")
-        model = load(records.models, name, current.version)
-    return Served(model, f"{name} version {current.version}")
+    return found
+
+
+def served_of(models: ModelStore, name: str) -> Served | None:
+    """Return the version of a model of these that serves, None where none does."""
+    from hypocenter import model_life
+    from hypocenter_workers.learn import registry
+
+    current = model_life.serving(models, name)
+    if current is None:
+        return None
+    return Served(registry.load(models, name, current.version), f"{name} version {current.version}")
