@@ -22,7 +22,8 @@ WORKERS = (1, 2)
 WARM, TICKS = 3, 4
 NOTE = (
     "Series of five metrics (one of them a counter) of a fifth as many services, each a signal of its own, scraped "
-    "each 15 s. A tick of all 16 shards reads the samples of a step of 60 s, makes signals of them and scores them, "
+    "each 15 s, divided among a shard for each 5,000 of them, 2 at least and 16 at most (HYPOCENTER_SHARDS). A tick "
+    "of all shards reads the samples of a step of 60 s, makes signals of them and scores them, "
     "loads and keeps the state, and moves the shard on. **Processes**: `hypocenter worker` with one and two jobs, each "
     "a process, takes ticks that Celery carries over Redis; samples are in VictoriaMetrics, positions and anomalies in "
     "PostgreSQL, states in Redis, and all of these servers share the two cores with the workers. **Threads**: those of "

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from redis import Redis
 from tick_worker import NOW
-from ticks_made import Made, Timed, import_lines
+from ticks_made import Made, Timed, import_lines, shards_of
 
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.redis_board import RedisBoard
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from hypocenter.stores.records import Records
 
-SHARDS, POLL_S, PATIENCE_S, LINES = 16, 0.005, 300.0, 20_000
+POLL_S, PATIENCE_S, LINES = 0.005, 300.0, 20_000
 TENANT = "default"
 HZ = os.sysconf("SC_CLK_TCK")
 
@@ -47,7 +47,7 @@ class Platform:
         from server_process import ServerProcess, free_port
         from victoria_metrics import VictoriaMetrics
 
-        port = free_port()
+        port, self._shards = free_port(), shards_of(size)
         command = [str(shutil.which("redis-server")), "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
         (folder / "postgres").mkdir()
         self.victoria = stack.enter_context(VictoriaMetrics(str(shutil.which("victoria-metrics")), folder))
@@ -60,7 +60,7 @@ class Platform:
             "HYPOCENTER_RECORDS": postgres.url(),
             "HYPOCENTER_RECORDS_PASSWORD_FILE": str(postgres.password_file),
             "HYPOCENTER_TENANT": TENANT,
-            "HYPOCENTER_SHARDS": str(SHARDS),
+            "HYPOCENTER_SHARDS": str(self._shards),
             "HYPOCENTER_MAX_SERIES": str(2 * size),
             "HYPOCENTER_TICK_LIMIT_SECONDS": "600",
             "OMP_NUM_THREADS": "1",
@@ -88,7 +88,7 @@ class Platform:
         self.redis.set(NOW, self.made.now.timestamp())
         before = _cpu_s([worker]), _cpu_s(self.servers)
         begun = time.perf_counter()
-        for shard in range(SHARDS):
+        for shard in range(self._shards):
             send_once(self.app, self.board, tick_of(shard))
         done = self._done(begun)
         return Timed(done, _cpu_s([worker]) - before[0], _cpu_s(self.servers) - before[1])
@@ -100,12 +100,12 @@ class Platform:
     def _done(self, begun: float) -> list[float]:
         wanted = self.made.now.replace(second=0)
         done: dict[int, float] = {}
-        while len(done) < SHARDS:
+        while len(done) < self._shards:
             positions = self.records.detections.positions()
             at = time.perf_counter() - begun
             done |= {s: at for s, one in positions.items() if one.watermark >= wanted and s not in done}
             if at > PATIENCE_S:
-                raise RuntimeError(f"{SHARDS - len(done)} shards were not ticked within {PATIENCE_S} s")
+                raise RuntimeError(f"{self._shards - len(done)} shards were not ticked within {PATIENCE_S} s")
             time.sleep(POLL_S)
         return list(done.values())
 

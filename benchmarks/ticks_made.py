@@ -30,6 +30,11 @@ class Timed(NamedTuple):
         return max(self.done_s)
 
 
+def shards_of(size: int) -> int:
+    """Return among how many shards so many series are divided: what a shard costs by itself is little in 5,000."""
+    return min(max(size // 5_000, 2), 16)
+
+
 class Sink(Protocol):
     """Where scrapes are written."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ticks_made import START, TICK_S, Made, Timed, labels
+from ticks_made import START, TICK_S, Made, Timed, labels, shards_of
 
 from hypocenter.batches import Batch, Samples
 from hypocenter.rhythm import Rhythm
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
-
-SHARDS = 16
 
 
 class Within:
@@ -49,7 +47,7 @@ class Within:
             return ticked
 
         with ThreadPoolExecutor(threads) as pool:
-            shards = list(pool.map(one, range(SHARDS)))
+            shards = list(pool.map(one, range(self._place.roster.shards)))
         assert all(each.is_committed for each in shards)
         self.state_bytes = sum(each.state_bytes for each in shards)
         return Timed(done, time.process_time() - used, 0.0)
@@ -66,7 +64,7 @@ def within(size: int) -> Iterator[Within]:
             closing(open_records(str(folder / "records.db"), "bench")) as records,
         ):
             rhythm = Rhythm(timedelta(seconds=TICK_S), learn=timedelta(hours=1))
-            states, roster = FileStates(folder / "states"), Roster(metrics, SHARDS)
+            states, roster = FileStates(folder / "states"), Roster(metrics, shards_of(size))
             yield Within(Place(metrics, records.detections, states, roster, rhythm), Made(_Append(metrics, size), size))
 
 
