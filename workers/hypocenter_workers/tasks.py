@@ -80,9 +80,9 @@ def investigate_window(task: Task, investigation_id: str, tenant: str | None = N
 
 
 @shared_task(name="hypocenter.bands", bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
-def bands(task: Task, name: str, question: Mapping[str, Any]) -> None:
+def bands(task: Task, name: str, question: Mapping[str, Any], tenant: str | None = None) -> None:
     """Pin to the board what is answered to a question of scores and bands."""
-    task.app.workplace.work().bands(name, question)
+    task.app.workplace.work(tenant).bands(name, question)
 
 
 @shared_task(name="hypocenter.notify", **PATIENT)  # type: ignore[untyped-decorator]
