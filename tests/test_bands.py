@@ -60,7 +60,14 @@ def place(new_metrics: Callable[..., Any], tmp_path: Path, new_tenant: Callable[
 
 
 def wanted(first: int, last: int, step: int = 1, back: int = 0, match: Any = EVERY) -> Wanted:
-    return Wanted(match, START_MS + first * STEP_MS, START_MS + last * STEP_MS, step * STEP_MS, back * STEP_MS)
+    return Wanted(
+        match,
+        START_MS + first * STEP_MS,
+        START_MS + last * STEP_MS,
+        step * STEP_MS,
+        back * STEP_MS,
+        START_MS + STEPS * STEP_MS,
+    )
 
 
 def test_scores_and_bands_are_those_that_ticks_told(place: Place) -> None:
@@ -98,6 +105,15 @@ def test_a_gap_is_none_or_the_last_value_for_as_long_as_is_asked(place: Place) -
     (filled,) = bands(Listings(place), wanted(98, 108, back=5, match=match))
     assert [value is None for value in bare["value"]] == [False] * 2 + [True] * 9
     assert filled["value"] == bare["value"][:2] + [bare["value"][1]] * 4 + [None] * 5
+
+
+def test_steps_that_are_not_settled_are_not_looked_at(place: Place) -> None:
+    match = at("service-3", metric="queue_length")
+    (whole,) = bands(Listings(place), wanted(245, 255, back=3, match=match))
+    (some,) = bands(Listings(place), wanted(245, 255, back=3, match=match)._replace(until_ms=START_MS + 250 * STEP_MS))
+    assert some["value"] == [*whole["value"][:6], *[whole["value"][5]] * 2, None, None, None]
+    (none,) = bands(Listings(place), wanted(245, 255, match=match)._replace(until_ms=START_MS))
+    assert none["value"] == none["score"] == [None] * 11
 
 
 def test_signals_are_listed_by_what_their_labels_say(place: Place) -> None:

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from hypocenter_workers.ticks.tick import Place
 
 MOST_SERIES, MOST_LISTED = 50, 10_000
+MOST_POINTS = 200_000
 MOST_LISTINGS = 4
+NUMBERS = ("start_ms", "end_ms", "step_ms", "back_ms", "until_ms")
 LISTED_MS = 300_000
 MS = 1000.0
 
@@ -42,8 +44,8 @@ Selector = tuple[Matcher, ...]
 class Wanted(NamedTuple):
     """A question: signals that any selector matches, at times from `start_ms` to `end_ms`, each `step_ms` apart.
 
-    A time for which there is no sample has the last one of the `back_ms` before. Without a step only what signals
-    there are is asked.
+    A time for which there is no sample has the last one of the `back_ms` before; steps that begin after `until_ms` are
+    not read. Without a step only what signals there are is asked.
     """
 
     selectors: tuple[Selector, ...]
@@ -51,12 +53,18 @@ class Wanted(NamedTuple):
     end_ms: int
     step_ms: int
     back_ms: int
+    until_ms: int
+
+    @property
+    def at_ms(self) -> NDArray[np.int64]:
+        """The times."""
+        return np.arange(self.start_ms, self.end_ms + 1, self.step_ms)
 
 
 def wanted_of(message: Mapping[str, Any]) -> Wanted:
     """Return the question in a message: `match`, lists of `[label, operator, value]`, and the numbers of `Wanted`."""
     selectors = tuple(tuple(Matcher(*each) for each in selector) for selector in message["match"])
-    return Wanted(selectors, *(int(message[name]) for name in ("start_ms", "end_ms", "step_ms", "back_ms")))
+    return Wanted(selectors, *(int(message[name]) for name in NUMBERS))
 
 
 def labels_of(series: Series) -> dict[str, str]:
@@ -124,7 +132,10 @@ def bands(listings: Listings, wanted: Wanted, most: int = MOST_SERIES) -> list[d
     """
     place = listings.at(wanted.end_ms)
     found = list(_found(place, wanted))
-    _check(sum(len(places) for _, places in found), most)
+    count = sum(len(places) for _, places in found)
+    _check(count, most)
+    if count * len(wanted.at_ms) > MOST_POINTS:
+        raise InputError(f"{count} series of {len(wanted.at_ms):,} points are too many; take a longer step")
     told = [one for plan, places in found for one in _bands(place, plan.only(places), wanted)]
     return sorted(told, key=lambda one: sorted(one["labels"].items()))
 
@@ -183,7 +194,7 @@ class _Scored:
 
 def _bands(place: Place, plan: Plan, wanted: Wanted) -> Iterator[dict[str, Any]]:
     scored = _scored(place, plan, wanted)
-    at_ms = np.arange(wanted.start_ms, wanted.end_ms + 1, wanted.step_ms)
+    at_ms = wanted.at_ms
     laid = {name: _laid(scored, values, at_ms, wanted) for name, values in scored.columns.items()}
     laid["score"] = np.fmax(laid["score"], _highest(scored, at_ms, wanted.step_ms))
     for column, series in enumerate(plan.series):
@@ -202,8 +213,9 @@ def _scored(place: Place, plan: Plan, wanted: Wanted) -> _Scored:
     known = relearning.learned(place, plan, datetime.fromtimestamp(first / MS, UTC))
     rows = max(relearning.MOST_CELLS // max(plan.raw_series, 1), 1)
     parts = []
-    for start in range(first, wanted.end_ms + 1, rows * step_ms):
-        steps = min(rows, (wanted.end_ms - start) // step_ms + 1)
+    last = min(wanted.end_ms, wanted.until_ms)
+    for start in range(first, max(last, first) + 1, rows * step_ms):
+        steps = min(rows, (max(last, first) - start) // step_ms + 1)
         values = read_block(place.metrics, plan, start, steps, step_ms).values
         told, known = score(place.watching, values, times_of(start, steps, step_ms), known)
         parts.append(_columns(values, told.heard.scores, told.heard.expected, told.heard.scale, told.heard.flags))
@@ -224,7 +236,7 @@ def _laid(scored: _Scored, values: Values, at_ms: NDArray[np.int64], wanted: Wan
     """Return at each time the last value of the steps up to it that is no longer ago than it may be."""
     rows = np.arange(len(values))[:, None]
     last = np.maximum.accumulate(np.where(np.isfinite(values), rows, -1), axis=0)
-    step = (at_ms - scored.start_ms) // scored.step_ms
+    step = np.minimum((at_ms - scored.start_ms) // scored.step_ms, len(values) - 1)
     most = max(wanted.back_ms, wanted.step_ms, scored.step_ms)
     found = last[step]
     age = at_ms[:, None] - (scored.start_ms + found * scored.step_ms)
@@ -237,5 +249,6 @@ def _highest(scored: _Scored, at_ms: NDArray[np.int64], step_ms: int) -> Values:
     scores = np.nan_to_num(scored.columns["score"], nan=-np.inf)
     ends = (at_ms - scored.start_ms) // scored.step_ms + 1
     starts = np.minimum((at_ms - step_ms - scored.start_ms) // scored.step_ms + 1, ends - 1)
-    highest = np.stack([scores[start:end].max(axis=0) for start, end in zip(starts, ends, strict=True)])
+    spans = zip(starts.tolist(), ends.tolist(), strict=True)
+    highest = np.stack([scores[start:end].max(axis=0, initial=-np.inf) for start, end in spans])
     return np.where(np.isfinite(highest), highest, np.nan)

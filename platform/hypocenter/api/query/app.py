@@ -20,6 +20,7 @@ from hypocenter.api.query import (
     incidents,
     investigations,
     models,
+    series,
     settings,
     status,
     tokens,
@@ -27,6 +28,7 @@ from hypocenter.api.query import (
     verdicts,
     whoami,
 )
+from hypocenter.api.query.bands import Room
 from hypocenter.api.query.bodies import Bodies
 from hypocenter.api.query.document import document_of
 from hypocenter.api.query.etags import ETags
@@ -49,6 +51,7 @@ RESOURCES = (
     models,
     status,
     investigations,
+    series,
     settings,
     whoami,
     tokens,
@@ -108,5 +111,6 @@ class _QueryApp(FastAPI):
 def _app(sources: QuerySources, scoped: Mapping[str, Sequence[Route]]) -> FastAPI:
     app = _QueryApp(scoped)
     app.state.sources = sources
+    app.state.room = Room()
     app.state.listening = Listening(sources.records.investigations)
     return app
