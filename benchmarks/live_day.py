@@ -13,14 +13,18 @@ import numpy as np
 from live_platform import running, settings_of
 from pager import listening
 
+from hypocenter.notify.messages import Event
 from hypocenter.readers.times import to_datetime
 from hypocenter.remote_write_encoding import HEADERS
-from hypocenter.simulator import read_scenario, simulate
+from hypocenter.simulator import read_scenario
 from hypocenter.simulator.send import millis_of, requests
 from hypocenter.telemetry import Case, RawTable
 from hypocenter.verdict_json import investigation_from_json
 from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered, Interval
+from hypocenter_graph.stores.contract import View
+from hypocenter_graph.stores.memory import MemoryStore
 from hypocenter_workers.investigate import Options, investigate
+from hypocenter_workers.known_graph import KnownGraph
 from hypocenter_workers.learn.serving import chosen
 from hypocenter_workers.live import AFTER, BEFORE
 
@@ -36,16 +40,18 @@ if TYPE_CHECKING:
     from hypocenter.simulator.scenario import FaultSpec, Scenario
     from hypocenter.simulator.simulation import Simulation
     from hypocenter.stores.live_incidents import LiveIncident, Revision
-    from hypocenter_workers.known_graph import KnownGraph
 
-# A series warms up for 200 steps.
-WARM_S, APART_S, LASTS_S = 4 * 3600.0, 70 * 60.0, 20 * 60.0
+# A series warms up for 200 steps; that it fell silent is told when it was seen for two days.
+WARM_S, LONG_S = 4 * 3600.0, 50 * 3600.0
+APART_S, LASTS_S = 70 * 60.0, 20 * 60.0
 BEGIN = timedelta(minutes=10)
 STEP, SETTLE = timedelta(minutes=1), timedelta(seconds=30)
 SHARDS = 2
 EARLY, LATE = timedelta(minutes=5), timedelta(minutes=20)
 # An alert that fires when its fault is over does so for as long.
 AFTERWARDS = timedelta(minutes=5)
+DAY_S = 86_400.0
+OPENED, REOPENED = str(Event.OPENED), str(Event.REOPENED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +68,13 @@ class Lived:
 class Compared:
     """One fault of the day, what opened or opened again while it lasted, and the verdicts on the first of these.
 
-    `live` is the last verdict before the next fault, None where there was none; `named_at` when it was first said.
+    `until` is when the next fault began, or the day ended. `live` is the last verdict before that, None where there was
+    none; `named_at` when it was first said.
     """
 
     fault: FaultSpec
     began: datetime
+    until: datetime
     opened: Sequence[Rung]
     live: Verdict | None
     named_at: datetime | None
@@ -88,20 +96,34 @@ def says(verdict: Verdict) -> tuple[str | None, tuple[str, ...]]:
     return first(verdict), verdict.causes
 
 
-def day_of(scenarios: Sequence[Path], start: datetime) -> Scenario:
-    """Return a day of the shop in which the fault of each scenario comes after the other, each for a while."""
+def day_of(scenarios: Sequence[Path], start: datetime, warm_s: float = WARM_S, apart_s: float = APART_S) -> Scenario:
+    """Return a day of the shop in which the fault of each scenario comes after the other, each for a while.
+
+    Before the first one nothing happens for `warm_s`; the next begins `apart_s` after it.
+    """
     read = [read_scenario(path) for path in scenarios]
     faults = tuple(
-        replace(each.faults[0], at=WARM_S + number * APART_S, ramp=min(each.faults[0].ramp, 60.0), length=LASTS_S)
+        replace(each.faults[0], at=warm_s + number * apart_s, ramp=min(each.faults[0].ramp, 60.0), length=LASTS_S)
         for number, each in enumerate(read)
     )
-    length = WARM_S + len(faults) * APART_S
+    length = warm_s + len(faults) * apart_s
     return replace(read[0], start=start, length=length, faults=faults, decoys=(), gaps=())
 
 
-def lived(folder: Path, simulation: Simulation) -> Lived:
-    """Return what the live path makes of a simulation, on a new data directory."""
-    begin = simulation.scenario.start + timedelta(seconds=WARM_S) - BEGIN
+def calm_of(scenario: Path, start: datetime, days: int) -> Scenario:
+    """Return days without a fault, each with the scenario's decoys, after a time in which nothing happens."""
+    read = read_scenario(scenario)
+    decoys = tuple(
+        replace(each, at=LONG_S + day * DAY_S + number * DAY_S / len(read.decoys))
+        for day in range(days)
+        for number, each in enumerate(read.decoys)
+    )
+    return replace(read, start=start, length=LONG_S + days * DAY_S, step=60.0, decoys=decoys, gaps=())
+
+
+def lived(folder: Path, simulation: Simulation, warm_s: float = WARM_S) -> Lived:
+    """Return what the live path, begun shortly before `warm_s` are over, makes of a simulation."""
+    begin = simulation.scenario.start + timedelta(seconds=warm_s) - BEGIN
     with listening() as pager, settings_of(pager, folder / "secret", SHARDS), running(folder, begin) as platform:
         live(platform, simulation, begin)
         kept = platform.stores.records
@@ -175,21 +197,25 @@ def _end(scenario: Scenario, at: datetime) -> datetime:
 
 def compared(simulation: Simulation, day: Lived, graph: KnownGraph) -> tuple[Compared, ...]:
     """Return what both paths say of each fault of the day."""
-    return tuple(_compared(simulation, fault, day, graph) for fault in simulation.scenario.faults)
+    scenario = simulation.scenario
+    seconds = [*(fault.at for fault in scenario.faults), scenario.length]
+    moments = [scenario.start + timedelta(seconds=each) for each in seconds]
+    spans = zip(scenario.faults, moments, moments[1:], strict=False)
+    return tuple(_compared(fault, span, day, offline(simulation, span[0], graph).verdict) for fault, *span in spans)
 
 
-def _compared(simulation: Simulation, fault: FaultSpec, day: Lived, graph: KnownGraph) -> Compared:
-    began = simulation.scenario.start + timedelta(seconds=fault.at)
+def _compared(fault: FaultSpec, span: Sequence[datetime], day: Lived, told: Verdict) -> Compared:
+    began, until = span
     opened = [each for each in openings(day) if began <= each.at <= began + timedelta(seconds=LASTS_S) + LATE]
-    verdicts = verdicts_of(day, opened[0], began + timedelta(seconds=APART_S)) if opened else []
+    verdicts = verdicts_of(day, opened[0], until) if opened else []
     last = verdicts[-1][1] if verdicts else None
     named_at = next((at for at, verdict in verdicts if last is not None and says(verdict) == says(last)), None)
-    return Compared(fault, began, opened, last, named_at, offline(simulation, began, graph).verdict)
+    return Compared(fault, began, until, opened, last, named_at, told)
 
 
 def openings(day: Lived) -> list[Rung]:
     """Return the messages that an incident opened, or opened again."""
-    return [each for each in day.rung if each.about in {"incident.opened", "incident.reopened"}]
+    return [each for each in day.rung if each.about in {OPENED, REOPENED}]
 
 
 def verdicts_of(day: Lived, opened: Rung, until: datetime) -> list[tuple[datetime, Verdict]]:
@@ -229,6 +255,8 @@ def discovered(simulation: Simulation) -> Discovered:
     return Discovered(tuple(components), tuple(dependencies))
 
 
-def day_simulated(scenarios: Sequence[Path], start: datetime) -> Simulation:
-    """Return the simulation of `day_of`."""
-    return simulate(day_of(scenarios, start))
+def graph_of(simulation: Simulation) -> KnownGraph:
+    """Return the simulated system as a kept graph."""
+    store = MemoryStore()
+    store.upsert(discovered(simulation))
+    return KnownGraph(store, View())

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hypocenter_graph.stores.contract import GraphStore
 
 # What works for longer than this will never end.
-PATIENCE_S = 60.0
+PATIENCE_S = 600.0
 BEAT = "beat"
 PAUSE = timedelta(seconds=CORRELATE_S)
 TEND_EVERY = 60

@@ -29,6 +29,7 @@ TITLES = {
     "alerts": "Detection: what an operator feels",
     "ingest": "Intake: taking remote write",
     "soak": "Long runs: kills, memory, bodies tampered with",
+    "live_day": "Continuous detection: a day with a fault of every kind, and calm days",
     "workers": "Continuous detection: ticks over many series",
     "history": "History: importing a table of incidents",
     "learned": "The graph: edges suggested from metrics alone",

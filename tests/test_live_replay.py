@@ -9,16 +9,11 @@ import live_day
 from hypothesis import settings
 
 from hypocenter.simulator import simulate
-from hypocenter_graph.stores.contract import View
-from hypocenter_graph.stores.memory import MemoryStore
-from hypocenter_workers.known_graph import KnownGraph
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-
-    from hypocenter.simulator.simulation import Simulation
 
 START = datetime(2026, 3, 3, tzinfo=UTC)
 FEW = ("error_burst", "cache_outage", "noisy_neighbour")
@@ -30,15 +25,10 @@ def test_the_live_path_says_what_the_offline_path_says(pytestconfig: pytest.Conf
     is_long = settings.get_current_profile_name() == "soak"
     every = sorted(path for path in folder.glob("*.scenario") if path.stem not in NO_FAULTS)
     wanted = every if is_long else [folder / f"{name}.scenario" for name in FEW]
-    simulation = simulate(live_day.day_of(wanted, START))
-    day = live_day.lived(tmp_path, simulation)
-    found = live_day.compared(simulation, day, graph_of(simulation))
+    warm_s, apart_s = (live_day.LONG_S, live_day.APART_S) if is_long else (live_day.WARM_S, 45 * 60.0)
+    simulation = simulate(live_day.day_of(wanted, START, warm_s, apart_s))
+    day = live_day.lived(tmp_path, simulation, warm_s)
+    found = live_day.compared(simulation, day, live_day.graph_of(simulation))
     assert [(each.fault.type, each.live and live_day.says(each.live)) for each in found if not each.same] == []
     assert day.dead_letters == 0
     assert len({each.key for each in day.rung}) == len(day.rung)
-
-
-def graph_of(simulation: Simulation) -> KnownGraph:
-    store = MemoryStore()
-    store.upsert(live_day.discovered(simulation))
-    return KnownGraph(store, View())
