@@ -44,6 +44,7 @@ SETTINGS = (
     Setting("settle_seconds", 30, "Seconds after the end of a step for which its samples are waited for."),
     Setting("tick_limit_seconds", 100, "Seconds after which one task of detection is ended, to be done again."),
     Setting("shards", 16, "Among how many parts the series are divided, each of which one task works on at a time."),
+    Setting("shape_series", 0, "Most series of a shard whose shapes are looked at for an hour after an anomaly."),
     Setting("max_file_bytes", 2_000_000_000, "Largest telemetry file that is read, in bytes on disk."),
     Setting("max_cells", 200_000_000, "Largest table that is read into memory, in cells (rows x columns)."),
     Setting("prometheus_max_points", 20_000_000, "Most samples one investigation may ask of a Prometheus server."),

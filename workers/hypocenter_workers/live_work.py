@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hypocenter import settings
 from hypocenter.access import served_tenants
 from hypocenter.errors import HypocenterError, InputError, SourceError
 from hypocenter.rhythm import rhythm_of_settings
@@ -172,12 +173,21 @@ class LiveWork:
         return self._place
 
     def _new_place(self, shards: int) -> Place:
+        from hypocenter_workers.ticks.shapes import Pointers
         from hypocenter_workers.ticks.shards import Roster
         from hypocenter_workers.ticks.states import SparedStates
         from hypocenter_workers.ticks.tick import Place
 
         stores, roster = self._stores, Roster(self._stores.metrics, shards)
-        return Place(stores.metrics, stores.records.detections, SparedStates(stores.states), roster, self._rhythm)
+        most = int(settings.read("shape_series") or 0)
+        return Place(
+            stores.metrics,
+            stores.records.detections,
+            SparedStates(stores.states),
+            roster,
+            self._rhythm,
+            pointers=Pointers(stores.records, most) if most else None,
+        )
 
     @cached_property
     def _rhythm(self) -> Rhythm:

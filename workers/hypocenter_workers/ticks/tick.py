@@ -12,7 +12,7 @@ import numpy as np
 from hypocenter.errors import InputError, LimitError, SourceError
 from hypocenter.rhythm import Rhythm
 from hypocenter.stores.detections import Position
-from hypocenter_workers.ticks import relearning
+from hypocenter_workers.ticks import relearning, shapes
 from hypocenter_workers.ticks.learned import learned_from_bytes
 from hypocenter_workers.ticks.plan import LOOK_BACK, plan_of, read_block
 from hypocenter_workers.ticks.scoring import anomalies, score, watching
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.ticks.learned import Learned
     from hypocenter_workers.ticks.plan import Plan
     from hypocenter_workers.ticks.scoring import Watching
+    from hypocenter_workers.ticks.shapes import Pointers
     from hypocenter_workers.ticks.shards import Roster
     from hypocenter_workers.ticks.states import StateCache
 
@@ -55,7 +56,10 @@ class Plans:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tick works: what it reads, where it commits, its cache, and how time is cut and series are watched."""
+    """Where a tick works: what it reads, where it commits, its cache, and how time is cut and series are watched.
+
+    With `pointers`, what they point to is looked at for shapes too.
+    """
 
     metrics: MetricsStore
     detections: DetectionStore
@@ -63,6 +67,7 @@ class Place:
     roster: Roster
     rhythm: Rhythm = field(default_factory=Rhythm)
     how: Watching | None = None
+    pointers: Pointers | None = None
     plans: Plans = field(default_factory=Plans)
 
     @property
@@ -132,7 +137,10 @@ def _scored(place: Place, shard: int, before: Position, after: Position, due: in
     block = read_block(place.metrics, plan, start_ms, steps, place.rhythm.step_ms)
     times = times_of(start_ms, steps, place.rhythm.step_ms)
     told, learned = score(place.watching, block.values, times, known)
-    found = tuple(anomalies(told, plan.series, shard, times[-1]))
+    found = (
+        *shapes.found(place, plan, shard, before.watermark, after.watermark),
+        *anomalies(told, plan.series, shard, times[-1]),
+    )
     size = _save(place, shard, after, replace(learned, counts=block.samples[-LOOK_BACK:]))
     done = place.detections.commit(shard, before, after, found)
     if done:
