@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+# As the scenario of the shop says.
+BEGAN = datetime(2026, 3, 3, 11, 35, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -127,6 +129,9 @@ def test_an_incident_is_judged_when_it_opens_and_looked_at_again(sources: Source
     judgement = investigate_incident(name, sources, now)
     assert judgement is not None
     assert judgement.investigation.verdict.suspects[0].component == "orders-db"
+    # An alert was the first sign; its rule had waited.
+    assert judgement.investigation.verdict.onset is not None
+    assert BEGAN - MINUTE <= judgement.investigation.verdict.onset < change.incident.onset
     assert due(records, now, now - MINUTE) == ()
     assert "orders-db" in write_report(tmp_path, judgement).read_text(encoding="utf-8")
     for look in LOOKS:
