@@ -45,10 +45,11 @@ _IF_NONE_MATCH = {
     "in": "header",
     "required": False,
     "description": "`ETag` of an answer that is here already.",
-    "schema": {"type": "string", "maxLength": 400},
+    "schema": {"type": "string"},
 }
 _ETAG = {"description": "Names this answer; another one has another.", "schema": {"type": "string"}}
 _UNCHANGED = {"description": "The answer is the one that `If-None-Match` names.", "headers": {"ETag": _ETAG}}
+_EVENTS = "text/event-stream"
 _TAGGED = ("application/json", "text/html")
 
 
@@ -68,6 +69,9 @@ def document_of(scoped: Mapping[str, Sequence[Route]]) -> dict[str, Any]:
     needs = _needs(scoped)
     for path, method, operation in _operations(made):
         operation["security"] = security_of(needs[path, method])
+        for answer in operation["responses"].values():
+            # An event has an id, a name and data, which is no text that a schema could tell of.
+            answer.get("content", {}).get(_EVENTS, {}).pop("schema", None)
         if method == "get":
             _tag(operation)
     for each in OTHERS:
