@@ -79,7 +79,7 @@ bench-alerts: ## Count false alarms per series and week, beside recall on labell
 bench-learned: ## Measure edges suggested from metrics against known graphs
 bench-history: ## Measure the import of a table of incidents: time and memory by its rows
 bench-ingest: ## Measure the taking of remote write, client included; beside Prometheus' receiver
-bench-workers: ## Measure ticks of detection over many series: read, score, write (needs redis-server)
+bench-workers: ## Measure ticks of detection over many series: read, score, write (needs redis-server, postgresql, victoria-metrics; ten minutes)
 bench-live-day: ## Live through a day with 20 faults and calm days: what is noticed, and how often it rings (half an hour)
 bench-graph: ## Measure graph stores: loading, subgraphs and paths (needs java and mvn; half an hour)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy as np
 import results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ticks_made import Timed
 
@@ -19,7 +20,8 @@ SERVERS = Path(__file__).parents[1] / "tests" / "servers"
 APART, WITHIN = "processes, VictoriaMetrics", "threads, DuckDB"
 SIZES = {APART: (1_000, 10_000, 100_000, 800_000), WITHIN: (1_000, 10_000, 100_000)}
 WORKERS = (1, 2)
-WARM, TICKS = 3, 4
+# Ticks that are not counted, and that are; of very many series fewer, which take as long.
+TURNS, TURNS_OF_MANY, MANY = (3, 4), (2, 2), 500_000
 NOTE = (
     "Series of five metrics (one of them a counter) of a fifth as many services, each a signal of its own, scraped "
     "each 15 s, divided among a shard for each 5,000 of them, 2 at least and 16 at most (HYPOCENTER_SHARDS). A tick "
@@ -28,7 +30,8 @@ NOTE = (
     "a process, takes ticks that Celery carries over Redis; samples are in VictoriaMetrics, positions and anomalies in "
     "PostgreSQL, states in Redis, and all of these servers share the two cores with the workers. **Threads**: those of "
     "one process that holds the samples in DuckDB and states in files, as `hypocenter serve` does. `s` is the median "
-    "of four ticks of all shards and `longest s` the longest, after three that are not counted; `margin` is how often "
+    "of four ticks of all shards (two of 800,000 series) and `longest s` the longest, after some that are not "
+    "counted; `margin` is how often "
     "the longest fits into the step. `to anomaly p99` is how long after it is settled (30 s after its end) a step's "
     "anomalies are committed, over shards and ticks. `CPU s` is what the workers used, `servers' CPU s` the others; "
     "`most times one` is how many times as fast two workers could be on two cores beside those servers: both cores, "
@@ -59,8 +62,7 @@ def _apart(size: int) -> Iterator[results.Row]:
         alone: Sequence[Timed] = ()
         for workers in WORKERS:
             with place.worker(workers) as started:
-                # A worker that knows of no series learns what came before its first tick.
-                ticks = [place.tick(started.pid, 1 if alone or at else WARM) for at in range(WARM + TICKS)][WARM:]
+                ticks = _ticks(size, partial(place.tick, started.pid), not alone)
             alone = alone or ticks
             yield _row(APART, size, workers, ticks, alone, place.state_bytes())
 
@@ -71,9 +73,15 @@ def _within(size: int) -> Iterator[results.Row]:
     with within(size) as place:
         alone: Sequence[Timed] = ()
         for workers in WORKERS:
-            ticks = [place.tick(workers, 1 if alone or at else WARM) for at in range(WARM + TICKS)][WARM:]
+            ticks = _ticks(size, partial(place.tick, workers), not alone)
             alone = alone or ticks
             yield _row(WITHIN, size, workers, ticks, alone, place.state_bytes)
+
+
+def _ticks(size: int, tick: Callable[[int], Timed], begins: bool) -> Sequence[Timed]:
+    """Return the ticks that count; where the series begin there are some steps to learn from at first."""
+    warm, counted = TURNS if size < MANY else TURNS_OF_MANY
+    return [tick(3 if begins and not at else 1) for at in range(warm + counted)][warm:]
 
 
 def _row(

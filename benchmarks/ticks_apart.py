@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 POLL_S, PATIENCE_S, LINES = 0.005, 300.0, 20_000
 TENANT = "default"
+# Its own limit of what one listing may hold is 300,000.
+MOST_SERIES = "-search.maxUniqueTimeseries=2000000"
 HZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -50,7 +52,8 @@ class Platform:
         port, self._shards = free_port(), shards_of(size)
         command = [str(shutil.which("redis-server")), "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
         (folder / "postgres").mkdir()
-        self.victoria = stack.enter_context(VictoriaMetrics(str(shutil.which("victoria-metrics")), folder))
+        victoria = VictoriaMetrics(str(shutil.which("victoria-metrics")), folder, MOST_SERIES)
+        self.victoria = stack.enter_context(victoria)
         redis = stack.enter_context(ServerProcess([*command, "--appendonly", "no"], "eady to accept", folder))
         postgres = stack.enter_context(Postgres(folder / "postgres"))
         self.url = f"redis://127.0.0.1:{port}/0"

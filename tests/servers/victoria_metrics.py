@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class VictoriaMetrics(ServerProcess):
-    """A running server at `url`."""
+    """A running server at `url`, with `more` options."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, *more: str) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [
@@ -23,6 +23,7 @@ class VictoriaMetrics(ServerProcess):
             f"-httpListenAddr=127.0.0.1:{port}",
             "-search.latencyOffset=0s",
             "-retentionPeriod=100y",
+            *more,
         ]
         super().__init__(command, "started VictoriaMetrics", folder)
 
