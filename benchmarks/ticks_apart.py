@@ -66,6 +66,7 @@ class Platform:
             "HYPOCENTER_SHARDS": str(self._shards),
             "HYPOCENTER_MAX_SERIES": str(2 * size),
             "HYPOCENTER_TICK_LIMIT_SECONDS": "600",
+            "HYPOCENTER_PROMETHEUS_TIMEOUT": "120",
             "OMP_NUM_THREADS": "1",
         }
         os.environ |= self.settings

@@ -85,6 +85,9 @@ def test_a_server_that_is_not_there_is_a_source_that_cannot_be_reached():
 class Full:
     """A cache that takes nothing."""
 
+    def __init__(self):
+        self.forgotten = []
+
     def load(self, shard, position):  # noqa: ARG002
         return None
 
@@ -92,11 +95,12 @@ class Full:
         raise SourceError(f"no room for {shard} {position} {len(state)}")
 
     def forget(self, shard, before):
-        """There is nothing."""
+        self.forgotten.append((shard, before))
 
 
 def test_what_a_full_cache_does_not_take_is_spared_the_newest_first():
-    states = SparedStates(Full(), most_bytes=10)
+    full = Full()
+    states = SparedStates(full, most_bytes=10)
     for shard, data in enumerate((b"four", b"of 5.", b"four")):
         with pytest.raises(SourceError, match="no room"):
             states.save(shard, FIRST, data)
@@ -104,6 +108,7 @@ def test_what_a_full_cache_does_not_take_is_spared_the_newest_first():
     assert states.load(1, SECOND) is None
     states.forget(1, 2)
     assert [states.load(shard, FIRST) for shard in range(3)] == [None, None, b"four"]
+    assert full.forgotten == [(1, 2)]
 
 
 def test_what_is_kept_is_spared_no_more(tmp_path):
