@@ -20,7 +20,7 @@ SOAKED := tests/test_graph_store_contract.py tests/test_graph_walks.py \
 	tests/test_ingest_events_fuzz.py tests/test_api_compression.py tests/test_serve_red_team.py tests/test_metrics_store_laws.py \
 	tests/test_metrics_store_kill.py tests/test_metrics_store_files.py tests/test_live_replay.py
 
-.PHONY: help install demo test soak services check format bench gallery bench-docs peers rca-peers cold-start lock picture clean
+.PHONY: help install demo test soak services check format bench gallery bench-docs api-reference peers rca-peers cold-start lock picture clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ gallery: $(STAMP) ## Render every labelled case that is ranked wrong into galler
 
 bench-docs: $(STAMP) ## Draw docs/benchmarks.md from benchmarks/results
 	@$(BIN)/python benchmarks/render.py
+
+api-reference: $(STAMP) ## Write docs/api-reference.md from the OpenAPI document
+	@$(BIN)/python tests/servers/api_reference.py
 
 peers: $(STAMP) rca-peers ## Install the libraries that bench-detect and bench-methods compare with, and rca-peers
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r locks/peers.txt

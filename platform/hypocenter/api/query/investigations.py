@@ -53,8 +53,8 @@ class Symptom(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    component: Name = Field(examples=["web"])
-    metric: Name | None = None
+    component: Name = Field(description="The component on which users feel it.", examples=["web"])
+    metric: Name | None = Field(None, description="The metric that shows it, where that is known.")
 
 
 class Question(BaseModel):
