@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from starlette.types import ASGIApp
+    from hypocenter.api.app import ServerApp
 
     from hypocenter.api.parts import Parts
 
@@ -29,7 +29,7 @@ SCOPES = ("ingest", "read", "feedback", "admin")
 class Served:
     """A composed server: its `parts` by tenant, and a token's text for each tenant and scope."""
 
-    def __init__(self, app: ASGIApp, parts: Mapping[str, Parts], folder: Path) -> None:
+    def __init__(self, app: ServerApp, parts: Mapping[str, Parts], folder: Path) -> None:
         self.app, self.parts, self.folder = app, parts, folder
         now, file = datetime.now(UTC), TokenFile(folder)
         owned = {FIRST: "", OTHER: OTHER}

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.routing import Route
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Send
+    from starlette.types import Scope as HttpScope
 
     from hypocenter.api.auth import Door
     from hypocenter.api.bodies import BodyMemory
@@ -77,13 +78,26 @@ def create_tenant_app(routed: Routes, memory: BodyMemory) -> Starlette:
     return _plain(Starlette(routes=routes, middleware=around, exception_handlers=_HANDLERS))
 
 
-def create_server_app(tenants: Tenants, door: Door, buckets: Buckets, origins: Sequence[str] = ()) -> ASGIApp:
+@dataclass(frozen=True, slots=True)
+class ServerApp:
+    """The ASGI application of a server, and what each of its routes needs."""
+
+    app: ASGIApp
+    needs: Needs
+
+    async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self.app(scope, receive, send)
+
+
+def create_server_app(tenants: Tenants, door: Door, buckets: Buckets, origins: Sequence[str] = ()) -> ServerApp:
     """Return the ASGI application of a server: those of its tenants, behind what every request passes.
 
     That is the log, headers for browsers, pages of other `origins`, failures, who asks, and how often.
     """
     known = Authentication(RateLimited(tenants, buckets), door)
-    return RequestLog(SecurityHeaders(cross_origin(Failures(known), origins)), tenants.observe)
+    app = RequestLog(SecurityHeaders(cross_origin(Failures(known), origins)), tenants.observe)
+    return ServerApp(app, door.needs)
 
 
 def _plain(app: Starlette) -> Starlette:

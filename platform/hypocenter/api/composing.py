@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prometheus_client import CollectorRegistry
-    from starlette.types import ASGIApp
 
+    from hypocenter.api.app import ServerApp
     from hypocenter.api.auth import Entrance
     from hypocenter.api.parts import Parts, Places
     from hypocenter.api.pull import Pull
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 BODY_MEMORY = 512 << 20
 
 
-def composed(opened: Mapping[str, Parts], places: Places, entrance: Entrance, stack: ExitStack) -> ASGIApp:
+def composed(opened: Mapping[str, Parts], places: Places, entrance: Entrance, stack: ExitStack) -> ServerApp:
     """Return the application over the open stores of each tenant, that of the setting first.
 
     What runs beside it is started, and ends with `stack`.
