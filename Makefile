@@ -44,7 +44,7 @@ demo: $(STAMP) ## Simulate a shop with a fault, investigate it and write report.
 	@$(BIN)/hypocenter investigate demo-case --out report.html
 
 test: $(STAMP) ## Run every test; shows coverage, and what was skipped and why
-	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term $(ARGS)
 
 soak: $(STAMP) ## Try graph stores, parsers, kill -9 and memory under load for long (hours); FILES names some of the tests
 	@$(BIN)/python benchmarks/bench_soak.py $(or $(FILES),$(SOAKED))
