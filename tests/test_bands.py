@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
+from shifting_system import CALM, END, START, START_MS, STEP, STEP_MS, STEPS, fill
 
-from hypocenter.batches import Batch, Samples
 from hypocenter.errors import InputError
 from hypocenter.rhythm import Rhythm
 from hypocenter.stores.matching import Matcher
@@ -17,17 +16,12 @@ from hypocenter.stores.opening import open_records
 from hypocenter_workers.bands import Listings, Wanted, bands, listed
 from hypocenter_workers.ticks.shards import Roster
 from hypocenter_workers.ticks.states import FileStates
-from hypocenter_workers.ticks.steps import milliseconds
 from hypocenter_workers.ticks.tick import Place, tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-START = datetime(2026, 3, 2, tzinfo=UTC)
-STEP, STEPS, CALM = timedelta(seconds=60), 330, 245
-START_MS, STEP_MS = milliseconds(START), 60_000
-END = START + STEPS * STEP
 EVERY = ((Matcher("component", "=~", ".+"),),)
 
 
@@ -37,23 +31,8 @@ def at(component: str, **more: str) -> tuple[tuple[Matcher, ...], ...]:
 
 @pytest.fixture
 def place(new_metrics: Callable[..., Any], tmp_path: Path, new_tenant: Callable[[], str]) -> Iterator[Place]:
-    """Ten components with a gauge and a counter each; the gauge of one spikes, the counter of another shifts."""
-    rng = np.random.default_rng(5)
-    gauges, rates = 50 + 3 * rng.normal(size=(STEPS, 10)), 20 + rng.normal(size=(STEPS, 10))
-    gauges[250:254, 3] += 80
-    gauges[100:120, 6] = np.nan
-    rates[262:, 5] *= 4
-    names = [("queue_length", {}), ("http_requests_total", {"code": "200"})]
-    labels = [
-        tuple(sorted({"__name__": name, "service_name": f"service-{number}", **more}.items()))
-        for name, more in names
-        for number in range(10)
-    ]
-    values = np.hstack([gauges, np.cumsum(rates * 60, axis=0)])
-    steps, columns = np.nonzero(np.isfinite(values))
     store = new_metrics("duckdb", lambda: END + timedelta(hours=1))
-    numbers = store.number(labels)
-    store.append([Batch(Samples(numbers[columns], START_MS + steps * STEP_MS + 7_000, values[steps, columns]))])
+    fill(store)
     with closing(open_records(str(tmp_path / "records.db"), new_tenant())) as records:
         rhythm = Rhythm(learn=timedelta(days=2), shards=4)
         yield Place(store, records.detections, FileStates(tmp_path / "states"), Roster(store, 4), rhythm)

@@ -86,13 +86,19 @@ def selector_of(text: str) -> Selector:
     return found
 
 
-def settled(sources: QuerySources, span: Span) -> Span:
-    """Return a span that reads what detection may have scored; raises InputError for one that is too long."""
+def checked(span: Span) -> Span:
+    """Return a span; raises InputError for one that is too long or too fine."""
     if span.points > MOST_POINTS:
         raise InputError(f"step: {span.points:,} points are asked for, and at most {MOST_POINTS:,} are answered")
     if span.end_ms - span.start_ms > timedelta(days=LONGEST_DAYS) // MS:
         raise InputError(f"end: at most {LONGEST_DAYS} days are answered")
-    return span._replace(until_ms=milliseconds(sources.overseen.rhythm.settled(sources.now())) - 1)
+    return span
+
+
+def settled(sources: QuerySources, span: Span) -> Span:
+    """Return a span that reads what detection may have scored; raises InputError for one that is too long."""
+    until_ms = milliseconds(sources.overseen.rhythm.settled(sources.now())) - 1
+    return checked(span)._replace(until_ms=until_ms)
 
 
 async def answered(
