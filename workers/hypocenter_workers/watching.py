@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
 from hypocenter.errors import HypocenterError
-from hypocenter.stores.work_board import TASK_SECONDS, TASKS, Figure
+from hypocenter.stores.work_board import BOUNDS, TASK_SECONDS, TASKS, TASKS_WITHIN, Figure
 from hypocenter_workers.dead_letters import keep
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ class Watch:
         outcome = (state or "ignored").lower()
         try:
             began, tenant = begun
+            seconds = time.monotonic() - began
             board = self._app.workplace.work(tenant).board
             board.add(Figure(TASKS, sender.name, outcome))
-            board.add(Figure(TASK_SECONDS, sender.name), time.monotonic() - began)
+            board.add(Figure(TASK_SECONDS, sender.name), seconds)
+            board.add(Figure(TASKS_WITHIN, sender.name, str(BOUNDS[bisect_left(BOUNDS, seconds)])))
         except HypocenterError as error:
             logger.debug("a task could not be counted: %s", error)
 

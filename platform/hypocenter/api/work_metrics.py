@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from hypocenter.api.work_state import work_state
 from hypocenter.errors import HypocenterError
-from hypocenter.stores.work_board import SERIES, STATE_BYTES, TASK_SECONDS, TASKS, TOTALS, WAITING, Figure
+from hypocenter.stores.work_board import (
+    BOUNDS,
+    SERIES,
+    STATE_BYTES,
+    TASK_SECONDS,
+    TASKS,
+    TASKS_WITHIN,
+    TOTALS,
+    WAITING,
+    Figure,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,10 +72,18 @@ def _of_board(state: WorkState) -> Iterable[Metric]:
     yield _filled(series, state.levels, SERIES, 1)
     tasks = CounterMetricFamily("hypocenter_tasks", "Tasks by what became of them.", labels=["task", "outcome"])
     yield _filled(tasks, state.totals, TASKS, 2)
-    seconds = CounterMetricFamily("hypocenter_task_seconds", "Time that tasks took.", labels=["task"])
-    yield _filled(seconds, state.totals, TASK_SECONDS, 1)
+    yield _durations(state.totals)
     for name, told in TOTALS.items():
         yield CounterMetricFamily(f"hypocenter_{name}", told, state.totals.get(Figure(name), 0.0))
+
+
+def _durations(totals: Mapping[Figure, float]) -> Metric:
+    seconds = HistogramMetricFamily("hypocenter_task_seconds", "Time that tasks took.", labels=["task"])
+    for name in sorted({each.first for each in totals if each.name == TASKS_WITHIN}):
+        within = [totals.get(Figure(TASKS_WITHIN, name, str(bound)), 0.0) for bound in BOUNDS]
+        buckets = list(zip(map(floatToGoString, BOUNDS), accumulate(within), strict=True))
+        seconds.add_metric([name], buckets, totals.get(Figure(TASK_SECONDS, name), 0.0))
+    return seconds
 
 
 def _filled(metric: Metric, figures: Mapping[Figure, float], name: str, words: int) -> Metric:

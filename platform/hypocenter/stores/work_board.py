@@ -20,6 +20,9 @@ class Figure(NamedTuple):
 
 
 TASKS, TASK_SECONDS, WAITING, STATE_BYTES, SERIES = "tasks", "task_seconds", "waiting", "state_bytes", "series"
+# Tasks that took no longer than so many seconds, and longer than the one before; the last takes all that did.
+TASKS_WITHIN = "tasks_within"
+BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, float("inf"))
 BEAT_SEEN = Figure("beat_seen")
 TICKS_MERGED, STEPS, SAMPLES, LATE, TOLD = "ticks_merged", "steps_scored", "samples_scored", "samples_late", "anomalies"
 TOTALS = {
