@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hypocenter.errors import InputError, SourceError
-from hypocenter.notify.messages import Message, untold
+from hypocenter.notify.messages import Message, may_be_news, no_news, untold
 from hypocenter.notify.webhook import Webhook, post, webhook_of_settings
 from hypocenter.remote_write_sending import Patience
 from hypocenter.stores.live_incidents import LiveIncident, Revision, Status
@@ -153,6 +153,11 @@ VERDICT = {"cause": "cart-db", "causes": ["cart-db"], "abstained": False, "summa
 OPENED = LiveIncident("abc", Status.OPEN, NOON, NOON, NOON, ("cart",))
 
 
+def news(store: IncidentStore) -> list[str]:
+    """Return the incidents of which there may be something to tell."""
+    return [each.incident.incident_id for each in store.outgoing(NOON - HOUR) if may_be_news(each)]
+
+
 def judged(number: int, **other: Any) -> Revision:
     return Revision("abc", number, NOON, number, {"verdict": {**VERDICT, **other}})
 
@@ -160,9 +165,14 @@ def judged(number: int, **other: Any) -> Revision:
 def tell(store: IncidentStore) -> list[str]:
     """Take everything untold for told, and return what it was."""
     messages = untold(store, "abc")
+    assert not messages or news(store) == ["abc"]
     for each in messages:
         store.add_told("abc", each.notice)
+    known = no_news(store, "abc")
+    if known is not None:
+        store.add_told("abc", known)
     assert untold(store, "abc") == []
+    assert news(store) == []
     return [json.loads(each.body)["type"] for each in messages]
 
 

@@ -141,7 +141,7 @@ class LiveWork:
 
     def notify(self, incident_id: str) -> None:
         """Tell the webhook of the settings, where there is one, what it was not told of an incident yet."""
-        from hypocenter.notify.messages import untold
+        from hypocenter.notify.messages import no_news, untold
         from hypocenter.notify.webhook import post
 
         webhook, store = self._webhook(), self.records.incidents
@@ -150,15 +150,17 @@ class LiveWork:
         for message in untold(store, incident_id):
             post(webhook, message, self._now(), chance=random.random)
             store.add_told(incident_id, message.notice)
+        known = no_news(store, incident_id)
+        if known is not None:
+            store.add_told(incident_id, known)
 
     def _untold(self, now: datetime) -> Sequence[str]:
-        from hypocenter.notify.messages import untold
+        from hypocenter.notify.messages import may_be_news
 
         if self._webhook() is None:
             return ()
-        store = self.records.incidents
-        ids = [each.incident_id for each in store.incidents(since=now - TOLD_WITHIN)]
-        return [incident_id for incident_id in ids if untold(store, incident_id)]
+        found = self.records.incidents.outgoing(now - TOLD_WITHIN)
+        return [each.incident.incident_id for each in found if may_be_news(each)]
 
     def _webhook(self) -> Webhook | None:
         """Return where incidents are told of: what others have is nothing that is told there."""

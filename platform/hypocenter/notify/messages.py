@@ -12,7 +12,7 @@ from hypocenter.stores.documents import to_text
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from hypocenter.stores.live_incidents import IncidentStore, LiveIncident, Revision
+    from hypocenter.stores.live_incidents import IncidentStore, LiveIncident, Outgoing, Revision
 
 MOST_SUSPECTS = 5
 CAUSE, ENDED = "cause-", "resolved-"
@@ -34,6 +34,20 @@ class Message:
     key: str
     notice: str
     body: bytes
+
+
+def may_be_news(outgoing: Outgoing) -> bool:
+    """Whether there is something that the outside was not told of an incident; verdicts are not read for that."""
+    wanted = {"opened", *(notice for _, notice in _of_status(outgoing.incident, outgoing.told))}
+    wanted |= {f"{CAUSE}{outgoing.judged}"} if outgoing.judged else set()
+    return not wanted.issubset(outgoing.told)
+
+
+def no_news(store: IncidentStore, incident_id: str) -> str | None:
+    """Return the name of the last verdict's notice where it names what was told already; None where it is news."""
+    revisions, told = store.revisions(incident_id), store.told(incident_id)
+    is_news = not revisions or any(_of_causes(revisions, told))
+    return None if is_news else f"{CAUSE}{revisions[-1].number}"
 
 
 def untold(store: IncidentStore, incident_id: str) -> list[Message]:

@@ -67,6 +67,16 @@ class JudgedIncident(NamedTuple):
     judgement: Judgement | None
 
 
+class Outgoing(NamedTuple):
+    """What tells whether the outside is to be told of an incident: the number of its last verdict (0 for none), and the
+    names of what was told.
+    """
+
+    incident: LiveIncident
+    judged: int
+    told: Collection[str]
+
+
 class IncidentStore(Protocol):
     """The incidents of one tenant and the verdicts on them."""
 
@@ -101,6 +111,9 @@ class IncidentStore(Protocol):
 
     def told(self, incident_id: str) -> Collection[str]:
         """Return what the outside was told of an incident, by the names that `add_told` was given."""
+
+    def outgoing(self, since: datetime) -> Sequence[Outgoing]:
+        """Return what was told of all incidents but those resolved before `since`, by onset, then id."""
 
     def add_told(self, incident_id: str, notice: str) -> None:
         """Keep that the outside was told; once or more often is the same."""

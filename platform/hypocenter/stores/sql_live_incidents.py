@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, select, update
@@ -11,7 +12,7 @@ from hypocenter.stores.alerts import OPEN_US
 from hypocenter.stores.documents import from_text, microseconds, to_text
 from hypocenter.stores.identity import identity_of, number_of
 from hypocenter.stores.judgement import Judgement, judgement_of
-from hypocenter.stores.live_incidents import Judged, JudgedIncident, LiveIncident, Revision, Status
+from hypocenter.stores.live_incidents import Judged, JudgedIncident, LiveIncident, Outgoing, Revision, Status
 from hypocenter.stores.sql_listing import ranged
 from hypocenter.stores.sql_rows import add_row, forget_rows, put_rows
 from hypocenter.stores.tables import INCIDENT_COMPONENTS as C
@@ -121,6 +122,22 @@ class SqlIncidents:
         own = (N.c.tenant == self._tenant, N.c.identity == identity_of(incident_id))
         with self._database.reading() as connection:
             return connection.execute(select(N.c.notice).where(*own).order_by(N.c.notice)).scalars().all()
+
+    def outgoing(self, since: datetime) -> Sequence[Outgoing]:
+        """Return what was told of all incidents but those resolved before `since`, by onset, then id."""
+        recent = (
+            T.c.tenant == self._tenant,
+            T.c.status.in_(list(map(str, Status))),
+            T.c.resolved_us >= microseconds(since),
+        )
+        same = and_(N.c.tenant == T.c.tenant, N.c.identity == T.c.identity)
+        told: defaultdict[str, set[str]] = defaultdict(set)
+        with self._database.reading() as connection:
+            rows = connection.execute(select(T).where(*recent)).all()
+            for row in connection.execute(select(N.c.identity, N.c.notice).join(T, same).where(*recent)):
+                told[row.identity].add(row.notice)
+        found = [Outgoing(_incident(row), row.judged, told[row.identity]) for row in rows]
+        return sorted(found, key=lambda each: (each.incident.onset, each.incident.incident_id))
 
     def add_told(self, incident_id: str, notice: str) -> None:
         """Keep that the outside was told; once or more often is the same."""
