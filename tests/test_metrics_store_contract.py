@@ -306,3 +306,9 @@ def test_days_older_than_the_retention_are_dropped_and_the_rest_stays(kind, new_
     assert store.usage().oldest_ms is None
     write(store, (b, NOW_MS + 9 * DAY, 4))
     assert everything(store, [a, b], end=NOW_MS + 10 * DAY) == {b: [(NOW_MS + 9 * DAY, 4)]}
+
+
+def test_the_newest_sample_that_was_written_is_told(metrics_store, tag):
+    [number] = metrics_store.number([labels(tag)]).tolist()
+    write(metrics_store, (number, NOW_MS - MINUTE, 1), (number, NOW_MS, 2), (number, NOW_MS + DAY, 3))
+    assert metrics_store.usage().newest_ms == NOW_MS

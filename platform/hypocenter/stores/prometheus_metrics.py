@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,7 @@ class PrometheusMetrics:
         self._now, self._ahead = now, limits.ahead
         self._writing = threading.Lock()
         self._is_closed = False
+        self._newest_ms = 0
 
     def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
         """Return the number of each series; they are for this process alone."""
@@ -92,7 +94,15 @@ class PrometheusMetrics:
         with self._writing:
             self._check_open()
             refusals = list(self._refusals(samples))
+            self._note(samples, refusals)
         return _taken(samples, batch, refusals, len(batches))
+
+    def _note(self, samples: Samples, refusals: Sequence[Refusal]) -> None:
+        """Keep the newest time that was written: not every server tells it."""
+        written = np.ones(len(samples), bool)
+        for places, _ in refusals:
+            written[places] = False
+        self._newest_ms = max(self._newest_ms, int(samples.at_ms[written].max(initial=0)))
 
     def write_totals(self, totals: Samples, labels_of: Callable[[int], Labels]) -> int:
         """Write running totals of series that `labels_of` tells of; return how many the server refused.
@@ -130,12 +140,16 @@ class PrometheusMetrics:
         return self._columns.read(self._theirs(series), start_ms, end_ms)
 
     def usage(self) -> Usage:
-        """Return what the server tells of its newest block; what that takes on its disk it does not tell."""
+        """Return what the server tells of its newest block; what that takes on its disk it does not tell.
+
+        Where it does not tell its newest sample either, that is the newest that was written here.
+        """
         self._check_open()
         try:
-            return _usage_of(self._client.head().data)
+            told = _usage_of(self._client.head().data)
         except NoSuchQuestionError:
-            return Usage(len(self._table), 0, None, None)
+            told = Usage(len(self._table), 0, None, None)
+        return replace(told, newest_ms=max(told.newest_ms or 0, self._newest_ms) or None)
 
     def close(self) -> None:
         """Let go of connections, after what was begun is written; the store answers no more."""
