@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import threading
 from contextlib import closing, contextmanager
@@ -13,7 +14,9 @@ from urllib.parse import urlencode
 
 import pytest
 import uvicorn
+import yaml
 from band_server import band_sources
+from documented import blocks
 from hypocenter_server import awaited
 from query_client import QueryClient
 from server_process import free_port
@@ -36,7 +39,8 @@ SPIKE = SPIKED.timestamp()
 QUEUE = '{component="service-3",metric="queue_length"}'
 RANGE = {"start": f"{SPIKE - 600:.0f}", "end": f"{SPIKE + 600:.0f}", "step": "60"}
 INCIDENT = LiveIncident("abc", Status.OPEN, SPIKED, SPIKED + STEP, SPIKED, ("service-3", "web"))
-DASHBOARD = Path(__file__).parents[1] / "deploy" / "grafana" / "dashboards" / "expected-bands.json"
+ROOT = Path(__file__).parents[1]
+DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "expected-bands.json"
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +232,22 @@ def test_every_expression_of_the_dashboard_is_answered(got: Callable[..., Any]) 
         'label_values(hypocenter_value{component="$component"}, metric)',
     ]
     assert len(targets) >= 4
+
+
+def test_the_lines_to_paste_are_those_that_are_provisioned(app: ASGIApp, require: Callable[[str], str]) -> None:
+    provisioned = ROOT / "deploy" / "grafana" / "provisioning" / "datasources" / "hypocenter.yml"
+    (own,) = yaml.safe_load(provisioned.read_text(encoding="utf-8"))["datasources"]
+    (pasted,) = yaml.safe_load("".join(blocks("grafana", "yaml")))["datasources"]
+    elsewhere = {"url": own["url"], "secureJsonData": own["secureJsonData"]}
+    assert pasted.keys() == own.keys()
+    assert pasted | elsewhere == own
+    place = pasted["url"]
+    asks = [line for block in blocks("grafana", "sh") for line in block.splitlines() if line.startswith("promtool")]
+    with listening(app) as url:
+        for line in asks:
+            words = [require("promtool"), *shlex.split(line.replace(place, url))[1:]]
+            subprocess.run(words, check=True, timeout=60, capture_output=True)
+    assert len(asks) == 1
 
 
 def test_time_that_is_to_come_holds_nothing(got: Callable[..., Any]) -> None:

@@ -128,18 +128,22 @@ class _Progress:
         self._until = now() + timedelta(seconds=ASKED_LIMIT_S)
 
     def begin(self) -> None:
+        """Keep that a worker has begun it."""
         self._save(replace(self.asked, stage=Stage.RUNNING, attempts=self.asked.attempts + 1))
 
     def tell(self, step: str, count: int) -> None:
+        """Keep that a step was done; raises SlowError after the limit, SupersededError where nobody wants it."""
         if self._now() > self._until:
             raise SlowError(_TOO_LONG)
         done = {"step": step, "count": count, "at": self._now().isoformat()}
         self._save(replace(self.asked, steps=(*self.asked.steps, done)))
 
     def fail(self, error: str) -> None:
+        """Keep that it failed, and why."""
         self.end(Stage.FAILED, error)
 
     def end(self, stage: Stage, error: str = "", document: Mapping[str, Any] | None = None) -> None:
+        """Keep how it ended, with its answer."""
         self._save(replace(self.asked, stage=stage, error=error, ended_at=self._now()), document)
 
     def _save(self, asked: AskedInvestigation, document: Mapping[str, Any] | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, select, tuple_, update
+from sqlalchemy import select, tuple_, update
 
 from hypocenter.stores.documents import damaged, from_text, microseconds, to_text
 from hypocenter.stores.identity import identity_of
@@ -49,7 +49,7 @@ class SqlInvestigations:
         asked = select(T.c.identity, T.c.record).where(*self._own(investigation_id))
         with self._database.reading() as connection:
             row = connection.execute(asked).first()
-        return None if row is None else _asked(row)
+        return None if row is None else _asked(*row)
 
     def document(self, investigation_id: str) -> Mapping[str, Any] | None:
         """Return the answer, None while there is none."""
@@ -65,7 +65,7 @@ class SqlInvestigations:
             asked = asked.where(place < tuple_(microseconds(after.asked_at), identity_of(after.investigation_id)))
         with self._database.reading() as connection:
             rows = connection.execute(asked.order_by(T.c.asked_us.desc(), T.c.identity.desc()).limit(most)).all()
-        return tuple(map(_asked, rows))
+        return tuple(_asked(*row) for row in rows)
 
     def versions(self, investigation_ids: Collection[str]) -> Mapping[str, int]:
         """Return the versions of some, by id; those that are not there are left out."""
@@ -80,7 +80,7 @@ class SqlInvestigations:
         wanted = select(T.c.identity, T.c.record).where(*recent, _UNFINISHED)
         with self._database.reading() as connection:
             rows = connection.execute(wanted.order_by(T.c.asked_us, T.c.identity)).all()
-        return tuple(_asked(row).investigation_id for row in rows)
+        return tuple(_asked(*row).investigation_id for row in rows)
 
     def forget(self, before: datetime) -> int:
         """Forget those that were asked before a time and return how many; those that wait or run stay."""
@@ -100,8 +100,8 @@ def _columns(asked: AskedInvestigation) -> dict[str, Any]:
     }
 
 
-def _asked(row: Row[Any]) -> AskedInvestigation:
-    return from_text(AskedInvestigation, row.record, f"investigation {row.identity}")
+def _asked(identity: str, record: str) -> AskedInvestigation:
+    return from_text(AskedInvestigation, record, f"investigation {identity}")
 
 
 def _read(text: str, investigation_id: str) -> Mapping[str, Any]:

@@ -50,6 +50,7 @@ class _Watched:
         self.news = asyncio.Event()
 
     def tell(self, asked: AskedInvestigation) -> None:
+        """Have all who wait look at another version."""
         self.asked = asked
         self.news.set()
         self.news = asyncio.Event()

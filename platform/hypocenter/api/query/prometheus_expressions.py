@@ -89,6 +89,7 @@ class _Arithmetic:
         self._tokens, self._at, self._depth = tokens, 0, 0
 
     def whole(self) -> float:
+        """Return what all of it comes to; raises InputError."""
         value = self._from(0)
         if self._at < len(self._tokens):
             raise InputError(f"query: {self._tokens[self._at]!r} is not expected where it stands")
