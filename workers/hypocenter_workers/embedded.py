@@ -32,7 +32,9 @@ def run(work: Work, stopped: threading.Event, others: Mapping[str, Work] = NO_OT
     """
     with crews(work, others) as app:
         app.send_task("hypocenter.warm")
-        run_beats(beats_of(app, {None: work, **others}, "in-process"), stopped)
+        works: dict[str | None, Work] = dict(others.items())
+        works[None] = work
+        run_beats(beats_of(app, works, "in-process"), stopped)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def composed(opened: Mapping[str, Parts], places: Places, entrance: Entrance, st
     """
     memory, rate = BodyMemory(BODY_MEMORY), rate_of_settings()
     health = health_routes(stack.enter_context(closing(Readiness(checks_of(opened.values())))))
-    needs, apps = Needs([]), {}
+    needs, apps = Needs([]), dict[str, TenantApp]()
     for tenant, parts in opened.items():
         registry = new_registry()
         routes = _routes(parts, places if not apps else places.of(tenant), registry, stack, places.data_dir)

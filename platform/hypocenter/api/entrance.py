@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from hypocenter.api.auth import Prover
+
 
 def entrance_of_settings(data_dir: Path, is_ours: Callable[[str], bool]) -> Entrance:
     """Return the entrance to the server that owns a data directory; raises InputError for settings that cannot be.
@@ -22,5 +24,6 @@ def entrance_of_settings(data_dir: Path, is_ours: Callable[[str], bool]) -> Entr
     """
     tenant = served_tenants()[0]
     anyone = Identity("anyone", frozenset(Scope), tenant, "open")
-    others = filter(None, (proxy_of_settings(tenant), oidc_of_settings(tenant)))
-    return Entrance((*others, Verifier(TokenFile(data_dir), tenant)), anyone, is_ours)
+    named: tuple[Prover | None, ...] = (proxy_of_settings(tenant), oidc_of_settings(tenant))
+    provers = [each for each in named if each is not None]
+    return Entrance((*provers, Verifier(TokenFile(data_dir), tenant)), anyone, is_ours)

@@ -56,7 +56,7 @@ class Oidc:
         if scheme.lower() != b"bearer" or shown.count(b".") != 2 or len(shown) > LONGEST:
             return None
         found = self._verified(shown)
-        return found and identity_of(found, self._claims)
+        return None if found is None else identity_of(found, self._claims)
 
     def _verified(self, text: bytes) -> Mapping[str, Any] | None:
         import jwt

@@ -218,7 +218,9 @@ class Verifier:
     def identity(self, scope: HttpScope) -> Identity | None:
         """Return who shows a token in the head of a request, None where it shows none that is known."""
         token = self.token(shown_token(one_header(scope, b"authorization")))
-        return token and Identity(token.name, frozenset(token.scopes), token.tenant or self._tenant, "token")
+        if token is None:
+            return None
+        return Identity(token.name, frozenset(token.scopes), token.tenant or self._tenant, "token")
 
     def token(self, text: bytes) -> Token | None:
         """Return the token with this text, None when there is none; in the same time for any text."""
