@@ -13,10 +13,13 @@ from step_work import StepWork, told
 
 from hypocenter.errors import InputError
 from hypocenter.rhythm import Rhythm
+from hypocenter.stores.memory_metrics import MemoryMetrics
 from hypocenter.stores.opening import open_records
+from hypocenter.stores.retention import MetricsLimits
 from hypocenter.stores.work_board import TASKS, Figure, MemoryBoard
 from hypocenter_workers.beat import Beat, Sight
 from hypocenter_workers.embedded import crews
+from hypocenter_workers.live import Sources
 from hypocenter_workers.live_work import live_work_of
 from hypocenter_workers.sending import investigation_of, send_once
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RHYTHM = Rhythm(timedelta(seconds=10), timedelta(0), 3)
 
 
@@ -80,3 +84,11 @@ def test_a_worker_opens_no_tenant_that_is_not_served(monkeypatch: pytest.MonkeyP
     for tenant in ("globex", "default", ""):
         with pytest.raises(InputError, match="HYPOCENTER_TENANTS"):
             live_work_of(tenant)
+
+
+def test_what_is_wanted_is_read_anew_each_time(tenants: Tenants) -> None:
+    metrics = MemoryMetrics(lambda: NOON, MetricsLimits())
+    sources = [Sources(metrics, work.records) for work in (tenants.first, tenants.other)]
+    assert [each.precision for each in sources] == [0.8, 0.8]
+    assert tenants.other.records.settings.change({}, {"precision": "0.95"})
+    assert [each.precision for each in sources] == [0.8, 0.95]

@@ -87,6 +87,7 @@ def investigation_of(asked: AskedInvestigation, sources: Sources, tell: Tell) ->
     case = replace(_case(asked, sources), case_id=asked.investigation_id)
     tell("samples", 0 if case.metrics is None else int(case.metrics.values.size))
     named = {name: request.get(name) for name in ("dependencies", "target", "precision")}
+    named["precision"] = sources.precision if named["precision"] is None else named["precision"]
     options = options_from_json({**named, "at": request.get("onset") or request.get("at")})
     options = replace(options, ladder=bool(request.get("robustness", True)))
     return investigate(case, options, sources.graph, learned=sources.learned, tell=tell)

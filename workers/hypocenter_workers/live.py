@@ -12,6 +12,7 @@ from hypocenter.incidents import changes, sign_of_alert, sign_of_anomaly
 from hypocenter.report import render
 from hypocenter.signals import resolve
 from hypocenter.stores.live_incidents import Revision, Status
+from hypocenter.stores.runtime_settings import setting
 from hypocenter.stores.stored_case import read_stored
 from hypocenter.verdict_json import investigation_from_json, investigation_to_json
 from hypocenter_graph.resolve import topology_of
@@ -53,6 +54,11 @@ class Sources:
     records: Records
     graph: KnownGraph | None = None
     learned: Learned | None = None
+
+    @property
+    def precision(self) -> float:
+        """The wanted share of named causes that are right, as the setting is now."""
+        return setting(self.records.settings.changed(), "precision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +194,7 @@ def investigation_of(incident: LiveIncident, sources: Sources, now: datetime) ->
         started_at=incident.onset,
     )
     resolved = resolve(case)
-    options = Options(at=_began(case, resolved, incident.onset))
+    options = Options(at=_began(case, resolved, incident.onset), precision=sources.precision)
     return investigate(case, options, sources.graph, resolved=resolved, learned=sources.learned)
 
 
