@@ -70,13 +70,13 @@ def told_of(what: str, note: Callable[..., None]) -> Iterator[None]:
             "tenant=? AND metric=? AND (onset_us,identity)<(?,?)",
             lambda records: records.detections.listed(LATER, metric="cpu"),
         ),
-        ("tenant=? AND identity=?", lambda records: records.detections.named(["k"], Part(9))),
         ("tenant=? AND (starts_us,identity)<(?,?)", lambda records: records.alerts.listed(LATER)),
         ("tenant=? AND component=? AND (starts_us,identity)<(?,?)", lambda records: records.alerts.listed(OF_CART)),
         ("tenant=? AND at_us<?", lambda records: records.changes.listed(LATER)),
         ("tenant=? AND component=? AND (at_us,identity)<(?,?)", lambda records: records.changes.listed(OF_CART)),
         ("tenant=? AND is_current=?", lambda records: records.history.listed(Part(9))),
         ("tenant=? AND incident_id=? AND rowid<?", lambda records: records.feedback.listed("i", LATER)),
+        ("tenant=? AND status=?", lambda records: records.incidents.count(Status.OPEN)),
         ("tenant=?", lambda records: records.dead_letters.newest()),
         ("tenant=?", lambda records: records.dead_letters.count()),
         ("tenant=? AND at_us<?", lambda records: records.dead_letters.forget(NOON)),
@@ -104,6 +104,19 @@ def test_what_lasts_is_found_by_its_end_and_sorted_then(
 ) -> None:
     for plan in _plans(tmp_path / "records.db", work):
         assert f"({by}" in plan[0]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda records: records.detections.named(list(map(str, range(FEW))), Part(9)),
+        lambda records: records.alerts.named(list(map(str, range(FEW))), Part(9)),
+    ],
+    ids=["anomalies", "alerts"],
+)
+def test_what_is_named_is_looked_up_and_sorted_then(tmp_path: Path, work: Callable[[SqlRecords], object]) -> None:
+    for plan in _plans(tmp_path / "records.db", work):
+        assert "(tenant=? AND identity=?" in plan[0]
 
 
 def _plans(place: Path, work: Callable[[SqlRecords], object]) -> Sequence[Sequence[str]]:

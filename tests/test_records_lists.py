@@ -200,7 +200,7 @@ def test_a_verdict_is_found_by_its_number_and_the_last_without(records: SqlRecor
 
 def test_incidents_are_those_of_a_status_and_of_a_type_of_fault(filled: SqlRecords) -> None:
     listed = filled.incidents.listed
-    assert len(listed(Part(100), status=Status.OPEN)) == 12
+    assert len(listed(Part(100), status=Status.OPEN)) == filled.incidents.count(Status.OPEN) == 12
     assert [row.item.incident.incident_id for row in listed(Part(9), fault_type=f"fault {MANY - 1}")] == ["i1"]
     assert listed(Part(9), fault_type="fault 0") == []
     assert listed(Part(9), fault_type="") == []

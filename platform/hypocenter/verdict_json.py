@@ -57,6 +57,12 @@ def investigation_from_json(message: Mapping[str, Any]) -> Investigation:
     return investigation
 
 
+def verdict_of_investigation(message: Mapping[str, Any]) -> Verdict:
+    """Return the verdict alone of an investigation that `investigation_to_json` wrote; raises InputError as it does."""
+    verdict: Verdict = _read_object(Verdict, message.get("verdict"), "investigation.verdict")
+    return verdict
+
+
 def _object(value: Any, number: Callable[[str, float], Any], time: Callable[[datetime], str]) -> dict[str, Any]:
     return {item.name: _plain(getattr(value, item.name), item.name, number, time) for item in fields(value)}
 

@@ -77,6 +77,6 @@ def work_state(overseen: Overseen) -> WorkState:
         levels=board.levels(),
         dead_letters=records.dead_letters.count(),
         letters=records.dead_letters.newest(MOST_LETTERS),
-        open_incidents=len(records.incidents.incidents(Status.OPEN)),
+        open_incidents=records.incidents.count(Status.OPEN),
         models=serving,
     )

@@ -68,7 +68,9 @@ class SqlAlerts:
     def named(self, keys: Sequence[str], part: Part) -> Sequence[Listed[KeptAlert]]:
         """Return a part of the list of those alerts whose origins have one of these keys."""
         names = list(map(identity_of, keys))
-        return newest((self._listed(part, T.c.starts_us, T.c.identity.in_(few)) for few in by_few(names)), part.most)
+        return newest(
+            (self._listed(part, unindexed(T.c.starts_us), T.c.identity.in_(few)) for few in by_few(names)), part.most
+        )
 
     def _listed(
         self, part: Part, time: ColumnElement[int], *wanted: ColumnElement[bool]

@@ -103,6 +103,9 @@ class IncidentStore(Protocol):
         `fault_type` is that of the first suspect of the last verdict.
         """
 
+    def count(self, status: Status) -> int:
+        """Return how many incidents have a status."""
+
     def add_revision(self, revision: Revision) -> bool:
         """Keep a verdict; False when one of that number, or on that version of the incident, is there already."""
 

@@ -100,7 +100,9 @@ class SqlDetections:
 
     def named(self, keys: Sequence[str], part: Part) -> Sequence[Listed[KeptAnomaly]]:
         """Return a part of the list of those anomalies that have one of these keys."""
-        return newest((self._listed(part, A.c.onset_us, A.c.identity.in_(few)) for few in by_few(keys)), part.most)
+        return newest(
+            (self._listed(part, unindexed(A.c.onset_us), A.c.identity.in_(few)) for few in by_few(keys)), part.most
+        )
 
     def forget(self, before: datetime) -> int:
         """Forget the anomalies that ended before a time and return how many; those that last stay."""

@@ -36,7 +36,11 @@ def concerning(asked: Select[Any], table: Table, part: Part) -> Select[Any]:
 
 
 def unindexed(column: ColumnElement[int]) -> ColumnElement[int]:
-    """Return a column that no index is asked for: of two ranges the database cannot know which holds fewer rows."""
+    """Return a column that no index is asked for.
+
+    A database that does not know how many rows there are may take the wrong one of two ranges, or walk all rows in
+    their order instead of looking up the few that are wanted.
+    """
     return column + 0
 
 

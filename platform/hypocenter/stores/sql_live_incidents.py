@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import and_, delete, func, select, update
 
 from hypocenter.listing import Listed, Place
 from hypocenter.stores.alerts import OPEN_US
@@ -93,6 +93,12 @@ class SqlIncidents:
         with self._database.reading() as connection:
             rows = connection.execute(asked).all()
         return sorted(map(_incident, rows), key=lambda each: (each.onset, each.incident_id))
+
+    def count(self, status: Status) -> int:
+        """Return how many incidents have a status."""
+        asked = select(func.count()).select_from(T).where(T.c.tenant == self._tenant, T.c.status == str(status))
+        with self._database.reading() as connection:
+            return int(connection.execute(asked).scalar_one())
 
     def add_revision(self, revision: Revision) -> bool:
         """Keep a verdict; False when one of that number, or on that version of the incident, is there already."""

@@ -14,7 +14,7 @@ from hypocenter.api.query.sources import QuerySources, Sources
 from hypocenter.api.refusals import AbsentError
 from hypocenter.report import render
 from hypocenter.stores.live_incidents import Revision
-from hypocenter.verdict_json import investigation_from_json, verdict_to_json
+from hypocenter.verdict_json import investigation_from_json, verdict_of_investigation, verdict_to_json
 
 MOST_NUMBER = 2**31
 OfRevision = Annotated[
@@ -129,7 +129,7 @@ def get_report(sources: Sources, incident_id: IncidentId, number: OfRevision = N
 
 
 def _verdict(revision: Revision) -> dict[str, Any]:
-    return verdict_to_json(investigation_from_json(revision.document).verdict)
+    return verdict_to_json(verdict_of_investigation(revision.document))
 
 
 def _revision(sources: QuerySources, incident_id: str, number: int | None) -> Revision:
