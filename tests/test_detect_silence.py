@@ -100,6 +100,12 @@ def test_a_ceiling_is_learned_from_the_series_that_sticks_to_it():
     assert scored.scores[4 * DAY + 20 :, 0].min() > ALERT
 
 
+def test_a_series_that_is_at_its_top_but_for_a_moment_is_at_no_ceiling():
+    values = np.ones((8 * DAY, 1))
+    values[DAY] = 0.0
+    assert score(Saturation(), values).scores.max() == 0
+
+
 def test_a_series_that_climbs_is_not_at_its_ceiling():
     climbing = np.arange(6 * DAY, dtype=float)[:, None] + noise(6 * DAY)
     assert score(Saturation(), climbing).scores.max() < ALERT

@@ -15,8 +15,9 @@ from hypocenter_workers.detect.contract import Flag
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# What a row is to a run: outside of it, part of it, nothing at all, or the end of all that is known.
-LOOK, HELD, NOTHING, FORGET = 0, 1, 2, 3
+# What a row is to a run: outside of it, part of it, nothing at all, the end of all that is known, or a sample of which
+# the condition cannot be told yet.
+LOOK, HELD, NOTHING, FORGET, UNTOLD = 0, 1, 2, 3, 4
 # The rows of what is remembered of runs; an epoch's two figures stand beside each other, the present one first.
 RUN, LONGEST, LOOKS = 0, 1, 3
 # The rows of what is remembered of a ceiling.
@@ -95,7 +96,7 @@ def count_runs(
             looks = runs[LOOKS, column] + runs[LOOKS + 1, column]
             warming = looks < limits.warming_looks or time - first[column] < limits.warming
             flags[row, column] = WARMING if warming or first[column] == UNSEEN else 0
-            scores[row, column] = 0.0 if condition < NOTHING else np.nan
+            scores[row, column] = np.nan if condition in (NOTHING, FORGET) else 0.0
             if condition == HELD:
                 runs[RUN, column] += 1
                 if not warming:
@@ -140,12 +141,14 @@ def still(values: NDArray[np.float64], memory: NDArray[np.float64], conditions: 
 
 
 @compiled
-def sticks(value: float, memory: NDArray[np.float64], column: int, within: float) -> bool:
-    """Return whether a value sticks to the highest one known, or to where its run began."""
+def sticks(value: float, memory: NDArray[np.float64], column: int, within: float) -> int:
+    """Tell whether a value sticks to the highest one known, or to where its run began; who never moved has no limit."""
     top = max(memory[TOP, column], memory[TOP + 1, column])
     band = within * (top - min(memory[BOTTOM, column], memory[BOTTOM + 1, column]))
+    if not band > 0:
+        return UNTOLD
     anchor = memory[ANCHOR, column]
-    return bool(band > 0 and abs(value - (top if np.isnan(anchor) else anchor)) <= band)
+    return HELD if abs(value - (top if np.isnan(anchor) else anchor)) <= band else LOOK
 
 
 @compiled
@@ -173,9 +176,8 @@ def at_ceiling(
                 memory[BOTTOM + 1, column] = memory[BOTTOM, column] if known else value
                 memory[TOP, column] = memory[BOTTOM, column] = value
                 memory[SAMPLES, column] = 0
-            held = sticks(value, memory, column, within)
-            conditions[row, column] = HELD if held else LOOK
-            if not held:
+            conditions[row, column] = sticks(value, memory, column, within)
+            if conditions[row, column] != HELD:
                 memory[ANCHOR, column] = np.nan
             elif np.isnan(memory[ANCHOR, column]):
                 memory[ANCHOR, column] = value
