@@ -18,7 +18,8 @@ BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-rank b
 SOAKED := tests/test_graph_store_contract.py tests/test_graph_walks.py \
 	tests/test_otlp_metrics_laws.py tests/test_otlp_spans_lines.py tests/test_remote_write_decoding.py tests/test_ingest_kill.py tests/test_ingest_memory.py \
 	tests/test_ingest_events_fuzz.py tests/test_api_compression.py tests/test_serve_red_team.py tests/test_metrics_store_laws.py \
-	tests/test_metrics_store_kill.py tests/test_metrics_store_files.py tests/test_live_replay.py
+	tests/test_metrics_store_kill.py tests/test_metrics_store_files.py tests/test_live_replay.py \
+	tests/test_live_faults.py
 
 .PHONY: help install demo test soak services check format bench gallery bench-docs api-reference peers rca-peers cold-start lock picture clean
 

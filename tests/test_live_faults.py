@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from native_postgres import Postgres
 
 pytestmark = [pytest.mark.redis, pytest.mark.neo4j, pytest.mark.postgres]
+often = pytest.mark.usefixtures("again")
 IS_LONG = settings.get_current_profile_name() == "soak"
 ROUNDS = 30 if IS_LONG else 1
 CUT = timedelta(seconds=60 if IS_LONG else 5)
-SYSTEMS = 200 if IS_LONG else 16
+SYSTEMS, EVERY = (200, timedelta(seconds=40)) if IS_LONG else (16, timedelta(seconds=12))
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +41,27 @@ def platform(
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HYPOCENTER_RECORDS_PASSWORD_FILE", str(postgres_restartable.password_file))
         folder = tmp_path_factory.mktemp("live")
-        with LivePlatform(folder, neo4j_of_the_module, postgres_restartable, SYSTEMS) as running:
+        with LivePlatform(folder, neo4j_of_the_module, postgres_restartable, (SYSTEMS, EVERY)) as running:
             running.recovers()
             yield running
 
 
+@pytest.fixture(params=range(ROUNDS))
+def again(request: pytest.FixtureRequest) -> int:
+    """Have a test done once a round."""
+    number: int = request.param
+    return number
+
+
+@often
 def test_a_worker_is_killed_amid_a_task(platform: LivePlatform) -> None:
     number = platform.busy_worker()
     platform.kill_worker(number)
     platform.workers[number] = platform.start_worker()
-    platform.recovers()
+    assert platform.recovers()
 
 
+@often
 @pytest.mark.parametrize("keeps", [True, False], ids=["with-persistence", "without"])
 def test_redis_dies_and_comes_back(platform: LivePlatform, keeps: bool) -> None:
     platform.redis.kill()
@@ -59,58 +69,75 @@ def test_redis_dies_and_comes_back(platform: LivePlatform, keeps: bool) -> None:
         platform.forget_redis()
     platform.stall()
     platform.start_redis()
-    platform.recovers()
+    assert platform.recovers()
 
 
+@often
 def test_redis_is_full(platform: LivePlatform) -> None:
     platform.client.config_set("maxmemory", 1)
     platform.stall()
     platform.client.config_set("maxmemory", 0)
-    platform.recovers()
+    assert platform.recovers()
 
 
+@often
 def test_the_network_passes_nothing(platform: LivePlatform) -> None:
     platform.redis_line.cut()
     platform.metrics_line.cut()
     platform.stall(CUT)
     platform.redis_line.mend()
     platform.metrics_line.mend()
-    platform.recovers()
+    assert platform.recovers()
 
 
+@often
 def test_metrics_are_slow(platform: LivePlatform) -> None:
     platform.metrics_line.delay_s = 2.0
     platform.stall()
     platform.metrics_line.delay_s = 0.0
-    platform.recovers()
+    assert platform.recovers()
 
 
+@often
 def test_a_second_beat_takes_over(platform: LivePlatform) -> None:
     other = platform.start_beat()
     platform.beat.kill()
     platform.beat = other
-    platform.recovers()
+    assert platform.recovers()
 
 
+@often
 def test_messages_that_are_none(platform: LivePlatform) -> None:
     before = platform.records.dead_letters.count()
     platform.client.lpush("detect", b"no message at all")
     platform.app.send_task("hypocenter.no_such_task", [1], queue="detect")
     platform.app.send_task("hypocenter.tick", ["no shard"])
     awaited(lambda: platform.records.dead_letters.count() >= before + 2, platform.said)
-    platform.recovers()
+    assert platform.recovers()
 
 
+@often
 def test_the_graph_is_away_for_a_while(platform: LivePlatform) -> None:
     platform.neo4j.kill()
-    platform.recovers()
+    assert platform.recovers(), "ticks need no graph"
     platform.neo4j.start()
 
 
+@often
 def test_the_records_are_away_for_a_while(platform: LivePlatform) -> None:
     platform.postgres.stop()
     platform.postgres.start()
-    platform.recovers()
+    assert platform.recovers()
+
+
+@often
+def test_the_work_is_divided_among_another_number_of_shards(platform: LivePlatform) -> None:
+    platform.end([platform.beat, *platform.workers])
+    platform.shards = 7 - platform.shards
+    platform.workers = [platform.start_worker(), platform.start_worker()]
+    platform.beat = platform.start_beat()
+    assert platform.recovers()
+    assert platform.records.detections.shards() == platform.shards
 
 
 def test_after_all_of_it_nothing_is_lost_or_doubled_and_each_incident_has_its_verdict(

@@ -102,6 +102,7 @@ class Sender:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.refused: list[Refusal] = []
+        self.failures = 0
 
     def send(self) -> None:
         """Send what is due."""
@@ -126,4 +127,4 @@ class Sender:
                 self.send()
             except SourceError:
                 # It is sent again with the next turn, as every sender does.
-                continue
+                self.failures += 1

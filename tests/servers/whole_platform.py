@@ -55,12 +55,15 @@ def awaited(condition: Callable[[], object], why: Callable[[], str] = str) -> No
 
 
 class LivePlatform:
-    """Servers, api, beat and two workers. Workers and beat reach Redis and the metrics over lines that can be cut."""
+    """Servers, api, beat and two workers. Workers and beat reach Redis and the metrics over lines that can be cut.
 
-    def __init__(self, folder: Path, neo4j: Neo4j, postgres: Postgres, systems: int) -> None:
+    `ill` is how many systems there are, and how long after one the next falls ill.
+    """
+
+    def __init__(self, folder: Path, neo4j: Neo4j, postgres: Postgres, ill: tuple[int, timedelta]) -> None:
         self.folder, self.neo4j, self.postgres, self.shards = folder, neo4j, postgres, 4
         self.redis_port = free_port()
-        self.stream = Stream(datetime.now(UTC).replace(microsecond=0) - HISTORY, systems)
+        self.stream = Stream(datetime.now(UTC).replace(microsecond=0) - HISTORY, *ill)
         self.workers: list[ServerProcess] = []
         with ExitStack() as opening:
             self._begin(opening)
@@ -134,10 +137,11 @@ class LivePlatform:
         """Return when the oldest settled time that is not scored is so long ago."""
         awaited(lambda: datetime.now(UTC) - SETTLE - self.watermark > lag, self.said)
 
-    def recovers(self) -> None:
-        """Return when all shards have scored what was settled when this was asked."""
+    def recovers(self) -> bool:
+        """Return True when all shards have scored what was settled when this was asked; raises AssertionError else."""
         now = datetime.now(UTC)
         awaited(lambda: self._has_begun() and self.watermark >= now, self.said)
+        return True
 
     def told(self, until: datetime) -> set[str]:
         """Return the keys of the anomalies that began before a time."""

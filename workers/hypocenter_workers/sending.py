@@ -121,6 +121,7 @@ class _Name(NamedTuple):
     by: str
 
     def hold(self, seconds: float) -> bool:
+        """Take the name, or have it so much longer; False when somebody else has it."""
         return self.board.hold(self.hold_of, self.by, seconds)
 
     @contextmanager
