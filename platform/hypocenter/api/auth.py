@@ -72,10 +72,6 @@ class Entrance:
         return next(filter(None, (prover.identity(scope) for prover in self.provers)), None)
 
 
-async def _untold(_scope: HttpScope, _status: int) -> None:
-    """Tell nobody."""
-
-
 @dataclass(frozen=True)
 class Door:
     """Who is let in: whoever the entrance knows, to what they need, where their tenant is served.
@@ -87,7 +83,7 @@ class Door:
     needs: Needs
     tenants: Collection[str]
     strangers: Buckets
-    denied: Callable[[HttpScope, int], Awaitable[None]] = _untold
+    denied: Callable[[HttpScope, int], Awaitable[None]] | None = None
 
 
 class Authentication:
@@ -104,7 +100,7 @@ class Authentication:
     async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
         """Answer 401, 403 or 421, or pass the request on."""
         refused = await self._refused(scope) if scope["type"] == "http" else None
-        if refused is not None:
+        if refused is not None and self._door.denied is not None:
             await self._door.denied(scope, refused.status_code)
         await (refused or self._app)(scope, receive, send)
 
