@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from band_server import NOW, band_sources
 from query_client import QueryClient, sources_of
+from server_process import free_port
 from shifting_system import END, SERIES, START, STEP
 
 from hypocenter.api.query import bands
 from hypocenter.api.query.app import create_query_app
 from hypocenter.stores.opening import open_records
+from hypocenter.stores.opening_metrics import open_metrics_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from hypocenter.stores.opening import SqlRecords
 
@@ -71,6 +74,8 @@ def test_no_step_is_told_before_detection_may_have_scored_it(client: QueryClient
         ("series", {"match[]": '{component=~"("}'}, 400, "regular expression"),
         ("series", {"start": "2026-03-02T01:00:00Z", "end": "2026-03-02T00:00:00Z"}, 400, "start"),
         ("series", {"start": "yesterday"}, 422, "start"),
+        ("series", {"end": "1900-01-01T00:00:00Z"}, 400, "1970 to 2200"),
+        ("series/band", {"match[]": CART, "end": "2230-12-31T23:59:59Z"}, 400, "1970 to 2200"),
         ("series/band", {}, 422, "match"),
         ("series/band", {"match[]": ['{component=~".+"}'] * 21}, 422, "match"),
         ("series/band", {"match[]": CART, "step": 0}, 422, "step"),
@@ -91,3 +96,10 @@ def test_where_no_worker_is_reached_it_is_said_at_once(records: SqlRecords) -> N
     answer = QueryClient(create_query_app(sources_of(records))).get("series")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert bands.ORDER in answer.json()["detail"]
+
+
+def test_what_a_worker_cannot_do_is_said_at_once(records: SqlRecords, tmp_path: Path) -> None:
+    away = open_metrics_server(f"http://127.0.0.1:{free_port()}", lambda: NOW)
+    with closing(away):
+        answer = QueryClient(create_query_app(band_sources(records, tmp_path, away))).get("series")
+    assert (answer.status_code, "cannot be had" in answer.json()["detail"]) == (503, True)

@@ -93,6 +93,8 @@ def test_a_question_is_kept_sent_to_the_workers_and_found_where_the_answer_says(
         {**AT, "target": "web"},
         {**AT, "colour": "red"},
         {"at": "yesterday"},
+        {"at": "1900-01-01T00:00:00Z"},
+        {"start": "2230-12-31T00:00:00Z", "end": "2230-12-31T01:00:00Z"},
         [],
     ],
     ids=lambda question: json.dumps(question)[:60],

@@ -103,7 +103,7 @@ def test_a_coarse_step_hides_no_anomaly(posted: Callable[..., Any]) -> None:
 
 def test_a_value_is_as_it_was_for_five_minutes(got: Callable[..., Any]) -> None:
     end = (END - STEP).timestamp()
-    for at, count in ((end, 1), (end + 299, 1), (end + 301, 0), (START.timestamp() - 1, 0)):
+    for at, count in ((end, 1), (end + 299, 1), (end + 301, 0), (START.timestamp() - 1, 0), (1, 0)):
         found = got("query", query=f"hypocenter_value{QUEUE}", time=f"{at:.3f}")
         assert (found["resultType"], len(found["result"])) == ("vector", count)
         assert [each["value"][0] for each in found["result"]] == [at] * count
@@ -146,6 +146,8 @@ def test_labels_and_their_values_fill_what_is_chosen_from(got: Callable[..., Any
         ("query", {"query": "1" * 3000}),
         ("query", {"query": "hypocenter_value", "time": "NaN"}),
         ("query", {"query": "hypocenter_value", "time": "soon"}),
+        ("query", {"query": "hypocenter_value", "time": "-1"}),
+        ("query", {"query": "hypocenter_value", "time": "99999999999"}),
         ("query", {"query": 'hypocenter_value{component=~"("}'}),
         ("query_range", {"query": "1", **RANGE, "step": "0"}),
         ("query_range", {"query": "1", **RANGE, "step": "0.001"}),

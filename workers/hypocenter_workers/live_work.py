@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 from datetime import UTC, datetime, timedelta
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 CORRELATED = Figure("correlated")
 # A page asks the same again as often.
-PINNED_S = 30.0
+PINNED_S, FAILED_S = 30.0, 1.0
 GRAPH_AWAY = Figure("graph_away")
 # An outage that is short delays incidents; one that lasts must not keep them from anybody.
 GRAPH_PATIENCE = timedelta(minutes=3)
@@ -137,7 +138,13 @@ class LiveWork:
         """Pin to the board what `hypocenter_workers.bands` answers to a question, or why it cannot."""
         from hypocenter_workers.bands import answered
 
-        self.board.pin(name, answered(self._listings, question), PINNED_S)
+        try:
+            self.board.pin(name, answered(self._listings, question), PINNED_S)
+        except Exception as error:
+            # Whoever waits is told, and may ask anew.
+            said = str(error) if isinstance(error, HypocenterError) else f"unexpected {type(error).__name__}"
+            self.board.pin(name, json.dumps({"failed": f"scores and bands cannot be had: {said}"}), FAILED_S)
+            raise
 
     def notify(self, incident_id: str) -> None:
         """Tell the webhook of the settings, where there is one, what it was not told of an incident yet."""

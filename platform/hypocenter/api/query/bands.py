@@ -24,6 +24,8 @@ LONGEST_DAYS, LONGEST_SELECTOR = 31, 2_000
 MS = timedelta(milliseconds=1)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
 NAME = "__name__"
+# As of times that are typed: the year 2200.
+LAST_MS = 7_258_118_400_000
 
 Selector = Sequence[Matcher]
 
@@ -87,7 +89,9 @@ def selector_of(text: str) -> Selector:
 
 
 def checked(span: Span) -> Span:
-    """Return a span; raises InputError for one that is too long or too fine."""
+    """Return a span; raises InputError for one that is too long, too fine, or of no time that anything is kept of."""
+    if not 0 <= span.start_ms <= span.end_ms <= LAST_MS:
+        raise InputError("start, end: must be in order, and lie in the years 1970 to 2200")
     if span.points > MOST_POINTS:
         raise InputError(f"step: {span.points:,} points are asked for, and at most {MOST_POINTS:,} are answered")
     if span.end_ms - span.start_ms > timedelta(days=LONGEST_DAYS) // MS:
@@ -116,6 +120,8 @@ async def answered(
         found = json.loads(await _told(sources, question))
     if "error" in found:
         raise InputError(found["error"])
+    if "failed" in found:
+        raise SourceError(found["failed"])
     series: Sequence[Mapping[str, Any]] = found["series"]
     return series
 

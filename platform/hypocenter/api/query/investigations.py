@@ -16,6 +16,7 @@ from hypocenter.api.query.routing import PREFIX, READ, Routers, new_router
 from hypocenter.api.query.shapes import Shape, Time
 from hypocenter.api.query.sources import QuerySources, Sources
 from hypocenter.api.refusals import AbsentError
+from hypocenter.arguments import FIRST_YEAR, LAST_YEAR
 from hypocenter.errors import InputError, SourceError
 from hypocenter.readers.selectors import parse_selector
 from hypocenter.report import render
@@ -82,6 +83,9 @@ class Question(BaseModel):
 
     @model_validator(mode="after")
     def _is_one_question(self) -> "Question":
+        times = filter(None, (self.at, self.start, self.end, self.onset))
+        if not all(FIRST_YEAR <= time.year < LAST_YEAR for time in times):
+            raise ValueError(f"times must lie in the years {FIRST_YEAR} to {LAST_YEAR - 1}")
         if (self.at is None) == (self.start is None and self.end is None):
             raise ValueError("give either `at`, or `start` and `end`")
         if self.at is None:

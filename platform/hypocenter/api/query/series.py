@@ -1,24 +1,22 @@
 """Series of components, and what was normal for them: value, score and expected band at each time."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Query, Request
 from pydantic import BaseModel, Field
 
-from hypocenter.api.query.bands import Room, Selector, Span, answered, milliseconds, selector_of, settled
+from hypocenter.api.query.bands import Room, Selector, Span, answered, checked, milliseconds, selector_of, settled
 from hypocenter.api.query.paging import USUAL, Cursor, Limit, Page, key_of, page_of
 from hypocenter.api.query.routing import READ, Routers, new_router
 from hypocenter.api.query.shapes import Number, Time
 from hypocenter.api.query.sources import QuerySources, Sources
-from hypocenter.errors import InputError
 from hypocenter.readers.selectors import exactly
 from hypocenter.stores.documents import moment
 from hypocenter.stores.identity import identity_of
 
 MOST_MATCH = 20
-DAY = timedelta(days=1)
+DAY_MS = 86_400_000
 MICROSECONDS = 1000
 
 Match = Annotated[
@@ -114,11 +112,8 @@ async def get_bands(
 
 
 def _span(sources: QuerySources, start: Any, end: Any) -> Span:
-    until = end or sources.now()
-    since = start or until - DAY
-    if since > until:
-        raise InputError("start: must not be after `end`")
-    return Span(milliseconds(since), milliseconds(until))
+    until_ms = milliseconds(end or sources.now())
+    return checked(Span(until_ms - DAY_MS if start is None else milliseconds(start), until_ms))
 
 
 def _room(request: Request) -> Room:
