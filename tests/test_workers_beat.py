@@ -16,7 +16,7 @@ from hypocenter.stores.work_board import Figure, MemoryBoard
 from hypocenter_workers.app import create_app
 from hypocenter_workers.beat import LEASE_S, Beat, Sight
 from hypocenter_workers.depth import waiting
-from hypocenter_workers.sending import AGAIN_S, ALIVE_S, CORRELATE, Order, investigation_of, send_once
+from hypocenter_workers.sending import AGAIN_S, ALIVE_S, Order, correlation_of, investigation_of, send_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +178,7 @@ def test_work_that_failed_is_not_sent_again_at_once(place: Place) -> None:
 
 def test_incidents_are_brought_up_to_now_before_what_is_investigated(place: Place) -> None:
     sent: list[tuple[str, int]] = []
-    for order in (investigation_of("one"), CORRELATE):
+    for order in (investigation_of("one"), correlation_of()):
         send_once(place.app, place.board, order)
     with place.app.connection_for_read() as connection, connection.channel() as channel:
         while message := channel.basic_get("investigate"):
