@@ -83,6 +83,12 @@ def test_a_setting_that_cannot_be_changes_nothing(served: Served, wanted: object
     assert served.ask("GET", SETTINGS, "read").json() == before
 
 
+def test_every_setting_that_is_told_can_be_changed(served: Served) -> None:
+    told = served.ask("GET", SETTINGS, "read").json()["settings"]
+    changed = served.ask("PATCH", SETTINGS, "admin", json={name: each["value"] for name, each in told.items()})
+    assert all(each["changed"] for each in changed.json()["settings"].values())
+
+
 def test_no_setting_is_a_secret(served: Served) -> None:
     told = served.ask("GET", SETTINGS, "admin").json()["settings"]
     assert sorted(told) == ["audit_retention_days", "precision", "records_days", "retention_days"]

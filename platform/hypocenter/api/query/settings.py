@@ -32,6 +32,7 @@ class Changes(BaseModel):
 
     audit_retention_days: float | None = _number("audit_retention_days")
     precision: float | None = _number("precision")
+    records_days: float | None = _number("records_days")
     retention_days: float | None = _number("retention_days")
 
 
