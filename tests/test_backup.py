@@ -6,7 +6,6 @@ import struct
 import time
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,6 +20,7 @@ from hypocenter.stores.opening_metrics import open_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from hypocenter_server import HypocenterServer
 
