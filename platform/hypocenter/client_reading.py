@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from hypocenter.errors import SourceError
 
@@ -39,7 +39,7 @@ def _optional(inner: tuple[Any, ...], value: object, place: str) -> Any:
 
 
 def _object(kind: type[T], value: Mapping[str, object], place: str) -> T:
-    hints = _hints(kind)
+    hints = _hints(cast("Hashable", kind))
     known = [each for each in fields(kind) if each.init]  # type: ignore[arg-type]
     missing = [each.name for each in known if each.name not in value and _is_needed(each)]
     if missing:
@@ -53,7 +53,7 @@ def _is_needed(known: Field[Any]) -> bool:
 
 
 @cache
-def _hints(kind: type) -> Mapping[str, Any]:
+def _hints(kind: Hashable) -> Mapping[str, Any]:
     return get_type_hints(kind)
 
 
