@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import schemathesis
 from band_server import band_sources
@@ -23,12 +24,14 @@ from schemathesis.specs.openapi.checks import (
 from hypocenter.access import Identity, Scope
 from hypocenter.api.query.app import DOCUMENT, create_query_app
 from hypocenter.api.query.document import TAGS
+from hypocenter.api.query.others import OTHERS
 from hypocenter.api.tokens import TenantTokens, TokenFile
 from hypocenter.stores.opening import open_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hypocenter_server import HypocenterServer
     from starlette.types import ASGIApp, Receive, Send
     from starlette.types import Scope as HttpScope
 
@@ -39,7 +42,9 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-HERE = tuple(tag for tag in TAGS if tag not in ("intake", "server"))
+# What answers these says so in protocols of its own.
+ELSEWHERE = ("intake", "server", "prometheus")
+HERE = tuple(tag for tag in TAGS if tag not in ELSEWHERE)
 # Of each operation; as many as hypothesis is told in the profile "soak".
 MOST = max(8, settings().max_examples // 25)
 
@@ -78,19 +83,6 @@ def api(app: ASGIApp) -> Any:
     return found
 
 
-def ask(api: Any, tag: str, mode: GenerationMode) -> None:
-    """Ask each operation of a tag as the document says, or as it does not."""
-    for operation in _operations(api, tag):
-        # What takes any text, or nothing, cannot be asked otherwise than as it says.
-        named = {each.name for each in operation.iter_parameters()} - {"If-None-Match"}
-        if mode.is_positive or named or operation.body:
-            _asked(operation.as_strategy(generation_mode=mode))
-
-
-def _operations(api: Any, tag: str) -> list[Any]:
-    return [found.ok() for found in api.include(tag=tag).get_all_operations()]
-
-
 def _asked(cases: Any) -> None:
     @settings(max_examples=MOST, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(cases)
@@ -103,7 +95,13 @@ def _asked(cases: Any) -> None:
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize("tag", HERE)
 def test_every_answer_is_one_that_the_document_tells_of(api: Any, tag: str, mode: GenerationMode) -> None:
-    ask(api, tag, mode)
+    operations = [found.ok() for found in api.include(tag=tag).get_all_operations()]
+    assert operations
+    for operation in operations:
+        # What takes any text, or nothing, cannot be asked otherwise than as it says.
+        named = {each.name for each in operation.iter_parameters()} - {"If-None-Match"}
+        if mode.is_positive or named or operation.body:
+            _asked(operation.as_strategy(generation_mode=mode))
 
 
 def test_whatever_is_told_of_stands_below_a_tag_that_says_what_it_is(api: Any) -> None:
@@ -127,3 +125,9 @@ def test_every_parameter_and_field_says_what_it_is(api: Any) -> None:
         if not told.get("description")
     ]
     assert silent == []
+
+
+def test_what_is_told_of_in_short_is_served(hypocenter_server: HypocenterServer) -> None:
+    for each in OTHERS:
+        answer = httpx.request(each.method, hypocenter_server.url + each.path.format(name="component"), timeout=60)
+        assert (each.path, answer.status_code) not in {(each.path, 404), (each.path, 405)}

@@ -1,5 +1,6 @@
 """The OpenAPI document: what FastAPI says of the query API, who may ask what, and in short what else is served."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -79,6 +80,10 @@ def document_of(scoped: Mapping[str, Sequence[Route]]) -> dict[str, Any]:
     return made
 
 
+def _part_of_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "description": f"The {name}.", "schema": {"type": "string"}}
+
+
 def security_of(scope: str) -> list[dict[str, list[str]]]:
     """Return how the document tells of the scope that is needed."""
     if scope == OPEN:
@@ -126,6 +131,9 @@ def _other(each: Other) -> dict[str, Any]:
         "security": security_of(each.scope),
         "responses": answers,
     }
+    named = re.findall(r"{(\w+)}", each.path)
+    if named:
+        told["parameters"] = [_part_of_path(name) for name in named]
     if each.takes:
         told["requestBody"] = {"required": True, "content": {kind: {} for kind in each.takes}}
     return told
