@@ -13,7 +13,7 @@ COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fo
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-rank bench-simulator \
 	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual \
-	bench-calibration bench-history bench-learn bench-ingest bench-workers bench-live-day
+	bench-calibration bench-history bench-learn bench-ingest bench-workers bench-api bench-live-day
 
 SOAKED := tests/test_graph_store_contract.py tests/test_graph_walks.py \
 	tests/test_otlp_metrics_laws.py tests/test_otlp_spans_lines.py tests/test_remote_write_decoding.py tests/test_ingest_kill.py tests/test_ingest_memory.py \
@@ -82,6 +82,7 @@ bench-history: ## Measure the import of a table of incidents: time and memory by
 bench-ingest: ## Measure the taking of remote write, client included; beside Prometheus' receiver
 bench-workers: ## Measure ticks of detection over many series: read, score, write (needs redis-server, postgresql, victoria-metrics; ten minutes)
 bench-live-day: ## Live through a day with 20 faults and calm days: what is noticed, and how often it rings (half an hour)
+bench-api: ## Measure the query API over a million anomalies, and an investigation that is asked for (needs postgresql)
 bench-graph: ## Measure graph stores: loading, subgraphs and paths (needs java and mvn; half an hour)
 
 $(BENCHMARKS): $(STAMP)

@@ -31,6 +31,7 @@ TITLES = {
     "soak": "Long runs: kills, memory, bodies tampered with",
     "live_day": "Continuous detection: a day with a fault of every kind, and calm days",
     "workers": "Continuous detection: ticks over many series",
+    "api": "The query API: one incident among many, and an investigation that is asked for",
     "history": "History: importing a table of incidents",
     "learned": "The graph: edges suggested from metrics alone",
     "graph": "The graph: loading and asking, in memory and in Neo4j",
