@@ -69,7 +69,7 @@ def _calm() -> list[results.Row]:
 
 def _lived(scenario: Scenario) -> tuple[Simulation, Lived]:
     print(f"{scenario.length / 3600:.0f} h with {len(scenario.faults)} faults", file=sys.stderr)
-    simulation = simulate(scenario)
+    simulation = live_day.thinned(simulate(scenario), live_day.LONG_S)
     with tempfile.TemporaryDirectory() as folder:
         return simulation, live_day.lived(Path(folder), simulation, live_day.LONG_S)
 

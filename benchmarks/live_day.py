@@ -51,6 +51,7 @@ EARLY, LATE = timedelta(minutes=5), timedelta(minutes=20)
 # An alert that fires when its fault is over does so for as long.
 AFTERWARDS = timedelta(minutes=5)
 DAY_S = 86_400.0
+SECOND = np.timedelta64(1, "s")
 OPENED, REOPENED = str(Event.OPENED), str(Event.REOPENED)
 
 
@@ -119,6 +120,14 @@ def calm_of(scenario: Path, start: datetime, days: int) -> Scenario:
         for number, each in enumerate(read.decoys)
     )
     return replace(read, start=start, length=LONG_S + days * DAY_S, step=60.0, decoys=decoys, gaps=())
+
+
+def thinned(simulation: Simulation, warm_s: float) -> Simulation:
+    """Return a simulation with a sample a minute only of what is too old for investigations to read."""
+    table = simulation.metrics
+    seconds = (table.times - np.datetime64(simulation.scenario.start.replace(tzinfo=None), "ns")) / SECOND
+    rows = (seconds >= warm_s - 2 * BEFORE.total_seconds()) | (seconds % STEP.total_seconds() == 0)
+    return replace(simulation, metrics=RawTable(table.labels, table.times[rows], table.values[rows]))
 
 
 def lived(folder: Path, simulation: Simulation, warm_s: float = WARM_S) -> Lived:

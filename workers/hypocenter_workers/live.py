@@ -42,7 +42,7 @@ SIGNS = timedelta(hours=6)
 # As `hypocenter investigate` reads by default.
 BEFORE, AFTER = timedelta(hours=6), timedelta(minutes=30)
 CALM = timedelta(minutes=2)
-ALERTED_WITHIN = np.timedelta64(600, "s")
+ALERTED_WITHIN, ALONE = timedelta(minutes=10), timedelta(minutes=5)
 LOOKS = (timedelta(minutes=10), timedelta(minutes=30))
 
 
@@ -181,7 +181,7 @@ def investigate_incident(incident_id: str, sources: Sources, now: datetime) -> J
 
 def investigation_of(incident: LiveIncident, sources: Sources, now: datetime) -> Investigation:
     """Return what an investigation says of an incident from all that is kept up to `now`."""
-    window = incident.onset - BEFORE, min(now, incident.onset + AFTER)
+    window = incident.onset - BEFORE, min(now, _noticed(incident) + AFTER)
     near = neighbourhood(sources.metrics, sources.graph, incident.components, incident.onset, window)
     case = read_stored(sources.metrics, sources.records, window, near=near)
     case = replace(
@@ -194,16 +194,26 @@ def investigation_of(incident: LiveIncident, sources: Sources, now: datetime) ->
         started_at=incident.onset,
     )
     resolved = resolve(case)
-    options = Options(at=_began(case, resolved, incident.onset), precision=sources.precision)
+    options = Options(at=_began(case, resolved, incident), precision=sources.precision)
     return investigate(case, options, sources.graph, resolved=resolved, learned=sources.learned)
 
 
-def _began(case: Case, resolved: Signals, onset: datetime) -> datetime:
-    """Return when an incident began: with its first sign, or before that where it is an alert, whose rule waited."""
-    if all(alert.at is None or alert.at > onset for alert in case.alerts):
+def _noticed(incident: LiveIncident) -> datetime:
+    """Return the first sign, or when the incident opened where that sign stood alone for long and may be another's."""
+    return incident.onset if incident.opened_at - incident.onset <= ALONE else incident.opened_at
+
+
+def _began(case: Case, resolved: Signals, incident: LiveIncident) -> datetime:
+    """Return when an incident began: with its first sign, or as the telemetry says where that is not sure.
+
+    It is not where the sign is an alert, whose rule waits before it fires, nor where it stood alone for long.
+    """
+    onset, noticed = incident.onset, _noticed(incident)
+    if noticed == onset and all(alert.at is None or alert.at > onset for alert in case.alerts):
         return onset
     masked = [instant(start) for start in case.masked]
-    found = find_onsets(resolved.tables, resolved.reference, masked, instant(onset), ALERTED_WITHIN)
+    within = np.timedelta64(noticed - onset + ALERTED_WITHIN)
+    found = find_onsets(resolved.tables, resolved.reference, masked, instant(noticed), within)
     return moment(found[0].at) if found else onset
 
 
