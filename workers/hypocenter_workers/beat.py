@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from hypocenter.errors import HypocenterError
 from hypocenter.queues import DETECT, QUEUES
+from hypocenter.stores.forwarding_told import heard
 from hypocenter.stores.work_board import BEAT_SEEN, TICKS_MERGED, WAITING, Figure
 from hypocenter_workers.depth import waiting
 from hypocenter_workers.sending import correlation_of, send_once, tick_of
@@ -93,7 +94,8 @@ class Beat:
         return detections.positions()
 
     def _tick(self, positions: Mapping[int, Position], depth: Mapping[str, int]) -> None:
-        rhythm, now = self._sight.rhythm, self._sight.now()
+        rhythm = self._sight.rhythm
+        now = heard(self._sight.board, self._sight.now(), rhythm.settle)
         # Messages that nobody takes must not pile up, also when their holds have ended.
         room = 2 * rhythm.shards * self._sight.tenants - depth[DETECT]
         for shard in range(rhythm.shards):

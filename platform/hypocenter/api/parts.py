@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hypocenter.stores.work_board import WorkBoard
     from hypocenter_graph.stores.contract import GraphStore
 
-TICK_S, FORWARD_S = 60.0, 2.0
+TICK_S, FORWARD_S = 60.0, 1.0
 GRAPH_FILE, RECORDS_FILE = "graph.db", "records.db"
 # Below the data directory, a folder each.
 TENANTS = "tenants"
@@ -95,6 +95,7 @@ class Parts:
 @contextmanager
 def opened(places: Places) -> Iterator[Parts]:
     """Open every part, and close them in the order that loses nothing: what writes, the writer, then the stores."""
+    from hypocenter.stores.forwarding_told import tell
     from hypocenter.stores.group_commit import GroupCommit
     from hypocenter.stores.opening import open_records
     from hypocenter.stores.opening_metrics import open_metrics
@@ -113,11 +114,14 @@ def opened(places: Places) -> Iterator[Parts]:
         where = _place("graph", places.graph, folder / GRAPH_FILE)
         graph = stack.enter_context(closing(open_graph(where, tenant)))
         board = stack.enter_context(closing(_board(places)))
+        telling = stack.enter_context(Schedule(FORWARD_S, "telling of counts"))
         writer = stack.enter_context(closing(GroupCommit(metrics)))
         maintenance.start(lambda: tend(metrics, records, _now()))
         forwarder = metrics.forwarder if isinstance(metrics, SplitMetrics) else None
         if forwarder is not None:
             forwarding.start(forwarder.turn)
+        if forwarder is not None and places.apart:
+            telling.start(partial(tell, board, forwarder))
         yield Parts(metrics, writer, records, graph, places.limits, board, folder, forwarder)
 
 

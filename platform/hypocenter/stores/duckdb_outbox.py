@@ -38,6 +38,13 @@ class Outbox:
         ((oldest,),) = connection.execute(f"SELECT min(at_ms) FROM {UNSENT}").fetchall()  # noqa: S608 - a name of ours
         return None if oldest is None else int(oldest)
 
+    def waiting_ms(self, connection: DuckDBPyConnection) -> int | None:
+        """Return the time of the oldest increment that the server may not have, those aside that came late."""
+        late_ms = self.sent_until_ms(connection)
+        waiting = f"SELECT at_ms FROM {UNSENT} WHERE at_ms > {late_ms:d} UNION ALL SELECT at_ms FROM {SENDING}"  # noqa: S608
+        ((oldest,),) = connection.execute(f"SELECT min(at_ms) FROM ({waiting})").fetchall()  # noqa: S608
+        return None if oldest is None else int(oldest)
+
     def sent_until_ms(self, connection: DuckDBPyConnection) -> int:
         """Return the time of the newest sample that was ever being sent."""
         ((until,),) = connection.execute("SELECT max(at_ms) FROM sent_until").fetchall()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from hypocenter.batches import BIN_MS
+from hypocenter.errors import SourceError
 from hypocenter.stores.forwarding_totals import RunningTotals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime, timedelta
 
     from hypocenter.stores.duckdb_metrics import DuckDbMetrics
     from hypocenter.stores.duckdb_outbox import Outbox
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 # After a server was away, so much time at most is sent in one piece.
 MOST_MS = 60_000
 LONGEST_LAG_S = 120.0
+# VictoriaMetrics shows what it took a second ago.
+SHOWN_AFTER = timedelta(seconds=3)
+MOST_TOLD = 60
+# What a server that answers does not take for so long keeps nobody waiting any more.
+PATIENCE = timedelta(minutes=10)
 
 
 class Forwarder:
@@ -42,14 +49,32 @@ class Forwarder:
         self._one, self._is_closed = Lock(), False
         self._totals: RunningTotals | None = None
         self._done_at, self.refused = now(), 0
+        # When all up to a time had been sent: the newest that shows, and those that are to show.
+        self._complete = deque([(now(), self._complete_until(now()))], MOST_TOLD)
+        self._stuck_since: datetime | None = None
 
     def turn(self) -> None:
         """Send what is due; raises SourceError, and then it is sent with a later turn."""
         with self._one:
             begun_at = self._now()
-            while not self._is_closed and (self._send() or self._begin()):
-                pass
-            self._done_at = begun_at
+            try:
+                while not self._is_closed and (self._send() or self._begin()):
+                    self._stuck_since = None
+            except SourceError:
+                self._stuck_since = (self._stuck_since or begun_at) if self._answers() else None
+                raise
+            self._done_at, self._stuck_since = begun_at, None
+            self._complete.append((self._now(), self._complete_until(begun_at)))
+
+    def shown_until(self) -> datetime | None:
+        """Return up to when the server shows all that was counted, also while a turn goes on; one may ask at a time.
+
+        None where nobody is to wait for that any more: the server answers, and takes nothing.
+        """
+        now, stuck_since = self._now(), self._stuck_since
+        while len(self._complete) > 1 and abs(now - self._complete[1][0]) >= SHOWN_AFTER:
+            self._complete.popleft()
+        return None if stuck_since is not None and now - stuck_since > PATIENCE else self._complete[0][1]
 
     def lag_s(self) -> float:
         """Return how many s ago all that was due then had been sent."""
@@ -65,6 +90,20 @@ class Forwarder:
         self._is_closed = True
         with self._one:
             pass
+
+    def _complete_until(self, now: datetime) -> datetime:
+        """Return up to when the server was sent all that was counted and due at a time."""
+        with self._log.writing() as connection:
+            waiting_ms = self._outbox.waiting_ms(connection)
+        due_at = now - self._after
+        return due_at if waiting_ms is None else min(due_at, datetime.fromtimestamp(waiting_ms / 1000, UTC))
+
+    def _answers(self) -> bool:
+        try:
+            self._server.usage()
+        except SourceError:
+            return False
+        return True
 
     def _due_ms(self) -> int:
         return int((self._now() - self._after).timestamp() * 1000) // BIN_MS * BIN_MS
