@@ -13,6 +13,7 @@ from hypocenter import settings
 from hypocenter.access import served_tenants
 from hypocenter.errors import HypocenterError, InputError, SourceError
 from hypocenter.rhythm import rhythm_of_settings
+from hypocenter.stores.forwarding_told import heard
 from hypocenter.stores.work_board import LATE, SAMPLES, SERIES, STATE_BYTES, STEPS, TOLD, Figure
 from hypocenter_workers.known_graph import check
 from hypocenter_workers.live_stores import SettingsStores
@@ -103,7 +104,7 @@ class LiveWork:
         place = self._place_of(self.records.detections.shards() or self._rhythm.shards)
         # One that was sent before the work was divided among fewer is nobody's.
         if shard < place.roster.shards:
-            done = tick(place, shard, self._now())
+            done = tick(place, shard, heard(self.board, self._now(), self._rhythm.settle))
             if done.is_committed:
                 self._count(done)
 
