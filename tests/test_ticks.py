@@ -341,3 +341,14 @@ def test_stores_of_metrics_make_no_difference(new_metrics, new_place, expected, 
         place = new_place(store)
         every_tick(place, [0, STEPS])
         assert kept(place) == expected
+
+
+def test_a_series_that_shows_after_its_time_was_listed_is_watched_without_a_further_sample(new_metrics):
+    store = new_metrics("memory", lambda: END)
+    roster = Roster(store, 1)
+    write(store, [labels("cart", "queue_length")], np.ones((12, 1)))
+    assert len(roster.members(0, START_MS + 5 * STEP_MS).series) == 1
+    late = labels("cart", "errors_total")
+    write(store, [late], np.ones((1, 1)), first=3)
+    found = {member.series.labels: member.since_ms for member in roster.members(0, START_MS + 10 * STEP_MS).series}
+    assert found[late] <= START_MS + 3 * STEP_MS
