@@ -56,10 +56,10 @@ class ForwardedMetrics:
         """
         listed = self._server.series(selectors, start_ms, end_ms, of)
         own = {each.number: labels for each in listed if (labels := unmarked(each.labels)) is not None}
-        self._totals.update(zip(self.number(list(own.values())).tolist(), own, strict=True))
+        ours = dict(zip(own, self.number(list(own.values())).tolist(), strict=True))
+        self._totals.update(zip(ours.values(), ours, strict=True))
         found = {each.number: each for each in listed if each.number not in own}
         self._sampled.update(found)
-        ours = {total: number for number, total in self._totals.items()}
         for each in listed:
             if each.number in own:
                 number = ours[each.number]
