@@ -7,7 +7,7 @@ import math
 import threading
 import urllib.parse
 import urllib.request
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import cramjam
@@ -16,7 +16,7 @@ import pytest
 
 from hypocenter.case_writing import notation
 from hypocenter.errors import InputError, SourceError
-from hypocenter.simulator import read_scenario, send, simulate
+from hypocenter.simulator import ending_with_fault_at, fault_as_sent, read_scenario, send, simulate
 from hypocenter.simulator.send import Pace
 
 TEXT = """
@@ -48,7 +48,7 @@ class Clock:
 
     @property
     def pace(self):
-        return Pace(lambda: self.at, self.wait)
+        return Pace(lambda: self.at, self.wait, lambda: ENDING.timestamp() + self.at)
 
 
 class Receiver:
@@ -195,6 +195,26 @@ def test_speed_is_how_much_faster_than_life(simulation):
         send(simulation, receiver.url, speed=30.0, pace=clock.pace)
     assert clock.at == pytest.approx((10 * 60 - 15) / 30)
     assert len(receiver.taken) == 40
+
+
+def test_what_lies_in_the_future_is_sent_when_its_time_comes(simulation):
+    clock, fault_at = Clock(), ENDING + timedelta(minutes=2)
+    ending_at = ending_with_fault_at(simulation, fault_at)
+    assert fault_as_sent(simulation, ending_at) == fault_at
+    with Receiver() as receiver:
+        sent = send(simulation, receiver.url, ending_at=ending_at, live=True, pace=clock.pace)
+    newest = [max(time for _, points in samples(body) for time, *_ in points) / 1000 for body in receiver.taken]
+    begun = ENDING.timestamp()
+    assert newest[0] == begun, "what was before now comes at once"
+    assert newest[1:] == [begun + 15 * n for n in range(1, 29)]
+    assert clock.waits == [pytest.approx(15.0)] * 28
+    assert sent == sum(len(points) for body in receiver.taken for _, points in samples(body))
+
+
+def test_a_scenario_in_which_nothing_breaks_has_no_fault_to_place():
+    calm = simulate(read_scenario("length 5m\nservice web cpu=4ms\nload web 20/s"))
+    with pytest.raises(InputError, match="no fault"):
+        ending_with_fault_at(calm, ENDING)
 
 
 @pytest.mark.parametrize("codes", [(500,), (500, 503, 502)])

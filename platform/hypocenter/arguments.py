@@ -40,6 +40,10 @@ def parse_time(text: str) -> datetime:
         found = _unix_time(float(text)) if _UNIX.fullmatch(text) else _utc(datetime.fromisoformat(text))
     except (OverflowError, ValueError) as error:
         raise ValueError(f"{text!r} is not a time") from error
+    return _within_years(found, text)
+
+
+def _within_years(found: datetime, text: str) -> datetime:
     if not FIRST_YEAR <= found.year <= LAST_YEAR:
         raise ValueError(f"{text!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
     return found
@@ -74,6 +78,25 @@ def parse_duration(text: str) -> timedelta:
     return span
 
 
+def from_now(text: str, now: datetime) -> datetime:
+    """Return the instant that `now`, `now+3m` or `now-1h30m` names; raises ValueError for other text.
+
+    >>> from_now("now-1h30m", datetime(2026, 3, 1, 12, tzinfo=UTC)).isoformat()
+    '2026-03-01T10:30:00+00:00'
+    """
+    sign, span = text[3:4], text[4:]
+    if text == "now":
+        return now
+    if sign not in {"+", "-"}:
+        raise ValueError(f"{text!r} is not a time")
+    ahead = parse_duration(span)
+    try:
+        found = now + ahead if sign == "+" else now - ahead
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is too far away") from error
+    return _within_years(found, text)
+
+
 class TimeType(click.ParamType[datetime]):
     """A point in time; becomes a datetime in UTC."""
 
@@ -82,11 +105,12 @@ class TimeType(click.ParamType[datetime]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Return the instant, or fail with the forms that are understood."""
         try:
-            if value == "now":
-                return datetime.now(UTC)
-            return value if isinstance(value, datetime) else parse_time(str(value))
+            text = str(value)
+            if text.startswith("now"):
+                return from_now(text, datetime.now(UTC))
+            return value if isinstance(value, datetime) else parse_time(text)
         except ValueError as error:
-            self.fail(f"{error}; write 2026-03-01T10:00:00Z, Unix seconds or now", param, ctx)
+            self.fail(f"{error}; write 2026-03-01T10:00:00Z, Unix seconds, now or now+3m", param, ctx)
 
 
 class DurationType(click.ParamType[timedelta]):
@@ -166,7 +190,9 @@ def _options_of(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 about_the_incident = _options_of(
     click.option(
-        "--at", type=TIME, help="When it began, as far as known: ISO 8601 (UTC unless it says), Unix seconds or now."
+        "--at",
+        type=TIME,
+        help="When it began, as far as known: ISO 8601 (UTC unless it says), Unix seconds, now or now-10m.",
     ),
     click.option("--topology", type=PATH, help="Dependencies: CSV `caller,callee`, or a JSON list of pairs."),
     click.option("--target", help="The symptom to start from: COMPONENT or COMPONENT|METRIC."),

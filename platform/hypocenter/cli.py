@@ -17,9 +17,7 @@ import click
 
 from hypocenter.arguments import (
     PATH,
-    TIME,
     Finite,
-    FiniteRange,
     about_the_incident,
     about_the_server,
     refuse_server_options,
@@ -34,6 +32,7 @@ from hypocenter.cli_kept import graph_of, read_kept
 from hypocenter.cli_models import models
 from hypocenter.cli_serve import api, serve
 from hypocenter.cli_server import server_options
+from hypocenter.cli_simulate import simulate
 from hypocenter.cli_token import token
 from hypocenter.cli_train import train
 from hypocenter.cli_worker import beat, worker
@@ -350,42 +349,6 @@ def evaluate(datasets: tuple[Path, ...], methods: tuple[str, ...], as_json: bool
     click.echo(json.dumps(evaluation_to_json(outcomes)) if as_json else evaluation_to_text(outcomes))
 
 
-@cli.command()
-@click.argument("scenario", type=PATH)
-@click.option("--out", type=PATH, help="Folder for the labelled case.")
-@click.option("--seed", type=int, help="Seed of everything random; default: the scenario's.")
-@click.option("--to", metavar="URL", help="Send the metrics to a running server by Prometheus remote write.")
-@click.option("--speed", type=FiniteRange(0, min_open=True), help="Simulated seconds per second when sending.")
-@click.option("--ending-at", type=TIME, help="Shift the last sample sent to this time.")
-def simulate(scenario: Path, out: Path | None, seed: int | None, to: str | None, **sending: Any) -> None:
-    """Make a labelled case from a SCENARIO: a simulated system, its load and a fault."""
-    if out is None and to is None:
-        raise click.UsageError("give --out CASE, --to URL or both", click.get_current_context())
-    from hypocenter import simulator
-
-    simulation = simulator.simulate(simulator.read_scenario(scenario), seed)
-    if out is not None:
-        click.echo(f"case         {simulator.write_case(simulation, out).resolve()}")
-    if to is not None:
-        samples = simulator.send(simulation, _receiver(to), **sending)
-        click.echo(f"sent         {samples} samples")
-        _tell_fault_sent(simulator.fault_as_sent(simulation, sending["ending_at"]), sending["ending_at"], out)
-
-
-def _tell_fault_sent(began: datetime | None, ending_at: datetime | None, out: Path | None) -> None:
-    shifted = "" if ending_at is None else " (shifted)"
-    if began is not None:
-        click.echo(f"fault began  {began:%Y-%m-%dT%H:%M:%SZ}{shifted}")
-    if shifted and out is not None:
-        click.echo("the case in --out keeps the times of the scenario; only what was sent is shifted")
-
-
-def _receiver(url: str) -> str:
-    """Return the remote-write address of a server that was named without a path."""
-    server = url.rstrip("/")
-    return f"{server}/api/v1/write" if server.count("/") == len("//") else url
-
-
 cli.add_command(api)
 cli.add_command(backup)
 cli.add_command(beat)
@@ -397,6 +360,7 @@ cli.add_command(history)
 cli.add_command(models)
 cli.add_command(restore)
 cli.add_command(serve)
+cli.add_command(simulate)
 cli.add_command(token)
 cli.add_command(train)
 cli.add_command(worker)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,6 @@ from hypocenter.remote_write_sending import Patience, deliver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
-
     import httpx
 
     from hypocenter.simulator.simulation import Simulation
@@ -28,10 +27,11 @@ BATCH = 20_000
 
 @dataclass(frozen=True)
 class Pace:
-    """How time passes while sending; tests bring their own."""
+    """How time passes while sending; tests bring their own. `today` is the time of day, in seconds since 1970."""
 
     now: Callable[[], float] = time.monotonic
     wait: Callable[[float], None] = time.sleep
+    today: Callable[[], float] = time.time
 
 
 def send(
@@ -40,12 +40,14 @@ def send(
     *,
     speed: float | None = None,
     ending_at: datetime | None = None,
+    live: bool = False,
     pace: Pace | None = None,
 ) -> int:
     """Send all metrics, in order of time, to a remote-write receiver; return how many samples were sent.
 
     `url` is the receiver's own, for example `http://127.0.0.1:9090/api/v1/write`; `speed` is how many seconds of the
-    run pass in one second (None: as fast as they are accepted); `ending_at` shifts the last sample to that time.
+    run pass in one second (None: as fast as they are accepted); `ending_at` shifts the last sample to that time. With
+    `live` what lies in the future is sent when its time comes.
     Series that fall silent are marked stale. Raises InputError for a URL that is not http or https, SourceError when
     the server refuses or stays away.
     """
@@ -54,17 +56,29 @@ def send(
     pace = pace or Pace()
     target = _checked(url)
     table, millis = simulation.metrics, millis_of(simulation.metrics, ending_at)
+    past = bisect_right(millis, pace.today() * 1000) if live else len(millis)
     block = 1 if speed else max(1, BATCH // max(1, len(table.labels)))
     began, sent = pace.now(), 0
     with httpx.Client(timeout=30.0, headers=HEADERS) as client:
-        for first in range(0, len(millis), block):
+        for first, last in _blocks(past, len(millis), block):
             if speed:
                 due = began + (millis[first] - millis[0]) / 1000 / speed
                 pace.wait(max(0.0, due - pace.now()))
-            for body, samples in requests(table, millis, first, min(first + block, len(millis))):
+            elif first >= past:
+                pace.wait(max(0.0, millis[first] / 1000 - pace.today()))
+            for body, samples in requests(table, millis, first, last):
                 _post(client, target, body, pace)
                 sent += samples
     return sent
+
+
+def ending_with_fault_at(simulation: Simulation, fault_at: datetime) -> datetime:
+    """Return the `ending_at` with which the fault falls at a time; raises InputError when there is no fault."""
+    began = fault_as_sent(simulation)
+    if began is None:
+        raise InputError("the scenario has no fault to place; leave --fault-at out")
+    last_ms = millis_of(simulation.metrics)[-1]
+    return fault_at + (datetime.fromtimestamp(last_ms / 1000, UTC) - began)
 
 
 def fault_as_sent(simulation: Simulation, ending_at: datetime | None = None) -> datetime | None:
@@ -95,6 +109,12 @@ def requests(table: RawTable, millis: list[int], first: int, last: int) -> Itera
             samples += count
         if samples:
             yield request_body(body), samples
+
+
+def _blocks(past: int, rows: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield the rows that are sent together, from the first to before the last: `size`, and one each after `past`."""
+    yield from ((first, min(first + size, past)) for first in range(0, past, size))
+    yield from ((row, row + 1) for row in range(past, rows))
 
 
 def _checked(url: str) -> httpx.URL:
