@@ -173,6 +173,44 @@ def test_a_hostile_parameter_is_refused(attacked: Attacked, resource: str, param
         assert _is_refused(answer, attacked), (value, answer.status_code, answer.text)
 
 
+# Spaces that could stand in front of a name, after it or before a brace.
+SELECTORS = [
+    " " * 1_900 + "!",
+    " " * 20_000 + "!",
+    "up" + " " * 1_900 + "!",
+    "{" + " " * 1_900 + "!}",
+    '{a="' + "\\\\" * 900,
+    "{" + 'a="b",' * 300 + "!}",
+    '{a="\\UFFFFFFFF"}',
+    '{a=~"\\ud800"}',
+    '{a=~"(((a{1000}){1000}){1000}){1000}"}',
+    '{a=~"' + "(" * 1_900 + '"}',
+    'up{a="b"} or up{hypocenter_tenant="acme"}',
+    'up{a="b" or hypocenter_tenant="acme"}',
+]
+SELECTED = [
+    "api/v1/series?match[]={}",
+    "api/v1/series/band?match[]={}",
+    "prometheus/api/v1/query?query={}",
+    "prometheus/api/v1/query_range?start=0&end=60&step=60&query={}",
+    "prometheus/api/v1/series?match[]={}",
+    "prometheus/api/v1/labels?match[]={}",
+    "prometheus/api/v1/label/component/values?match[]={}",
+    "api/v1/case?start=2026-03-01T12:00:00Z&end=2026-03-01T13:00:00Z&match={}",
+]
+
+
+@pytest.mark.parametrize("place", SELECTED)
+def test_a_hostile_selector_is_refused_at_once(attacked: Attacked, place: str) -> None:
+    for text in SELECTORS:
+        sent = _percented(text).replace("%20", "+")
+        # As often as they may stand in one question, where they fit into its line.
+        answer = attacked.ask(
+            "GET", "/" + place.replace("{}", sent) + f"&match[]={sent}" * min(19, 40_000 // len(sent))
+        )
+        assert _is_refused(answer, attacked), (text[:60], answer.status_code, answer.text)
+
+
 BODIES = {
     "nothing": b"",
     "no JSON": b"{",

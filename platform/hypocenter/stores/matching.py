@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,10 +81,14 @@ def _unquoted(text: str) -> str:
 
 def _unescaped(found: re.Match[str]) -> str:
     digits = found[1] or found[2] or found[3]
-    if digits:
-        return chr(int(digits, 16))
-    if found[4]:
-        return chr(int(found[4], 8))
+    if digits or found[4]:
+        return _character(int(digits, 16) if digits else int(found[4], 8), found[0])
     if found[5] not in _ESCAPES:
         raise InputError(f"a selector's string holds {found[0]!r}, which is no escape; write \\\\ for a backslash")
     return _ESCAPES[found[5]]
+
+
+def _character(number: int, escape: str) -> str:
+    if number > sys.maxunicode or 0xD800 <= number < 0xE000:
+        raise InputError(f"a selector's string holds {escape}, which is no character")
+    return chr(number)
