@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from hypocenter_server import awaited
+from redis import Redis
 from server_process import free_port
 
 from hypocenter.errors import InputError, SourceError
@@ -25,6 +27,28 @@ def board(request: pytest.FixtureRequest, tenant: str) -> Iterator[WorkBoard]:
     memory = request.param == "memory"
     with closing(MemoryBoard() if memory else RedisBoard(request.getfixturevalue("redis_server"), tenant)) as opened:
         yield opened
+
+
+def test_the_time_is_that_of_the_place_where_all_meet(board: WorkBoard) -> None:
+    first, second = board.now(), board.now()
+    assert first <= second
+    assert first.tzinfo is UTC
+
+
+def test_a_board_in_memory_goes_by_the_clock_that_it_is_given() -> None:
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert MemoryBoard(now=lambda: noon).now() == noon
+
+
+@pytest.mark.redis
+def test_a_board_in_redis_goes_by_the_clock_of_redis(redis_server: str, tenant: str) -> None:
+    with closing(RedisBoard(redis_server, tenant)) as board, Redis.from_url(redis_server) as redis:
+        before, told, after = redis.time(), board.now(), redis.time()
+    assert _moment(before) <= told <= _moment(after)
+
+
+def _moment(time: tuple[int, int]) -> datetime:
+    return datetime.fromtimestamp(time[0], UTC) + timedelta(microseconds=time[1])
 
 
 def test_one_has_a_name_until_it_lets_go(board: WorkBoard) -> None:
@@ -96,7 +120,7 @@ def test_a_redis_that_is_not_there_is_told() -> None:
         closing(open_board(f"redis://127.0.0.1:{free_port()}/0")) as board,
         pytest.raises(SourceError, match="Redis"),
     ):
-        board.hold("beat", "a", 1)
+        board.now()
 
 
 def test_an_address_that_is_none_is_told() -> None:

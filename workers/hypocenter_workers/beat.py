@@ -38,7 +38,7 @@ OUTAGES = (HypocenterError, KombuError, RedisError, OSError)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the beat looks at, and the clocks: `now` is the time of day, in UTC, `pulse` seconds that never go back.
+    """What the beat looks at, and the clocks: `now` is the board's time of day, `pulse` seconds that never go back.
 
     It is all of `tenant`, None for that of the settings, which is one of `tenants` whose messages share the queues.
     """

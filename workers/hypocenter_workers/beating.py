@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hypocenter.rhythm import rhythm_of_settings
@@ -21,7 +20,7 @@ def beats_of(app: Celery, works: Mapping[str | None, Work], name: str) -> Sequen
     """Return a beat for the work of each tenant (None: that of the settings), in the rhythm of the settings."""
     rhythm, tenants = rhythm_of_settings(), len(works)
     return [
-        Beat(app, Sight(work.records, work.board, rhythm, _now, tenant=tenant, tenants=tenants), name)
+        Beat(app, Sight(work.records, work.board, rhythm, work.board.now, tenant=tenant, tenants=tenants), name)
         for tenant, work in works.items()
     ]
 
@@ -33,7 +32,3 @@ def run_beats(beats: Sequence[Beat], stopped: threading.Event) -> None:
             beat.try_turn()
     for beat in beats:
         beat.give_up_lease()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import time
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -47,10 +48,6 @@ ASKED_WITHIN, ASKED_JUST_NOW = timedelta(hours=1), timedelta(seconds=30)
 TOLD_WITHIN = timedelta(hours=24)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def live_work_of(tenant: str) -> LiveWork:
     """Return the work for a tenant other than that of the settings; raises InputError where it is not served."""
     if tenant not in served_tenants()[1:]:
@@ -61,19 +58,20 @@ def live_work_of(tenant: str) -> LiveWork:
 class LiveWork:
     """The Work that is done with open stores, or with those that the settings name, opened as they are needed.
 
-    It is done for `tenant`, None for that of the settings.
+    It is done for `tenant`, None for that of the settings. What `now` tells, in UTC, is the board's time of day where
+    nobody gives another: of machines with different clocks one would score what others have not sent yet.
     """
 
     def __init__(
         self,
         stores: Stores | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] | None = None,
         rhythm: Rhythm | None = None,
         tenant: str | None = None,
     ) -> None:
         self._stores: Stores = stores or SettingsStores(tenant)
         self._tenant = tenant
-        self._now, self._given_rhythm = now, rhythm
+        self._given_now, self._given_rhythm = now, rhythm
         self._place: Place | None = None
 
     @property
@@ -133,7 +131,7 @@ class LiveWork:
         """Investigate what somebody asked for, and keep what comes of it."""
         from hypocenter_workers.asked import answer
 
-        answer(investigation_id, self._sources, self._now)
+        answer(investigation_id, self._sources, self._clock())
 
     def bands(self, name: str, question: Mapping[str, Any]) -> None:
         """Pin to the board what `hypocenter_workers.bands` answers to a question, or why it cannot."""
@@ -161,6 +159,16 @@ class LiveWork:
         known = no_news(store, incident_id)
         if known is not None:
             store.add_told(incident_id, known)
+
+    def _now(self) -> datetime:
+        return self.board.now() if self._given_now is None else self._given_now()
+
+    def _clock(self) -> Callable[[], datetime]:
+        """Return what tells the time without asking the board again, which may be away while an answer is sought."""
+        if self._given_now is not None:
+            return self._given_now
+        began, pulse = self.board.now(), time.monotonic()
+        return lambda: began + timedelta(seconds=time.monotonic() - pulse)
 
     def _untold(self, now: datetime) -> Sequence[str]:
         from hypocenter.notify.messages import may_be_news

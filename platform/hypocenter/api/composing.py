@@ -79,7 +79,7 @@ def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: Ex
         registry.register(ForwardingMetrics(parts.forwarder))
     if not places.is_foreign:
         _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
-    overseen = Overseen(parts.records, parts.board, rhythm_of_settings(), intake.now)
+    overseen = Overseen(parts.records, parts.board, rhythm_of_settings(), parts.board.now)
     registry.register(WorkMetrics(overseen))
     send = stack.enter_context(closing(Sender(apart=places.apart, tenant=places.tenant)))
     sources = QuerySources(parts.records, parts.metrics, parts.graph, parts.board, overseen, intake.now, send)

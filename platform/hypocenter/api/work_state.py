@@ -25,7 +25,7 @@ BEAT_GONE = timedelta(seconds=20)
 
 @dataclass(frozen=True, slots=True)
 class Overseen:
-    """What is asked how detection is doing."""
+    """What is asked how detection is doing; `now` is the clock by which it goes."""
 
     records: Records
     board: WorkBoard

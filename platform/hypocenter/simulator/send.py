@@ -17,6 +17,7 @@ from hypocenter.remote_write_sending import Patience, deliver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
     import httpx
 
     from hypocenter.simulator.simulation import Simulation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from redis import Redis
@@ -43,6 +44,12 @@ class RedisBoard:
             raise InputError(f"HYPOCENTER_REDIS_URL cannot be read: {error}") from error
         self._prefix = f"hypocenter:{tenant}"
         self._hold, self._let_go = self._redis.register_script(_HOLD), self._redis.register_script(_LET_GO)
+
+    def now(self) -> datetime:
+        """Return the time of day, in UTC, of the Redis server: clocks of machines that meet there may differ."""
+        with _told():
+            seconds, micros = self._redis.time()
+        return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
 
     def hold(self, name: str, by: str, seconds: float) -> bool:
         """Take a name, or have it longer where it is ours; False when somebody else has it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class WorkBoard(Protocol):
     A hold is a name that one party has for some seconds. Every call may raise SourceError.
     """
 
+    def now(self) -> datetime:
+        """Return the time of day, in UTC, that is the same for all who meet here."""
+
     def hold(self, name: str, by: str, seconds: float) -> bool:
         """Take a name, or have it longer where it is ours; False when somebody else has it."""
 
@@ -73,15 +77,23 @@ class WorkBoard(Protocol):
         """Let go of connections."""
 
 
-class MemoryBoard:
-    """The WorkBoard of one process; `clock` gives seconds that never go back."""
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._lock = clock, threading.Lock()
+
+class MemoryBoard:
+    """The WorkBoard of one process; `clock` gives seconds that never go back, `now` the time of day."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, now: Callable[[], datetime] = _utc_now) -> None:
+        self._clock, self._now, self._lock = clock, now, threading.Lock()
         self._holds: dict[str, tuple[str, float]] = {}
         self._totals: dict[Figure, float] = defaultdict(float)
         self._levels: dict[Figure, float] = {}
         self._pinned: dict[str, tuple[str, float]] = {}
+
+    def now(self) -> datetime:
+        """Return the time of day, in UTC, of this process."""
+        return self._now()
 
     def hold(self, name: str, by: str, seconds: float) -> bool:
         """Take a name, or have it longer where it is ours; False when somebody else has it."""

@@ -26,7 +26,7 @@ def detection_goes_on(examined: Examined) -> Iterator[Finding]:
     if examined.stores is None:
         return
     stores, rhythm = examined.stores, rhythm_of_settings()
-    state = work_state(Overseen(stores.records, stores.board, rhythm, examined.now))
+    state = work_state(Overseen(stores.records, stores.board, rhythm, stores.board.now))
     if examined.is_running and not state.has_beat:
         seen = (
             "none was ever seen" if state.beat_seen is None else f"it was last seen at {state.beat_seen:%H:%M:%S} UTC"
