@@ -250,10 +250,11 @@ def test_a_time_without_its_zone_or_out_of_reach_is_refused(seeded: QueryClient,
         ({"content": b'{"says": "right", "note": "' + b"x" * (1 << 20) + b'"}'}, 413),
         ({"content": b"\xff\xfe"}, 422),
         ({"content": b"{}", "headers": {"Content-Type": "text/plain"}}, 415),
+        ({"content": b"{}", "headers": {"Content-Type": "application/x-www-form-urlencoded"}}, 415),
         ({"content": b"{}", "headers": {"Content-Type": "application/json", "Content-Encoding": "gzip"}}, 415),
         ({"content": b'{"says": "right", "says": NaN}'}, 422),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_a_body_that_is_none_is_a_problem_of_whoever_sends_it(
     seeded: QueryClient, how: dict[str, Any], status: int

@@ -53,10 +53,11 @@ def test_the_page_says_all_that_can_be_found() -> None:
     }
 
 
-def _gauge(ahead_s: float) -> dict[str, Any]:
-    """Return a sample of a series without labels, as OTLP has it."""
-    point = {"timeUnixNano": str(time.time_ns() + int(ahead_s * 1e9)), "asDouble": 21.0}
-    return {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "room", "gauge": {"dataPoints": [point]}}]}]}]}
+def _gauge(name: str, ahead_s: float, **labels: str) -> dict[str, Any]:
+    """Return a sample of a series of no resource, as OTLP has it."""
+    of = [{"key": key, "value": {"stringValue": value}} for key, value in labels.items()]
+    point = {"timeUnixNano": str(time.time_ns() + int(ahead_s * 1e9)), "asDouble": 21.0, "attributes": of}
+    return {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": name, "gauge": {"dataPoints": [point]}}]}]}]}
 
 
 def test_a_running_server_says_what_is_wrong_with_it(hypocenter_server: HypocenterServer, doctor: Doctor) -> None:
@@ -64,10 +65,13 @@ def test_a_running_server_says_what_is_wrong_with_it(hypocenter_server: Hypocent
     # Detection does not run in this server.
     assert set(found) == {"no-samples", "beat-gone"}
     assert code == EXIT_CODES[Severity.ERROR]
-    assert httpx.post(f"{hypocenter_server.url}/v1/metrics", json=_gauge(ahead_s=60)).is_success
+    assert httpx.post(f"{hypocenter_server.url}/v1/metrics", json=_gauge("room", ahead_s=60)).is_success
+    # A call has two ends, and needs no component of its own.
+    edge = _gauge("calls", ahead_s=0, client="cart", server="cart-db")
+    assert httpx.post(f"{hypocenter_server.url}/v1/metrics", json=edge).is_success
     _, found = doctor("--data-dir", hypocenter_server.data_dir)
     assert set(found) == {"beat-gone", "series-unattributed", "samples-ahead"}
-    assert "room" in found["series-unattributed"]["message"]
+    assert found["series-unattributed"]["message"].startswith("1 of 2 series name no component, such as room ")
     assert found["series-unattributed"]["do"] == KINDS["series-unattributed"].advice
 
 

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 _NOWHERE = (
     "there is nothing at this path; Prometheus writes to /api/v1/write, OTLP goes to /v1/metrics, /v1/traces and "
     "/v1/logs, alerts to /api/v1/alertmanager or /api/v1/alerts, changes to /api/v1/changes; "
-    "/readyz and /metrics tell of the server"
+    "/api/v1/openapi.json says what may be asked; /status, /readyz and /metrics tell of the server"
 )
 
 

@@ -10,6 +10,7 @@ from hypocenter.api.doctor.findings import Finding
 from hypocenter.readers.prometheus_options import DEFAULT_MATCH_OF_KEPT
 from hypocenter.readers.selectors import parse_selector
 from hypocenter.rhythm import rhythm_of_settings
+from hypocenter.signals.edges import CALLEE_LABELS, CALLER_LABELS
 from hypocenter.stores.retention import limits_of_settings
 from hypocenter_graph.stores.contract import View
 
@@ -40,7 +41,7 @@ def samples_are_of_now(examined: Examined) -> Iterator[Finding]:
 
 
 def series_have_components(examined: Examined) -> Iterator[Finding]:
-    """Yield that some series of the last hour of samples belong to no component, with examples and their labels."""
+    """Yield that some series of the last hour of samples name no component and no call, with examples and labels."""
     if examined.stores is None:
         return
     metrics = examined.stores.metrics
@@ -49,10 +50,15 @@ def series_have_components(examined: Examined) -> Iterator[Finding]:
         return
     match = [parse_selector(each) for each in DEFAULT_MATCH_OF_KEPT]
     found = metrics.series(match, newest - LOOKBACK // timedelta(milliseconds=1), newest)
-    alone = [each.labels for each in found if not each.component]
+    alone = [each.labels for each in found if not each.component and not _is_of_a_call(each.labels)]
     if alone:
         said = f"{len(alone)} of {len(found)} series name no component, such as {'; '.join(_examples(alone))}"
         yield Finding("series-unattributed", "metrics", said)
+
+
+def _is_of_a_call(labels: Labels) -> bool:
+    named = {name for name, _ in labels}
+    return not (named.isdisjoint(CALLER_LABELS) or named.isdisjoint(CALLEE_LABELS))
 
 
 def _examples(many: Sequence[Labels]) -> list[str]:

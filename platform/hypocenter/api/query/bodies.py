@@ -8,14 +8,14 @@ from hypocenter.api.intake import BodyLimits
 from hypocenter.api.refusals import UnsupportedError
 
 LIMITS = BodyLimits(sent=1 << 20, unpacked=1 << 20, seconds=15.0)
-TYPES = ("application/json", "application/x-www-form-urlencoded")
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 class Bodies:
     """ASGI middleware that reads the body of a request before it is passed on.
 
     Raises LimitError for one that is too large, SlowError for one that comes too slowly, UnsupportedError for one of
-    another type than `TYPES`.
+    another type than JSON, or below /prometheus a form.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -35,8 +35,9 @@ class Bodies:
 
 def _check_type(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in TYPES:
-        raise UnsupportedError(f"Content-Type {kind[:60]!r} is not taken here; use {' or '.join(TYPES)}")
+    taken = FORM if request.url.path.startswith("/prometheus/") else JSON
+    if kind != taken:
+        raise UnsupportedError(f"Content-Type {kind[:60]!r} is not taken here; use {taken}")
 
 
 class _Again:
