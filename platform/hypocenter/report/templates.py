@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hypocenter.report.wording import clean
@@ -26,12 +27,15 @@ def filled(template: str, styles: Iterable[str], **parts: Any) -> str:
     return environment.get_template(template).render(style=style, policy=_policy(style), **parts)
 
 
+@cache
 def _environment() -> jinja2.Environment:
+    # It keeps templates as they were compiled: that takes longer than to fill them in.
     import jinja2
 
     return jinja2.Environment(
         loader=jinja2.PackageLoader("hypocenter", "report"),
         autoescape=True,
+        auto_reload=False,
         undefined=jinja2.StrictUndefined,
         finalize=_harmless,
         trim_blocks=True,
