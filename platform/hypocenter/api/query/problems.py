@@ -64,4 +64,7 @@ def invalid(_: Request, error: Exception) -> Response:
 
 def _field_error(found: Mapping[str, Any]) -> dict[str, str]:
     where: Sequence[object] = found["loc"]
-    return {"field": ".".join(str(part)[:60] for part in where), "message": str(found["msg"]).removeprefix("Value error, ")[:200]}
+    return {
+        "field": ".".join(str(part)[:60] for part in where),
+        "message": str(found["msg"]).removeprefix("Value error, ")[:200],
+    }
