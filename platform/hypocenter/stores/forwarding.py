@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hypocenter.batches import BIN_MS
 from hypocenter.errors import SourceError
@@ -21,11 +21,23 @@ if TYPE_CHECKING:
 # After a server was away, so much time at most is sent in one piece.
 MOST_MS = 60_000
 LONGEST_LAG_S = 120.0
-# VictoriaMetrics shows what it took a second ago.
-SHOWN_AFTER = timedelta(seconds=3)
+# VictoriaMetrics shows what it took a second ago, and a series that is new to it, or to the day, ten seconds later.
+SHOWN_AFTER, NEW_SHOWN_AFTER = timedelta(seconds=3), timedelta(seconds=12)
 MOST_TOLD = 60
 # What a server that answers does not take for so long keeps nobody waiting any more.
 PATIENCE = timedelta(minutes=10)
+
+
+class _Complete(NamedTuple):
+    """When all that was counted `until` a time had been sent, and how long after that the server shows it."""
+
+    at: datetime
+    shown_after: timedelta
+    until: datetime
+
+    def shows(self, now: datetime) -> bool:
+        # A clock that was set back must not hide it until it is there again.
+        return abs(now - self.at) >= self.shown_after
 
 
 class Forwarder:
@@ -49,8 +61,10 @@ class Forwarder:
         self._one, self._is_closed = Lock(), False
         self._totals: RunningTotals | None = None
         self._done_at, self.refused = now(), 0
-        # When all up to a time had been sent: the newest that shows, and those that are to show.
-        self._complete = deque([(now(), self._complete_until(now()))], MOST_TOLD)
+        # All up to a time had been sent: the newest that shows, and those that are to show. Who was here before may
+        # have sent what is new.
+        self._complete = deque([_Complete(now(), SHOWN_AFTER, self._complete_until(now()))], MOST_TOLD)
+        self._has_new = True
         self._stuck_since: datetime | None = None
 
     def turn(self) -> None:
@@ -64,7 +78,9 @@ class Forwarder:
                 self._stuck_since = (self._stuck_since or begun_at) if self._answers() else None
                 raise
             self._done_at, self._stuck_since = begun_at, None
-            self._complete.append((self._now(), self._complete_until(begun_at)))
+            shown_after = NEW_SHOWN_AFTER if self._has_new else SHOWN_AFTER
+            self._complete.append(_Complete(self._now(), shown_after, self._complete_until(begun_at)))
+            self._has_new = False
 
     def shown_until(self) -> datetime | None:
         """Return up to when the server shows all that was counted, also while a turn goes on; one may ask at a time.
@@ -72,9 +88,9 @@ class Forwarder:
         None where nobody is to wait for that any more: the server answers, and takes nothing.
         """
         now, stuck_since = self._now(), self._stuck_since
-        while len(self._complete) > 1 and abs(now - self._complete[1][0]) >= SHOWN_AFTER:
+        while len(self._complete) > 1 and self._complete[1].shows(now):
             self._complete.popleft()
-        return None if stuck_since is not None and now - stuck_since > PATIENCE else self._complete[0][1]
+        return None if stuck_since is not None and now - stuck_since > PATIENCE else self._complete[0].until
 
     def lag_s(self) -> float:
         """Return how many s ago all that was due then had been sent."""
@@ -129,6 +145,7 @@ class Forwarder:
                 if until_ms <= sent_ms or not len(gains):
                     return False
                 self._totals = self._totals or RunningTotals(sent_ms)
+                self._has_new |= self._totals.has_new(gains, until_ms)
                 self._outbox.begin(connection, self._totals.samples(gains, until_ms), until_ms)
         except BaseException:
             # The totals tell of what was not kept.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hypocenter.batches import Labels
 
 MARK = ("hypocenter_forwarded", "true")
-NEAR_MS = 120_000
+NEAR_MS, DAY_MS = 120_000, 86_400_000
 _NEVER = -(1 << 62)
 # Servers may keep 15 digits of a value, not always the same ones: what falls by less was not begun anew.
 _FALL, _NOTHING = 0.5, 1e-9
@@ -75,6 +75,11 @@ class RunningTotals:
             np.concatenate([rows.at_ms, rows.at_ms[far] - 1]),
             np.concatenate([after, before[far]]),
         )
+
+    def has_new(self, gains: Samples, until_ms: int) -> bool:
+        """Return whether a server may not have a series of these gains in its index of the day of `until_ms`."""
+        self._grow(int(gains.series.max(initial=-1)) + 1)
+        return bool((self._last_ms[gains.series] // DAY_MS < until_ms // DAY_MS).any())
 
     def _grow(self, series: int) -> None:
         more = max(series, 2 * len(self._totals)) - len(self._totals) if series > len(self._totals) else 0
