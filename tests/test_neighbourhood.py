@@ -67,7 +67,9 @@ def test_the_graph_says_what_is_near_by_all_names(large: MemoryMetrics) -> None:
 
 
 @pytest.mark.parametrize(
-    "known", [None, graph(("mail", "queue")), KnownGraph(SourceError("nobody answers"), View())], ids=str
+    "known",
+    [None, graph(("mail", "queue")), KnownGraph(SourceError("nobody answers"), View())],
+    ids=["none", "of others", "away"],
 )
 def test_edges_that_series_tell_of_do_where_no_graph_does(large: MemoryMetrics, known: KnownGraph | None) -> None:
     near = neighbourhood(large, known, ["web"], NOON, WINDOW)
