@@ -282,6 +282,14 @@ def test_a_series_that_begins_is_the_same_whenever_it_is_found(new_place, new_me
     assert kept(place) == expected
 
 
+def test_a_past_that_is_brought_along_after_the_first_tick_is_learned(new_place, expected):
+    place = new_place(fill=False)
+    every_tick(place, [CALM_STEPS - 2, CALM_STEPS - 1])
+    write(place.metrics, *made())
+    every_tick(place, [CALM_STEPS, STEPS])
+    assert kept(place) == expected
+
+
 def test_a_component_that_moves_leaves_its_old_name_and_takes_a_new_one(new_place):
     def place_and_ends(ends):
         place = new_place(fill=False)

@@ -70,15 +70,17 @@ class Roster:
             return self._members[shard]
 
     def _list(self, until_ms: int) -> None:
-        """Take in what has samples since the listing before the last; a first one looks a day back."""
+        """Take in what has samples since the listing before the last; while nothing is known it looks a day back."""
         # What came late, or a server did not show yet, must not depend on a further sample to be known.
-        start = self._until - LISTED_EACH_MS if self._until else until_ms - GONE_MS
+        start = self._until - LISTED_EACH_MS if self._known else until_ms - GONE_MS
+        # The first who sends may bring a past along, which came after a listing that found nothing.
+        since = start if self._known else NO_TIME
         found = self._metrics.series(self._selectors, start, until_ms)
         known = len(self._known)
         for each in found:
             self._heard[each.number] = until_ms
             if each.number not in self._known:
-                self._known[each.number] = Member(each, start if self._until else NO_TIME)
+                self._known[each.number] = Member(each, since)
         gone = [number for number, heard in self._heard.items() if until_ms - heard > GONE_MS]
         for number in gone:
             del self._heard[number], self._known[number]
