@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from hypocenter.stores.live_incidents import Status
-from hypocenter.stores.work_board import BEAT_SEEN, Figure
+from hypocenter.stores.work_board import BEAT_SEEN, SERIES, STATE_BYTES, Figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,9 +74,14 @@ def work_state(overseen: Overseen) -> WorkState:
         rhythm=overseen.rhythm,
         positions={shard: at for shard, at in positions.items() if shard < overseen.rhythm.shards},
         totals=board.totals(),
-        levels=board.levels(),
+        levels={of: level for of, level in board.levels().items() if _is_now(of, overseen.rhythm.shards)},
         dead_letters=records.dead_letters.count(),
         letters=records.dead_letters.newest(MOST_LETTERS),
         open_incidents=records.incidents.count(Status.OPEN),
         models=serving,
     )
+
+
+def _is_now(figure: Figure, shards: int) -> bool:
+    """Whether a figure is of a shard that is one of so many, or of none: the work may have been divided among more."""
+    return figure.name not in (SERIES, STATE_BYTES) or int(figure.first) < shards
