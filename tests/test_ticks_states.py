@@ -68,6 +68,19 @@ def test_states_of_two_tenants_are_apart(new_states):
     assert one.load(0, FIRST) == b"one"
 
 
+def test_a_state_that_cannot_be_kept_leaves_no_draft(tmp_path):
+    states = FileStates(tmp_path)
+    states.save(0, FIRST, b"one")
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(SourceError, match="cannot be kept"):
+        states.save(0, FIRST, b"two")
+    assert list(tmp_path.iterdir()) == [file]
+    with pytest.raises(SourceError, match="cannot be forgotten"):
+        states.forget(0, 9)
+
+
 def test_any_bytes_come_back(new_states):
     states, data = new_states(), np.random.default_rng(1).bytes(3_000_000)
     states.save(0, FIRST, data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,7 +12,6 @@ from hypocenter.stores.identity import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from redis import Redis
 
@@ -56,17 +56,21 @@ class FileStates:
 
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=self._folder, prefix=".", delete=False) as file:
+            with NamedTemporaryFile(dir=self._folder, prefix=".", delete=False) as file, _taken_away(Path(file.name)):
                 file.write(state)
-            (self._folder / file.name).replace(self._folder / _name(shard, position))
+                file.close()
+                Path(file.name).replace(self._folder / _name(shard, position))
         except OSError as error:
             raise SourceError(f"{self._folder}: a detector state cannot be kept: {error}") from error
 
     def forget(self, shard: int, before: int) -> None:
         """Forget a shard's states of versions before one."""
-        for path in sorted(self._folder.glob(f"{shard}_*")):
-            if int(path.name.split("_")[1]) < before:
-                path.unlink(missing_ok=True)
+        try:
+            for path in sorted(self._folder.glob(f"{shard}_*")):
+                if int(path.name.split("_")[1]) < before:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise SourceError(f"{self._folder}: a detector state cannot be forgotten: {error}") from error
 
 
 class RedisStates:
@@ -144,6 +148,16 @@ class SparedStates:
         with self._lock:
             for key in keys:
                 self._spare.pop(key, None)
+
+
+@contextmanager
+def _taken_away(draft: Path) -> Iterator[None]:
+    """Leave no draft where the block fails: on a disk that is full each tick would leave another."""
+    try:
+        yield
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
