@@ -20,7 +20,7 @@ from hypocenter.errors import SourceError
 from hypocenter.readers.selectors import parse_selector
 from hypocenter.remote_write_sending import Patience
 from hypocenter.stores.forwarding_reading import ForwardedMetrics
-from hypocenter.stores.opening_metrics import BEFORE_SETTLED, open_beside
+from hypocenter.stores.opening_metrics import BEFORE_SETTLED, open_beside, open_metrics_server
 from hypocenter.stores.prometheus_metrics import PrometheusMetrics
 
 if TYPE_CHECKING:
@@ -235,3 +235,13 @@ def test_a_clock_that_jumped_holds_nothing_up_for_long(writing: Writing, tenant:
     writing.count("calls_total", tenant, (3 * BIN, 2.0), (9 * BIN, 4.0))
     writing.forward(10 * BIN)
     assert gained(writing.reader, tenant) == {("calls_total", at * BIN): at and v for at, v in ((1, 1), (3, 2), (9, 4))}
+
+
+def test_who_only_reads_a_server_refuses_none_of_its_series(
+    writing: Writing, server: Server, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing.store.append([Batch(Samples(writing.store.number(alone("up", 3, tenant)), np.full(3, NOW_MS), np.ones(3)))])
+    server.show()
+    monkeypatch.setenv("HYPOCENTER_MAX_SERIES", "1")
+    with closing(open_metrics_server(server.url)) as reader:
+        assert len(reader.series([parse_selector(f'{{run="{tenant}"}}')], NOW_MS, NOW_MS)) == 3
