@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -199,6 +199,8 @@ def test_a_server_whose_workers_are_apart_tells_them(
     monkeypatch.setenv("HYPOCENTER_REDIS_URL", redis_server)
     with opened(Places(tmp_path, victoria_metrics.url, apart=True)) as parts:
         awaited(lambda: parts.board.pinned(NAME))
+        later = datetime.now(UTC) + timedelta(hours=1)
+        assert heard(parts.board, later, SETTLE) < later
 
 
 @pytest.mark.parametrize("held", [True, False])

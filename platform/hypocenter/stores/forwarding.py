@@ -36,6 +36,7 @@ class _Complete(NamedTuple):
     until: datetime
 
     def shows(self, now: datetime) -> bool:
+        """Whether the server shows it by now."""
         # A clock that was set back must not hide it until it is there again.
         return abs(now - self.at) >= self.shown_after
 
