@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import threading
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -256,3 +257,17 @@ def test_time_that_is_to_come_holds_nothing(got: Callable[..., Any]) -> None:
     late = END + timedelta(days=1)
     asked = {"start": f"{late.timestamp():.0f}", "end": f"{late.timestamp() + 60:.0f}", "step": "60"}
     assert got("query_range", query=f"hypocenter_value{QUEUE}", **asked) == {"resultType": "matrix", "result": []}
+
+
+def test_many_incidents_of_many_points_are_refused(tmp_path: Path) -> None:
+    with closing(open_records(str(tmp_path / "records.db"), "grafana")) as records:
+        components = tuple(f"service-{number}" for number in range(20))
+        records.incidents.save(replace(INCIDENT, components=components))
+        client = QueryClient(create_query_app(band_sources(records, tmp_path)))
+        end = SPIKE + 10_999 * 5
+        asked = {"query": "hypocenter_incident_open", "start": SPIKE, "end": end, "step": 5}
+        answer = client.ask("GET", "http://hypocenter/prometheus/api/v1/query_range", params=asked)
+        assert (answer.status_code, answer.json()["errorType"]) == (400, "bad_data")
+        assert "take a longer step" in answer.json()["error"]
+        answer = client.ask("GET", "http://hypocenter/prometheus/api/v1/query_range", params={**asked, "step": 10})
+        assert len(answer.json()["data"]["result"]) == 20

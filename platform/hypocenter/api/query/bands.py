@@ -117,7 +117,7 @@ async def answered(
     match = [[[each.label, each.operator, each.value] for each in selector] for selector in selectors]
     question = {"match": match, **span._asdict()}
     async with room.taken():
-        found = json.loads(await _told(sources, question))
+        found = await run_in_threadpool(json.loads, await _told(sources, question))
     if "error" in found:
         raise InputError(found["error"])
     if "failed" in found:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 
 from hypocenter import __version__
 from hypocenter.api.query.bands import NAME, Selector, Span, checked, milliseconds, selector_of
@@ -66,11 +67,10 @@ async def query(sources: Sources, request: Request) -> Response:
     at_ms = moment_ms(asked["time"][-1], "time") if "time" in asked else milliseconds(sources.now())
     wanted = parsed(_one(asked, "query"))
     if isinstance(wanted, float):
-        return _data({"resultType": "scalar", "result": _sample(at_ms, wanted)})
+        return await _data({"resultType": "scalar", "result": _sample(at_ms, wanted)})
     span = Span(at_ms, at_ms, sources.overseen.rhythm.step_ms)
     found = await told(_answers(sources, request), wanted, span)
-    result = [{"metric": each.labels, "value": sample[0]} for each in found if (sample := _samples(each.values, span))]
-    return _data({"resultType": "vector", "result": result})
+    return await run_in_threadpool(_vector, found, span)
 
 
 async def query_range(sources: Sources, request: Request) -> Response:
@@ -85,46 +85,45 @@ async def query_range(sources: Sources, request: Request) -> Response:
         found = [Told({}, [wanted] * checked(span).points)]
     else:
         found = await told(_answers(sources, request), wanted, span)
-    result = [{"metric": each.labels, "values": samples} for each in found if (samples := _samples(each.values, span))]
-    return _data({"resultType": "matrix", "result": result})
+    return await run_in_threadpool(_matrix, found, span)
 
 
 async def series(sources: Sources, request: Request) -> Response:
     """Answer with the labels of each series that any selector matches."""
     asked = await _asked(request)
     _one(asked, "match[]")
-    return _data(await _labels(sources, request, asked))
+    return await _data(await _labels(sources, request, asked))
 
 
 async def labels(sources: Sources, request: Request) -> Response:
     """Answer with the names of labels."""
     asked = await _asked(request)
     if "match[]" not in asked:
-        return _data([NAME, *LABELS])
+        return await _data([NAME, *LABELS])
     found = await _labels(sources, request, asked)
-    return _data(sorted({name for each in found for name in each}))
+    return await _data(sorted({name for each in found for name in each}))
 
 
 async def label_values(sources: Sources, request: Request, name: str) -> Response:
     """Answer with the values of a label."""
     asked = await _asked(request)
     if name == NAME and "match[]" not in asked:
-        return _data(sorted(HELP))
+        return await _data(sorted(HELP))
     found = await _labels(sources, request, asked)
-    return _data(sorted({each[name] for each in found if name in each}))
+    return await _data(sorted({each[name] for each in found if name in each}))
 
 
 async def metadata(request: Request) -> Response:
     """Answer with what each metric means."""
     asked = await _asked(request)
     names = [name for name in HELP if name in asked.get("metric", [name])]
-    return _data({name: [{"type": "gauge", "help": HELP[name], "unit": ""}] for name in names})
+    return await _data({name: [{"type": "gauge", "help": HELP[name], "unit": ""}] for name in names})
 
 
 async def build_info() -> Response:
     """Answer with which program this is; tools tell by it what they may ask."""
     names = ("version", "revision", "branch", "buildUser", "buildDate", "goVersion")
-    return _data(dict.fromkeys(names, "") | {"version": __version__})
+    return await _data(dict.fromkeys(names, "") | {"version": __version__})
 
 
 async def _asked(request: Request) -> Asked:
@@ -164,6 +163,16 @@ def _selectors(asked: Asked) -> list[Selector]:
     return [selector_of(text) for text in texts]
 
 
+def _vector(found: Sequence[Told], span: Span) -> Response:
+    result = [{"metric": each.labels, "value": sample[0]} for each in found if (sample := _samples(each.values, span))]
+    return _successful({"resultType": "vector", "result": result})
+
+
+def _matrix(found: Sequence[Told], span: Span) -> Response:
+    result = [{"metric": each.labels, "values": samples} for each in found if (samples := _samples(each.values, span))]
+    return _successful({"resultType": "matrix", "result": result})
+
+
 def _samples(values: Sequence[float | None], span: Span) -> list[list[Any]]:
     return [_sample(span.start_ms + at * span.step_ms, value) for at, value in enumerate(values) if value is not None]
 
@@ -186,5 +195,10 @@ def _number(value: float) -> str:
 _WHOLE = 1e15
 
 
-def _data(data: Any) -> Response:
+async def _data(data: Any) -> Response:
+    # What is long is written in a thread: the event loop is everybody's.
+    return await run_in_threadpool(_successful, data)
+
+
+def _successful(data: Any) -> Response:
     return JSONResponse({"status": "success", "data": data})

@@ -1,6 +1,6 @@
 """What the Prometheus-compatible endpoints know: scores and bands of series, and incidents that are open."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from starlette.concurrency import run_in_threadpool
@@ -8,12 +8,14 @@ from starlette.concurrency import run_in_threadpool
 from hypocenter.api.query.bands import NAME, Room, Selector, Span, answered, milliseconds, settled
 from hypocenter.api.query.sources import QuerySources
 from hypocenter.errors import InputError
+from hypocenter.stores.documents import moment
 from hypocenter.stores.live_incidents import LiveIncident
 
 Labels = Mapping[str, str]
 # As Prometheus does, a series is as it was for five minutes after its last sample.
 LOOKBACK_MS = 300_000
-MOST_INCIDENTS = 500
+MOST_INCIDENTS, MOST_VALUES = 500, 200_000
+MICROSECONDS = 1000
 INCIDENT_OPEN = "hypocenter_incident_open"
 COLUMNS = {
     "hypocenter_value": "value",
@@ -59,23 +61,37 @@ async def told(answers: Answers, selector: Selector, span: Span) -> list[Told]:
 
 async def labels_of(answers: Answers, selectors: Sequence[Selector], span: Span) -> list[Labels]:
     """Return the labels of the series that any selector matches in a span; raises InputError for too many."""
-    found: dict[tuple[tuple[str, str], ...], Labels] = {}
-    for selector in selectors:
-        async for labels in _labels(answers, selector, span):
-            found[tuple(sorted(labels.items()))] = labels
-    return [found[key] for key in sorted(found)]
+    listings = [await _listing(answers, selector, span) for selector in selectors]
+    return await run_in_threadpool(_distinct, listings)
 
 
-async def _labels(answers: Answers, selector: Selector, span: Span) -> AsyncIterator[Labels]:
+class _Listing(NamedTuple):
+    """What a selector matches: signals, each with these names of metrics, and labels of others."""
+
+    names: Sequence[str]
+    signals: Sequence[Labels]
+    others: Sequence[Labels]
+
+    def labels(self) -> Iterator[Labels]:
+        """Yield the labels of each series."""
+        for signal in self.signals:
+            yield from ({NAME: name, **signal} for name in self.names)
+        yield from self.others
+
+
+async def _listing(answers: Answers, selector: Selector, span: Span) -> _Listing:
     named, rest = _parted(selector)
     columns = [name for name in named if name in COLUMNS]
     listing = settled(answers.sources, span._replace(step_ms=0))
-    for one in await answered(answers.sources, answers.room, [rest] if columns else [], listing):
-        for name in columns:
-            yield {NAME: name, **one}
-    if INCIDENT_OPEN in named:
-        for labels, _ in await run_in_threadpool(_incidents, answers.sources, rest, span):
-            yield labels
+    signals = await answered(answers.sources, answers.room, [rest] if columns else [], listing)
+    is_asked = INCIDENT_OPEN in named
+    found = await run_in_threadpool(_incidents, answers.sources, rest, span) if is_asked else []
+    return _Listing(columns, signals, [labels for labels, _ in found])
+
+
+def _distinct(listings: Sequence[_Listing]) -> list[Labels]:
+    found = {tuple(sorted(labels.items())): labels for listing in listings for labels in listing.labels()}
+    return [found[key] for key in sorted(found)]
 
 
 def _parted(selector: Selector) -> tuple[list[str], Selector]:
@@ -90,12 +106,14 @@ def _parted(selector: Selector) -> tuple[list[str], Selector]:
 def _open_incidents(sources: QuerySources, selector: Selector, span: Span) -> list[Told]:
     times = range(span.start_ms, span.end_ms + 1, span.step_ms)
     found = [(labels, *_open(incident)) for labels, incident in _incidents(sources, selector, span)]
+    if len(found) * span.points > MOST_VALUES:
+        raise InputError(f"{len(found)} incidents of {span.points:,} points are too many; take a longer step")
     return [Told(labels, [1.0 if start <= at < end else None for at in times]) for labels, start, end in found]
 
 
 def _incidents(sources: QuerySources, selector: Selector, span: Span) -> list[tuple[Labels, LiveIncident]]:
     found = []
-    for incident in sources.records.incidents.incidents():
+    for incident in sources.records.incidents.incidents(since=moment(span.start_ms * MICROSECONDS)):
         start, end = _open(incident)
         if start <= span.end_ms and end > span.start_ms:
             found += [(labels, incident) for labels in _of(incident) if _matches(labels, selector)]

@@ -1,13 +1,15 @@
 """Series of components, and what was normal for them: value, score and expected band at each time."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import Query, Request
-from pydantic import BaseModel, Field
+from fastapi import Query, Request, Response
+from pydantic import BaseModel, Field, TypeAdapter
+from starlette.concurrency import run_in_threadpool
 
 from hypocenter.api.query.bands import Room, Selector, Span, answered, checked, milliseconds, selector_of, settled
-from hypocenter.api.query.paging import USUAL, Cursor, Limit, Page, key_of, page_of
+from hypocenter.api.query.paging import USUAL, Cursor, Key, Limit, Page, key_of, page_of
 from hypocenter.api.query.routing import READ, Routers, new_router
 from hypocenter.api.query.shapes import Number, Time
 from hypocenter.api.query.sources import QuerySources, Sources
@@ -69,11 +71,14 @@ class Band(BaseModel):
     points: list[Point] = Field(description="Its points, in order of time.")
 
 
+_BANDS = TypeAdapter(list[Band])
+
+
 def routers() -> Routers:
     """Return the routers of series."""
     reading = new_router("series")
     reading.add_api_route("/series", list_series)
-    reading.add_api_route("/series/band", get_bands)
+    reading.add_api_route("/series/band", get_bands, response_model=list[Band])
     return {READ: reading}
 
 
@@ -90,9 +95,7 @@ async def list_series(
     after = key_of(cursor)
     span = _span(sources, start, end)
     told = await answered(sources, _room(request), _selectors(match), span)
-    found = sorted(map(_series, told), key=_key)
-    rows = found if after is None else [each for each in found if _key(each) > after]
-    return page_of(rows[: limit + 1], limit, _key, lambda each: each)
+    return await run_in_threadpool(_page, told, limit, after)
 
 
 async def get_bands(
@@ -102,13 +105,13 @@ async def get_bands(
     start: Start = None,
     end: End = None,
     step: Step = None,
-) -> list[Band]:
+) -> Response:
     """Return value, score and expected band of at most 50 series, as detection computes them."""
     native_ms = sources.overseen.rhythm.step_ms
     span = settled(sources, _span(sources, start, end)._replace(step_ms=step * 1000 if step else native_ms))
     span = span._replace(end_ms=min(span.end_ms, span.until_ms))
     found = await answered(sources, _room(request), _selectors(match), span)
-    return [_band(told, span) for told in found]
+    return await run_in_threadpool(_bands, found, span)
 
 
 def _span(sources: QuerySources, start: Any, end: Any) -> Span:
@@ -130,8 +133,20 @@ def _series(labels: Any) -> Series:
     return Series(**{**labels, "host": "host" in labels, "selector": exactly(labels)})
 
 
+def _page(told: Sequence[Any], limit: int, after: Key | None) -> Page[Series]:
+    found = sorted(map(_series, told), key=_key)
+    rows = found if after is None else [each for each in found if _key(each) > after]
+    return page_of(rows[: limit + 1], limit, _key, lambda each: each)
+
+
 def _key(series: Series) -> tuple[int, str]:
     return 0, f"{series.component[:60]} {series.metric[:60]} {identity_of(series.selector)[:16]}"
+
+
+def _bands(told: Sequence[Any], span: Span) -> Response:
+    # It is long, and written here: what an endpoint returns is written in the event loop, which is everybody's.
+    content = _BANDS.dump_json([_band(each, span) for each in told])
+    return Response(content, media_type="application/json")
 
 
 def _band(told: Any, span: Span) -> Band:
