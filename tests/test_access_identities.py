@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypocenter_server import awaited
 from oidc_issuer import Issuer
 from served import OTHER, Served, serving
 
@@ -147,6 +149,27 @@ def test_keys_are_fetched_once_and_when_they_are_turned_over(place: Place) -> No
     for _ in range(5):
         place.identity(jwt.encode({}, issuer.keys["new"], "RS256", {"kid": "nobody's"}))
     assert len(issuer.fetched) - begun == 4
+
+
+def test_nobody_waits_for_an_issuer_that_is_asked_for_the_key_of_another(place: Place) -> None:
+    issuer = place.issuer
+    good, other = issuer.token(org=OTHER), issuer.token(org=OTHER, head={"kid": "nobody's"})
+    assert place.identity(good) is not None
+    begun = len(issuer.fetched)
+    place.seconds = SOON_S + 1
+    issuer.answers.clear()
+    stranger = threading.Thread(target=place.identity, args=[other])
+    stranger.start()
+    try:
+        awaited(lambda: len(issuer.fetched) > begun)
+        assert place.identity(good) is not None
+        with pytest.raises(SourceError, match="are being fetched"):
+            place.identity(other)
+        assert stranger.is_alive(), "whoever was asked meanwhile did not wait for it"
+    finally:
+        issuer.answers.set()
+        stranger.join()
+    assert place.identity(other) is None
 
 
 def test_while_the_issuer_is_away_its_keys_are_believed_for_a_while(place: Place) -> None:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Issuer:
-    """An issuer: `keys` by their ids are what it signs with and serves; `fetched` counts how often it was asked."""
+    """An issuer: `keys` by their ids are what it signs with and serves; `fetched` counts how often it was asked.
+
+    It answers while `answers` is set.
+    """
 
     def __init__(self) -> None:
         self.fetched: list[str] = []
@@ -28,6 +31,8 @@ class Issuer:
         }
         self.says: dict[str, Any] = {}
         self.is_away = False
+        self.answers = threading.Event()
+        self.answers.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -65,6 +70,7 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.fetched.append(self.path)
+                issuer.answers.wait()
                 body = json.dumps(issuer.served(self.path)).encode()
                 self.send_response(503 if issuer.is_away else 200)
                 self.send_header("Content-Length", str(len(body)))

@@ -40,17 +40,30 @@ class IssuerKeys:
     def key(self, key_id: str) -> PyJWK | None:
         """Return a key, None where the issuer has none of that id.
 
-        Raises SourceError while no keys are there because the issuer does not answer as it should.
+        Raises SourceError while no keys are there because the issuer does not answer as it should, and where another
+        thread asks it just now for keys that might have that id.
         """
-        with self._lock:
-            now = self._clock()
-            is_due = key_id not in self._keys or now - self._fetched_at > OLD_S
-            if is_due and now - self._tried_at > SOON_S:
+        now = self._clock()
+        is_due = key_id not in self._keys or now - self._fetched_at > OLD_S
+        if is_due and now - self._tried_at > SOON_S:
+            self._fetch_alone(now)
+        elif key_id not in self._keys and self._lock.locked():
+            raise SourceError("the issuer's keys are being fetched")
+        if now - self._fetched_at > 2 * OLD_S:
+            raise SourceError("the issuer's keys cannot be fetched; see the server's log")
+        return self._keys.get(key_id)
+
+    def _fetch_alone(self, now: float) -> None:
+        # Nobody waits for another's fetching: with a slow issuer strangers would hold all threads in which is found
+        # out who asks.
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if now - self._tried_at > SOON_S:
                 self._tried_at = now
                 self._fetch(now)
-            if now - self._fetched_at > 2 * OLD_S:
-                raise SourceError("the issuer's keys cannot be fetched; see the server's log")
-            return self._keys.get(key_id)
+        finally:
+            self._lock.release()
 
     def _fetch(self, now: float) -> None:
         try:
