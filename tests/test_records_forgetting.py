@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from hypocenter.api.tending import forget_old
+from hypocenter.api.tending import forget_old, forget_reports
 from hypocenter.events import KeptAlert, KeptChange, Origin
 from hypocenter.model import Alert, Anomaly, ChangeEvent, Direction, Series
 from hypocenter.stores.dead_letters import DeadLetter
@@ -14,6 +15,8 @@ from hypocenter.stores.detections import KeptAnomaly, Position
 from hypocenter.stores.live_incidents import LiveIncident, Revision, Status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hypocenter.stores.opening import SqlRecords
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -58,3 +61,15 @@ def test_what_is_over_for_long_is_forgotten_and_what_lasts_is_not(records: SqlRe
     assert (records.incidents.revisions("old"), records.incidents.told("old")) == ((), [])
     assert [each.number for each in records.incidents.revisions("lasting")] == [1]
     assert forget_old(records, NOON - DAY) == 0
+
+
+def test_reports_go_with_their_incidents(records: SqlRecords, tmp_path: Path) -> None:
+    assert forget_reports(tmp_path / "reports", records, NOON) == 0
+    keep(records, "kept", NOON - 5 * DAY, None)
+    for name, age in (("kept", 5 * DAY), ("gone", 5 * DAY), ("just-made", 0 * DAY)):
+        folder = tmp_path / "reports" / name
+        folder.mkdir(parents=True)
+        (folder / "1.html").write_text("<p>", encoding="utf-8")
+        os.utime(folder, ((NOON - age).timestamp(),) * 2)
+    assert forget_reports(tmp_path / "reports", records, NOON - DAY) == 1
+    assert {each.name for each in (tmp_path / "reports").iterdir()} == {"kept", "just-made"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM, Signals
 from typing import TYPE_CHECKING
@@ -21,9 +22,10 @@ from hypocenter_server import HypocenterServer, awaited
 from hypocenter.readers.selectors import parse_selector
 from hypocenter.remote_write_encoding import HEADERS, encoded_labels, encoded_series, request_body
 from hypocenter.stores.opening_metrics import open_metrics
+from hypocenter_workers.learn.model_file import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from hypocenter.stores.metrics import MetricsStore, StoredSeries
 
@@ -103,6 +105,41 @@ def test_what_is_being_sent_is_finished_and_a_second_signal_ends_at_once(hypocen
         server.process.send(SIGTERM)
         assert server.process.wait() == -SIGTERM
     assert _kept(server.data_dir) == {"slow": [7.0]}
+
+
+def test_a_task_of_detection_that_does_not_end_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Who reads the model, as detection does at its start, waits until the pipe is closed.
+    pipe = tmp_path / "stuck" / MANIFEST
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    monkeypatch.setenv("HYPOCENTER_MODEL", str(pipe.parent))
+    with HypocenterServer(tmp_path / "data", "--detection") as server:
+        with _written(pipe):
+            body = _body("last", int(time.time() * 1000), 7.0)
+            assert httpx.post(f"{server.url}{WRITE}", content=body, headers=HEADERS, timeout=60).status_code == 204
+            server.process.send(SIGTERM)
+            assert server.process.wait() == 0
+        assert "amid work" in server.process.said()
+        assert _kept(server.data_dir) == {"last": [7.0]}
+
+
+@contextmanager
+def _written(pipe: Path) -> Iterator[None]:
+    """Hold a named pipe open for writing from the moment at which somebody reads it."""
+    opened: list[int] = []
+
+    def is_read() -> bool:
+        with suppress(OSError):
+            opened.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
+
+    awaited(is_read)
+    try:
+        yield
+    finally:
+        os.close(opened[0])
 
 
 def _half_sent(server: HypocenterServer, body: bytes) -> socket.socket:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hypocenter.arguments import about_the_data
-from hypocenter.cli_worker import detecting
+from hypocenter.cli_worker import detecting, end_amid_work
 from hypocenter.terminal import visible
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def _run(
         _announce,
         beside or (lambda _: nullcontext()),
     )
+    end_amid_work()
 
 
 def _limits() -> BodyLimits:
@@ -100,3 +101,4 @@ def _announce(started: Started) -> None:
     click.echo(f"listening    {started.url}{token}, data in {visible(str(started.data_dir))}")
     click.echo(f'next         Prometheus: remote_write: [{{url: "{started.url}/api/v1/write"}}]')
     click.echo(f"             OpenTelemetry: OTEL_EXPORTER_OTLP_ENDPOINT={started.url}")
+    click.echo(f"status       {started.url}/status")

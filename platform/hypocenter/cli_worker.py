@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from hypocenter_workers.workplace import Work
 
 logger = logging.getLogger(__name__)
+DETECTION = "detection"
+# What a tick takes; a kernel that is compiled first takes longer, and cannot be broken off.
+FINISH_S = 5.0
 
 
 @click.command()
@@ -56,15 +60,30 @@ def _prepare() -> None:
 
 @contextmanager
 def detecting(opened: Mapping[str, Parts]) -> Iterator[None]:
-    """Detect in threads of this process, with the open stores of each tenant, until the end of this context."""
+    """Detect in threads of this process, with the open stores of each tenant, until the end of this context.
+
+    What goes on FINISH_S after that is left to `end_amid_work`.
+    """
     stopped = threading.Event()
-    thread = threading.Thread(target=_detect, args=[opened, stopped], name="detection")
+    thread = threading.Thread(target=_detect, args=[opened, stopped], name=DETECTION)
     thread.start()
     try:
         yield
     finally:
         stopped.set()
-        thread.join()
+        thread.join(FINISH_S)
+
+
+def end_amid_work() -> None:
+    """End the process, as one that is done, where detection is still at work; else do nothing.
+
+    What it would commit comes whole or not at all, and is derived again at the next start; all else must be written.
+    """
+    if any(each.name == DETECTION for each in threading.enumerate()):
+        logger.info("stopping amid work of detection: the next start does it again")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _detect(opened: Mapping[str, Parts], stopped: threading.Event) -> None:
@@ -79,11 +98,12 @@ def _detect(opened: Mapping[str, Parts], stopped: threading.Event) -> None:
 
 
 def _work(parts: Parts, tenant: str | None = None) -> Work:
+    from hypocenter.api.parts import REPORTS
     from hypocenter_workers.live_stores import GivenStores, known
     from hypocenter_workers.live_work import LiveWork
     from hypocenter_workers.ticks.states import FileStates
 
-    states, reports = FileStates(parts.data_dir / "states"), parts.data_dir / "reports"
+    states, reports = FileStates(parts.data_dir / "states"), parts.data_dir / REPORTS
     return LiveWork(
         GivenStores(parts.metrics, parts.records, known(parts.graph), states, parts.board, reports), tenant=tenant
     )

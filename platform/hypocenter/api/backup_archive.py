@@ -12,7 +12,7 @@ from tarfile import BLOCKSIZE, GNU_FORMAT, NUL, TarInfo
 from typing import TYPE_CHECKING, Protocol
 
 from hypocenter import __version__, settings
-from hypocenter.api.parts import GRAPH_FILE, RECORDS_FILE
+from hypocenter.api.parts import GRAPH_FILE, RECORDS_FILE, REPORTS
 from hypocenter.api.pull_marks import FILE as MARKS_FILE
 from hypocenter.api.tokens import FILE as TOKENS_FILE
 from hypocenter.stores.duckdb_file import FILE as METRICS_FILE
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-REPORTS = "reports"
 STAGING = "backup.tmp"
 _SQLITE = {"records": RECORDS_FILE, "graph": GRAPH_FILE}
 _BLOCK = 1 << 20

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 TICK_S, FORWARD_S = 60.0, 1.0
 GRAPH_FILE, RECORDS_FILE = "graph.db", "records.db"
+# A folder in the data directory, of a folder for each incident.
+REPORTS = "reports"
 # Below the data directory, a folder each.
 TENANTS = "tenants"
 
@@ -116,7 +118,7 @@ def opened(places: Places) -> Iterator[Parts]:
         board = stack.enter_context(closing(_board(places)))
         telling = stack.enter_context(Schedule(FORWARD_S, "telling of counts"))
         writer = stack.enter_context(closing(GroupCommit(metrics)))
-        maintenance.start(lambda: tend(metrics, records, _now()))
+        maintenance.start(lambda: tend(metrics, records, _now(), folder / REPORTS))
         forwarder = metrics.forwarder if isinstance(metrics, SplitMetrics) else None
         if forwarder is not None:
             forwarding.start(forwarder.turn)
