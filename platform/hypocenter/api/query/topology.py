@@ -104,7 +104,7 @@ def get_topology(
 
 
 def list_components(sources: Sources, part: Paged, of_type: OfType = None) -> Page[Component]:
-    """List all components that were ever seen, by name."""
+    """List all components that the dependency graph ever had, by name."""
     after = "" if part.after is None else part.after.name
     found = [each for each in _components(sources.graph.claims()) if of_type in (None, each.type)]
     later = [each for each in found if part.after is None or each.name > after]
@@ -137,7 +137,7 @@ def _known(sources: QuerySources, name: str) -> str:
         return name
     owner = sources.graph.named([name]).get(name)
     if owner is None:
-        raise AbsentError(f"there is no component {name!r:.80}")
+        raise AbsentError(f"the dependency graph has no component {name!r:.80}")
     return owner
 
 
