@@ -99,6 +99,17 @@ def test_verdicts_come_back_oldest_first_and_stay(incidents: SqlIncidents) -> No
     assert incidents.revisions("i-8") == ()
 
 
+def test_a_verdict_may_be_read_without_its_charts(incidents: SqlIncidents) -> None:
+    drawn = replace(JUDGED, number=2, incident_version=5, document={**JUDGED.document, "charts": [{"values": [1.5]}]})
+    bare = replace(drawn, document=JUDGED.document)
+    assert incidents.add_revision(JUDGED)
+    assert incidents.add_revision(drawn)
+    assert incidents.revisions("i-7") == (JUDGED, drawn)
+    assert incidents.revisions("i-7", charts=False) == (JUDGED, bare)
+    assert (incidents.revision("i-7"), incidents.revision("i-7", charts=False)) == (drawn, bare)
+    assert incidents.revision("i-7", 1) == incidents.revision("i-7", 1, charts=False) == JUDGED
+
+
 @pytest.mark.parametrize("again", [{"number": 1}, {"incident_version": 1}, {"number": 1, "incident_version": 1}])
 def test_there_is_one_verdict_of_a_number_and_one_on_a_version(incidents: SqlIncidents, again: dict[str, int]) -> None:
     incidents.add_revision(JUDGED)

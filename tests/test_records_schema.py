@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -125,6 +126,26 @@ def test_lists_are_made_for_what_was_there_before_them(empty: URL) -> None:
     with closing(open_records(place(empty))) as records:
         assert all(before)
         assert _lists(records) == before
+
+
+def test_charts_of_verdicts_outlive_a_step_back_and_forth(empty: URL) -> None:
+    chart = {"times": ["2026-03-01T12:00:00Z"], "values": [0.1 + 0.2, None, "NaN"], "caption": "ü \0"}
+    documents = [{"charts": [chart, {}], "verdict": {"cause": "db"}}, {"charts": []}, {"charts": None}, {"verdict": {}}]
+    # More than are moved at once.
+    kept = [Revision("i1", number, NOON, number, documents[number % 4]) for number in range(1, 60)]
+    with closing(open_records(place(empty))) as records:
+        assert all(records.incidents.add_revision(each) for each in kept)
+    with connected(empty) as connection:
+        schema.migrate(connection, "0006")
+        first = connection.execute(text("SELECT record FROM revisions WHERE number = 4")).scalar_one()
+        assert json.loads(first)["document"] == documents[0]
+        schema.migrate(connection)
+    with closing(open_records(place(empty))) as records:
+        assert list(records.incidents.revisions("i1")) == kept
+        assert [list(each.document) for each in records.incidents.revisions("i1", charts=False)[3:5]] == [
+            ["verdict"],
+            [],
+        ]
 
 
 def _keep_some(records: SqlRecords) -> None:

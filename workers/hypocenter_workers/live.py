@@ -14,7 +14,7 @@ from hypocenter.signals import resolve
 from hypocenter.stores.live_incidents import Revision, Status
 from hypocenter.stores.runtime_settings import setting
 from hypocenter.stores.stored_case import read_stored
-from hypocenter.verdict_json import investigation_from_json, investigation_to_json
+from hypocenter.verdict_json import investigation_to_json, verdict_of_investigation
 from hypocenter_graph.resolve import topology_of
 from hypocenter_graph.topology import Topology, build_topology
 from hypocenter_graph.walks import MOST_COMPONENTS, incident_subgraph
@@ -228,7 +228,9 @@ def _others(
 
 
 def _last(records: Records, incident_id: str) -> Verdict:
-    return investigation_from_json(records.incidents.revisions(incident_id)[-1].document).verdict
+    last = records.incidents.revision(incident_id, charts=False)
+    assert last is not None
+    return verdict_of_investigation(last.document)
 
 
 def _revision(incident: LiveIncident, judged: Judged | None, found: Investigation, now: datetime) -> Revision:

@@ -45,7 +45,7 @@ def may_be_news(outgoing: Outgoing) -> bool:
 
 def no_news(store: IncidentStore, incident_id: str) -> str | None:
     """Return the name of the last verdict's notice where it names what was told already; None where it is news."""
-    revisions, told = store.revisions(incident_id), store.told(incident_id)
+    revisions, told = store.revisions(incident_id, charts=False), store.told(incident_id)
     is_news = not revisions or any(_of_causes(revisions, told))
     return None if is_news else f"{CAUSE}{revisions[-1].number}"
 
@@ -58,7 +58,7 @@ def untold(store: IncidentStore, incident_id: str) -> list[Message]:
     incident = store.incident(incident_id)
     if incident is None:
         return []
-    revisions, told = store.revisions(incident_id), store.told(incident_id)
+    revisions, told = store.revisions(incident_id, charts=False), store.told(incident_id)
     wanted = [(Event.OPENED, "opened"), *_of_causes(revisions, told), *_of_status(incident, told)]
     verdict = _verdict(revisions[-1]) if revisions else None
     data = {"incident": _incident(incident), "verdict": verdict}

@@ -44,7 +44,10 @@ class LiveIncident:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One verdict on an incident: `document` is what `hypocenter.verdict_json` writes of the investigation."""
+    """One verdict on an incident: `document` is what `hypocenter.verdict_json` writes of the investigation.
+
+    Its `charts`, the most of it, are left out where somebody reads it without them.
+    """
 
     incident_id: str
     number: int
@@ -124,10 +127,10 @@ class IncidentStore(Protocol):
     def forget(self, before: datetime) -> int:
         """Forget the incidents that were resolved before a time, with their verdicts, and return how many."""
 
-    def revisions(self, incident_id: str) -> Sequence[Revision]:
-        """Return the verdicts on an incident, oldest first."""
+    def revisions(self, incident_id: str, *, charts: bool = True) -> Sequence[Revision]:
+        """Return the verdicts on an incident, oldest first; without charts they cost a fifth."""
 
-    def revision(self, incident_id: str, number: int | None = None) -> Revision | None:
+    def revision(self, incident_id: str, number: int | None = None, *, charts: bool = True) -> Revision | None:
         """Return one verdict on an incident, the last where no number is given; None when there is none such."""
 
     def judgements(self, incident_id: str, part: Part) -> Sequence[Listed[Judgement]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-NEWEST = "0006"
+NEWEST = "0007"
 VERSION_TABLE = "hypocenter_schema"
 NOTHING = "base"
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import and_, delete, func, null, select, update
 
 from hypocenter.listing import Listed, Place
 from hypocenter.stores.alerts import OPEN_US
-from hypocenter.stores.documents import from_text, microseconds, to_text
+from hypocenter.stores.charts_apart import CHARTS, apart, together
+from hypocenter.stores.documents import damaged, from_text, microseconds, to_text
 from hypocenter.stores.identity import identity_of, number_of
 from hypocenter.stores.judgement import Judgement, judgement_of
 from hypocenter.stores.live_incidents import Judged, JudgedIncident, LiveIncident, Outgoing, Revision, Status
@@ -102,12 +104,14 @@ class SqlIncidents:
 
     def add_revision(self, revision: Revision) -> bool:
         """Keep a verdict; False when one of that number, or on that version of the incident, is there already."""
+        document, charts = apart(revision.document)
         row = {
             "tenant": self._tenant,
             "identity": identity_of(revision.incident_id),
             "number": revision.number,
             "incident_version": revision.incident_version,
-            "record": to_text(revision),
+            "record": to_text(replace(revision, document=document)),
+            "charts": charts,
         }
         with self._database.writing(f"{self._tenant} incidents") as connection:
             added = add_row(connection, R, row)
@@ -151,12 +155,12 @@ class SqlIncidents:
         with self._database.writing(f"{self._tenant} incidents") as connection:
             add_row(connection, N, row)
 
-    def revision(self, incident_id: str, number: int | None = None) -> Revision | None:
+    def revision(self, incident_id: str, number: int | None = None, *, charts: bool = True) -> Revision | None:
         """Return one verdict on an incident, the last where no number is given; None when there is none such."""
         own = [R.c.tenant == self._tenant, R.c.identity == identity_of(incident_id)]
         own += [] if number is None else [R.c.number == number]
         with self._database.reading() as connection:
-            row = connection.execute(select(R).where(*own).order_by(R.c.number.desc()).limit(1)).first()
+            row = connection.execute(_read(charts).where(*own).order_by(R.c.number.desc()).limit(1)).first()
         return None if row is None else _revision(row, incident_id)
 
     def judgements(self, incident_id: str, part: Part) -> Sequence[Listed[Judgement]]:
@@ -166,11 +170,11 @@ class SqlIncidents:
             rows = connection.execute(ranged(select(J).where(*own), J.c.number, J.c.identity, part)).all()
         return [Listed(Place(row.number, row.identity), _judgement(row.record, incident_id)) for row in rows]
 
-    def revisions(self, incident_id: str) -> Sequence[Revision]:
+    def revisions(self, incident_id: str, *, charts: bool = True) -> Sequence[Revision]:
         """Return the verdicts on an incident, oldest first."""
         own = (R.c.tenant == self._tenant, R.c.identity == identity_of(incident_id))
         with self._database.reading() as connection:
-            rows = connection.execute(select(R).where(*own).order_by(R.c.number)).all()
+            rows = connection.execute(_read(charts).where(*own).order_by(R.c.number)).all()
         return tuple(_revision(row, incident_id) for row in rows)
 
     def forget(self, before: datetime) -> int:
@@ -226,5 +230,14 @@ def _judgement(text: str, incident_id: str) -> Judgement:
     return from_text(Judgement, text, f"a verdict on {incident_id}")
 
 
+def _read(charts: bool) -> Select[Any]:
+    return select(R.c.number, R.c.record, R.c.charts if charts else null().label(CHARTS))
+
+
 def _revision(row: Row[Any], incident_id: str) -> Revision:
-    return from_text(Revision, row.record, f"revision {row.number} of {incident_id}")
+    name = f"revision {row.number} of {incident_id}"
+    found = from_text(Revision, row.record, name)
+    try:
+        return replace(found, document=together(found.document, row.charts))
+    except ValueError as error:
+        raise damaged(f"the charts of {name}", row.charts, error) from error

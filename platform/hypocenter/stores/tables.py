@@ -165,6 +165,8 @@ REVISIONS = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("incident_version", BigInteger, nullable=False),
     Column("record", TEXT, nullable=False),
+    # Behind what is read without it: SQLite reads a row from its beginning on.
+    Column("charts", TEXT),
     Index("revisions_by_version", "tenant", "identity", "incident_version", unique=True),
 )
 NOTICES = Table(

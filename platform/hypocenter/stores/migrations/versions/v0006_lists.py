@@ -12,6 +12,7 @@ from alembic import op
 from hypocenter.stores.documents import microseconds, to_text
 from hypocenter.stores.identity import number_of
 from hypocenter.stores.judgement import judgement_of
+from hypocenter.stores.migrations.chunks import rows_of, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-CHUNK = 2000
+NAMED = ("tenant", "identity")
 NEW_COLUMNS = {
     "anomalies": ("component", "metric"),
     "alerts": ("component",),
@@ -72,16 +73,15 @@ def _key(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
 
 
 def _make_tables() -> None:
-    named = ("tenant", "identity")
     op.create_table(
         "incident_components",
-        *(_key(name, _text()) for name in named),
+        *(_key(name, _text()) for name in NAMED),
         _key("component", sa.BigInteger()),
         sa.Column("onset_us", sa.BigInteger(), nullable=False),
     )
     op.create_table(
         "judgements",
-        *(_key(name, _text()) for name in named),
+        *(_key(name, _text()) for name in NAMED),
         _key("number", sa.BigInteger()),
         sa.Column("record", _text(), nullable=False),
     )
@@ -92,9 +92,9 @@ def _fill() -> None:
     for table in ("alerts", "changes"):
         _set(table, ("component",), lambda record: {"component": number_of(record["component"])})
     _set("live_incidents", ("onset_us",), lambda record: {"onset_us": _us(record["onset"])})
-    for rows in _rows("live_incidents", "identity"):
+    for rows in rows_of("live_incidents", NAMED):
         _add("incident_components", [each for row in rows for each in _components(row)])
-    for rows in _rows("revisions", "identity", "number"):
+    for rows in rows_of("revisions", (*NAMED, "number"), most=50):  # each may hold some megabytes
         _judge(rows)
 
 
@@ -119,38 +119,14 @@ def _judge(rows: Sequence[sa.Row[Any]]) -> None:
         told.append({**named, "number": row.number, "record": to_text(brief)})
         last[row.tenant, row.identity] = {**named, "judged": row.number, "fault_type": number_of(brief.fault_type)}
     _add("judgements", told)
-    _update("live_incidents", ("judged", "fault_type"), list(last.values()))
+    update_rows("live_incidents", NAMED, ("judged", "fault_type"), list(last.values()))
 
 
 def _set(table: str, columns: Sequence[str], of: Callable[[Mapping[str, Any]], dict[str, int]]) -> None:
-    for rows in _rows(table, "identity"):
+    for rows in rows_of(table, NAMED):
         named = [{"tenant": row.tenant, "identity": row.identity} for row in rows]
         found = [{**name, **of(json.loads(row.record))} for name, row in zip(named, rows, strict=True)]
-        _update(table, columns, found)
-
-
-def _rows(table: str, *key: str) -> Iterator[Sequence[sa.Row[Any]]]:
-    """Yield the rows of a table by its primary key, some at a time."""
-    names = ("tenant", *key)
-    t = sa.table(table, *(sa.column(name) for name in (*names, "record")))
-    place = [t.c[name] for name in names]
-    asked = sa.select(t).order_by(*place).limit(CHUNK)
-    rows = op.get_bind().execute(asked).all()
-    while rows:
-        yield rows
-        after = sa.tuple_(*place) > sa.tuple_(*(getattr(rows[-1], name) for name in names))
-        rows = op.get_bind().execute(asked.where(after)).all()
-
-
-def _update(table: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    t = sa.table(table, *(sa.column(name) for name in ("tenant", "identity", *columns)))
-    own = sa.and_(t.c.tenant == sa.bindparam("of_tenant"), t.c.identity == sa.bindparam("of_identity"))
-    put: Any = {name: sa.bindparam(f"new_{name}") for name in columns}
-    bound = [
-        {"of_tenant": row["tenant"], "of_identity": row["identity"], **{f"new_{name}": row[name] for name in columns}}
-        for row in rows
-    ]
-    op.get_bind().execute(sa.update(t).where(own).values(put), bound)
+        update_rows(table, NAMED, columns, found)
 
 
 def _add(table: str, rows: Sequence[Mapping[str, Any]]) -> None:
