@@ -20,7 +20,7 @@ from hypocenter.errors import InputError
 from hypocenter.model import Investigation, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 SCHEMA_VERSION = 1
 SIGNIFICANT_DIGITS = 6
@@ -63,6 +63,18 @@ def verdict_of_investigation(message: Mapping[str, Any]) -> Verdict:
     """Return the verdict alone of an investigation that `investigation_to_json` wrote; raises InputError as it does."""
     verdict: Verdict = _read_object(Verdict, message.get("verdict"), "investigation.verdict")
     return verdict
+
+
+def verdict_part_to_json(message: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return fields of `verdict_to_json` from what `investigation_to_json` wrote, and read no others.
+
+    Raises InputError as `investigation_from_json` does.
+    """
+    verdict, types = message.get("verdict"), _types(Verdict)
+    if not isinstance(verdict, dict) or not set(names) <= set(verdict):
+        raise InputError(f"investigation.verdict misses fields: {', '.join(names)} are wanted")
+    read = {name: _read(types[name], verdict[name], f"investigation.verdict.{name}") for name in names}
+    return {name: _plain(value, name, _rounded, _readable_time) for name, value in read.items()}
 
 
 def _object(value: Any, number: Callable[[str, float], Any], time: Callable[[datetime], str]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from hypocenter.api.query.document import document_of
 from hypocenter.api.query.etags import ETags
 from hypocenter.api.query.events_stream import Listening
 from hypocenter.api.query.problems import invalid
+from hypocenter.api.query.reports import Reports
 from hypocenter.api.query.routing import ADMIN, FEEDBACK, KNOWN, OPEN, PREFIX, READ
 from hypocenter.api.query.sources import QuerySources
 from hypocenter.errors import HypocenterError
@@ -114,5 +115,6 @@ def _app(sources: QuerySources, scoped: Mapping[str, Sequence[Route]]) -> FastAP
     app = _QueryApp(scoped)
     app.state.sources = sources
     app.state.room = Room()
+    app.state.reports = Reports()
     app.state.listening = Listening(sources.records.investigations)
     return app

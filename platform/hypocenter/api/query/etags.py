@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _TAGGED = ("application/json", "text/html")
 # Whoever keeps an answer asks whether it is still so; what lies between does not keep it.
-_CACHING = "private, no-cache"
+CACHING = "private, no-cache"
 
 
 def etag_of(body: bytes) -> str:
@@ -31,7 +31,7 @@ def names_etag(header: str, etag: str) -> bool:
 
 
 class ETags:
-    """ASGI middleware that tags what GET answers whole, and answers 304 to whoever has it."""
+    """ASGI middleware that tags what GET answers whole and untagged, and answers 304 to whoever has it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -64,9 +64,9 @@ class _Tagging:
     async def _end(self, head: Message, message: Message) -> None:
         body = message.get("body", b"")
         if not message.get("more_body"):
-            etag = etag_of(body)
             headers = MutableHeaders(scope=head)
-            headers["ETag"], headers["Cache-Control"] = etag, _CACHING
+            etag = headers.get("ETag") or etag_of(body)
+            headers["ETag"], headers["Cache-Control"] = etag, CACHING
             if self._asked and names_etag(self._asked, etag):
                 head["status"], message = 304, {**message, "body": b""}
                 del headers["content-length"], headers["content-type"]

@@ -1,6 +1,7 @@
 """Investigations that somebody asks for: a question about a time, how far it is, and the answer."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from starlette.responses import HTMLResponse, StreamingResponse
 
 from hypocenter.api.query.events_stream import Listening, events_of
 from hypocenter.api.query.paging import USUAL, Cursor, Limit, Page, key_of, page_of
+from hypocenter.api.query.reports import report
 from hypocenter.api.query.routing import PREFIX, READ, Routers, new_router
 from hypocenter.api.query.shapes import Shape, Time
 from hypocenter.api.query.sources import QuerySources, Sources
@@ -19,19 +21,15 @@ from hypocenter.api.refusals import AbsentError
 from hypocenter.arguments import FIRST_YEAR, LAST_YEAR
 from hypocenter.errors import InputError, SourceError
 from hypocenter.readers.selectors import parse_selector
-from hypocenter.report import render
 from hypocenter.stores.documents import microseconds, moment
 from hypocenter.stores.identity import identity_of
 from hypocenter.stores.investigations import AskedInvestigation, Place, Stage
-from hypocenter.verdict_json import investigation_from_json
 
 ORDER = "hypocenter.investigate_window"
 LONGEST = timedelta(days=7)
 MOST_COMPONENTS, MOST_MATCH, MOST_WAITING = 500, 20, 100
 WAITING_WITHIN = timedelta(hours=1)
 TRIES = 20
-# The report brings its own style and pictures, and asks nothing of anybody.
-_REPORT = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
 _LIVE = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Name = Annotated[str, Field(min_length=1, max_length=300)]
@@ -172,7 +170,8 @@ def ask(sources: Sources, request: Request, response: Response, question: Questi
     """Ask for an investigation of a time; it is done by the workers, and told of while it is."""
     now, by = sources.now(), _who(request)
     _check_waiting(sources, now)
-    name = secrets.token_hex(8) if key is None else identity_of(f"{by} {key}")[:16]
+    # Neither holds a line feed, so that nobody's name and key read as those of another.
+    name = secrets.token_hex(8) if key is None else identity_of(f"{by}\n{key}")[:16]
     asked = AskedInvestigation(name, now, question.as_request(), by=by)
     if not sources.records.investigations.add(asked):
         asked = _asked_before(sources, asked)
@@ -216,13 +215,24 @@ def get_investigation(sources: Sources, investigation_id: Id) -> Answered:
     return Answered.model_validate(asked).model_copy(update={"verdict": verdict})
 
 
-def get_investigation_report(sources: Sources, investigation_id: Id) -> HTMLResponse:
+def get_investigation_report(sources: Sources, request: Request, investigation_id: Id) -> Response:
     """Return the report of an investigation that is done, as a page that holds all it needs."""
-    _found(sources, investigation_id)
+    asked = _found(sources, investigation_id)
+    if asked.stage is not Stage.DONE:
+        raise _without_report(investigation_id)
+    of = f"asked {investigation_id} {asked.version} {asked.asked_at}"
+    return report(request, of, lambda: _document(sources, investigation_id))
+
+
+def _document(sources: QuerySources, investigation_id: str) -> Mapping[str, Any]:
     document = sources.records.investigations.document(investigation_id)
     if document is None:
-        raise AbsentError(f"investigation {investigation_id!r:.60} is not done, so that there is no report of it")
-    return HTMLResponse(render(investigation_from_json(document)), headers=_REPORT)
+        raise _without_report(investigation_id)
+    return document
+
+
+def _without_report(investigation_id: str) -> AbsentError:
+    return AbsentError(f"investigation {investigation_id!r:.60} is not done, so that there is no report of it")
 
 
 def cancel_investigation(sources: Sources, investigation_id: Id) -> Asked:

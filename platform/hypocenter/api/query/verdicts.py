@@ -2,19 +2,19 @@
 
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Request
 from pydantic import Field
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from hypocenter.api.query.incidents import IncidentId, Judgement, known_incident
 from hypocenter.api.query.paging import Page, Paged, told
+from hypocenter.api.query.reports import report
 from hypocenter.api.query.routing import READ, Routers, new_router
 from hypocenter.api.query.shapes import Number, Shape, Time
 from hypocenter.api.query.sources import QuerySources, Sources
 from hypocenter.api.refusals import AbsentError
-from hypocenter.report import render
 from hypocenter.stores.live_incidents import Revision
-from hypocenter.verdict_json import investigation_from_json, verdict_of_investigation, verdict_to_json
+from hypocenter.verdict_json import verdict_of_investigation, verdict_part_to_json, verdict_to_json
 
 MOST_NUMBER = 2**31
 OfRevision = Annotated[
@@ -24,8 +24,6 @@ OfRevision = Annotated[
 RevisionNumber = Annotated[
     int, Path(ge=1, le=MOST_NUMBER, description="Number of a verdict on the incident.", examples=[1])
 ]
-# The report brings its own style and pictures, and asks nothing of anybody.
-REPORT_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
 
 
 class Evidence(Shape):
@@ -103,8 +101,7 @@ def routers() -> Routers:
 def list_suspects(sources: Sources, incident_id: IncidentId, number: OfRevision = None) -> Suspects:
     """Return the suspects of a verdict on an incident, with the evidence for and against each."""
     revision = _revision(sources, incident_id, number)
-    verdict = _verdict(revision)
-    shown = {name: verdict[name] for name in ("cause", "abstained", "suspects")}
+    shown = verdict_part_to_json(revision.document, ("cause", "abstained", "suspects"))
     return Suspects.model_validate({"revision": revision.number, "at": revision.at, **shown})
 
 
@@ -118,22 +115,22 @@ def get_revision(sources: Sources, incident_id: IncidentId, number: RevisionNumb
     """Return one verdict on an incident as a whole."""
     found = _revision(sources, incident_id, number)
     return RevisionTold(
-        revision=found.number, at=found.at, incident_version=found.incident_version, verdict=_verdict(found)
+        revision=found.number,
+        at=found.at,
+        incident_version=found.incident_version,
+        verdict=verdict_to_json(verdict_of_investigation(found.document)),
     )
 
 
-def get_report(sources: Sources, incident_id: IncidentId, number: OfRevision = None) -> HTMLResponse:
+def get_report(sources: Sources, request: Request, incident_id: IncidentId, number: OfRevision = None) -> Response:
     """Return the report of a verdict on an incident, as a page that holds all it needs."""
-    investigation = investigation_from_json(_revision(sources, incident_id, number).document)
-    return HTMLResponse(render(investigation), headers=REPORT_HEADERS)
+    found = _revision(sources, incident_id, number)
+    of = f"{incident_id} {found.number} {found.at}"
+    return report(request, of, lambda: _revision(sources, incident_id, found.number, charts=True).document)
 
 
-def _verdict(revision: Revision) -> dict[str, Any]:
-    return verdict_to_json(verdict_of_investigation(revision.document))
-
-
-def _revision(sources: QuerySources, incident_id: str, number: int | None) -> Revision:
-    found = sources.records.incidents.revision(incident_id, number)
+def _revision(sources: QuerySources, incident_id: str, number: int | None, *, charts: bool = False) -> Revision:
+    found = sources.records.incidents.revision(incident_id, number, charts=charts)
     if found is None:
         raise AbsentError(f"there is no incident {incident_id!r:.60}, or no such verdict on it yet")
     return found
