@@ -9,6 +9,7 @@ import pytest
 from served import FIRST, OTHER, Served, serving
 
 from hypocenter.api.tending import tend
+from hypocenter.api.tokens import Grant, TokenFile
 from hypocenter.stores.audit import AuditEntry
 
 if TYPE_CHECKING:
@@ -52,6 +53,17 @@ def test_tokens_of_another_tenant_are_not_there(served: Served) -> None:
     assert served.ask("POST", TOKENS, "admin", OTHER, json={"name": "mine", "scopes": ["read"]}).status_code == 201
     assert served.ask("DELETE", f"{TOKENS}/mine", "admin", OTHER).status_code == 204
     assert "mine" in served.ask("GET", TOKENS, "admin").text
+
+
+def test_a_token_that_names_the_tenant_of_the_setting_is_listed_and_revoked(served: Served) -> None:
+    file = TokenFile(served.folder)
+    served.tokens[FIRST, "hidden"] = file.create("hidden", datetime.now(UTC), Grant.of(["admin"], FIRST))
+    assert served.ask("GET", WHOAMI, "hidden").json()["tenant"] == FIRST
+    assert "hidden" in served.ask("GET", TOKENS, "admin").text
+    assert "hidden" not in served.ask("GET", TOKENS, "admin", OTHER).text
+    assert served.ask("DELETE", f"{TOKENS}/hidden", "admin", OTHER).status_code == 404
+    assert served.ask("DELETE", f"{TOKENS}/hidden", "admin").status_code == 204
+    assert served.ask("GET", WHOAMI, "hidden").status_code == 401
 
 
 def test_settings_are_changed_for_one_tenant(served: Served) -> None:

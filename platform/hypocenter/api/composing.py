@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from hypocenter.access import served_tenants
 from hypocenter.api.app import Routes, create_server_app, create_tenant_app, intake_routes
 from hypocenter.api.auditing import Auditing, Denials
 from hypocenter.api.auth import Door
@@ -83,7 +84,8 @@ def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: Ex
     registry.register(WorkMetrics(overseen))
     send = stack.enter_context(closing(Sender(apart=places.apart, tenant=places.tenant)))
     sources = QuerySources(parts.records, parts.metrics, parts.graph, parts.board, overseen, intake.now, send)
-    query = query_routes(replace(sources, tokens=TenantTokens(TokenFile(home), places.tenant or "")))
+    tokens = TenantTokens(TokenFile(home), places.tenant or "", places.tenant or served_tenants()[0])
+    query = query_routes(replace(sources, tokens=tokens))
     return Routes(
         open=query["open"],
         known=query["known"],

@@ -150,22 +150,28 @@ def _is(token: Token, name: str, tenant: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TenantTokens:
-    """The tokens of one tenant among those of a file; `tenant` is "" for that of the setting."""
+    """The tokens of one tenant among those of a file.
+
+    `tenant` is "" for that of the setting, whose name `known_as` tokens may say as well.
+    """
 
     file: TokenFile
     tenant: str = ""
+    known_as: str = ""
 
     def tokens(self) -> Sequence[Token]:
         """Return them in the order of their making."""
-        return [token for token in self.file.tokens() if token.tenant == self.tenant]
+        return [token for token in self.file.tokens() if token.tenant in (self.tenant, self.known_as or self.tenant)]
 
     def create(self, name: str, now: datetime, scopes: tuple[Scope, ...]) -> str:
         """Keep a new token and return its text; raises InputError when the name is taken or is none."""
         return self.file.create(name, now, Grant(scopes, self.tenant))
 
     def revoke(self, name: str) -> None:
-        """Forget a token; raises AbsentError when there is none of that name."""
-        self.file.revoke(name, self.tenant)
+        """Forget a token, however it says whose it is; raises AbsentError when there is none of that name."""
+        named = [token.tenant for token in self.tokens() if token.name == name]
+        for tenant in named or [self.tenant]:
+            self.file.revoke(name, tenant)
 
 
 def _tokens_of(kept: dict[str, Any]) -> tuple[Token, ...]:
