@@ -45,6 +45,7 @@ class Server:
         self._connection = connection
         self._lock = Lock()
         self._driver: Driver | None = None
+        self._is_closed = False
 
     @property
     def url(self) -> str:
@@ -60,8 +61,9 @@ class Server:
         return self._within_timeout(lambda session: session.execute_write(self._limited(work)))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; what is asked from then on, or was about to connect, raises SourceError."""
         with self._lock:
+            self._is_closed = True
             driver, self._driver = self._driver, None
         if driver is not None:
             driver.close()
@@ -113,6 +115,9 @@ class Server:
 
     def _connected(self) -> Driver:
         with self._lock:
+            # Nobody would close what a question whose time is over opens now.
+            if self._is_closed:
+                raise self._failure("it is closed")
             if self._driver is None:
                 self._driver = _open_driver(self._connection)
             return self._driver
