@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -82,7 +83,7 @@ def _run(
     run(
         Listen(host, port, open_to_all),
         places,
-        _announce,
+        partial(_announce, is_watched=beside is not None or kept["apart"]),
         beside or (lambda _: nullcontext()),
     )
     end_amid_work()
@@ -96,9 +97,10 @@ def _limits() -> BodyLimits:
     return BodyLimits(most, most)
 
 
-def _announce(started: Started) -> None:
+def _announce(started: Started, is_watched: bool) -> None:
     token = " with a token" if started.asks_for_tokens else ""
     click.echo(f"listening    {started.url}{token}, data in {visible(str(started.data_dir))}")
     click.echo(f'next         Prometheus: remote_write: [{{url: "{started.url}/api/v1/write"}}]')
     click.echo(f"             OpenTelemetry: OTEL_EXPORTER_OTLP_ENDPOINT={started.url}")
-    click.echo(f"status       {started.url}/status")
+    if is_watched:
+        click.echo(f"status       {started.url}/status")
