@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
 PLACES = sorted((ROOT / "docs" / "integrations").glob("*.md"))
 OURS = "hypocenter_"
-PREFIXES = ("/otlp", "/api/v1/otlp")
+PREFIXES = ("/otlp", "/api/v1/otlp", "/prometheus/api/v1")
 
 
 def test_every_path_and_metric_is_documented(hypocenter_server: HypocenterServer) -> None:
