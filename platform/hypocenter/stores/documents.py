@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PLAIN = {"str": str, "int": int, "bool": bool}
+PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,6 +65,8 @@ def is_storable(text: str) -> bool:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) in PLAIN_TYPES:
+        return value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if is_dataclass(value):
