@@ -15,7 +15,12 @@ from jsonschema import Draft202012Validator
 
 from hypocenter import model
 from hypocenter.errors import InputError
-from hypocenter.verdict_json import investigation_from_json, investigation_to_json, verdict_to_json
+from hypocenter.verdict_json import (
+    investigation_from_json,
+    investigation_to_json,
+    verdict_part_to_json,
+    verdict_to_json,
+)
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMA = json.loads((DOCS / "verdict.schema.json").read_text())
@@ -236,3 +241,16 @@ def test_the_reference_explains_every_field():
     objects = [SCHEMA, *(part for part in SCHEMA["$defs"].values() if "properties" in part)]
     documented = set(re.findall(r"^\| `(\w+)`", page, flags=re.MULTILINE))
     assert {name for part in objects for name in part["properties"]} == documented
+
+
+def test_a_part_is_that_of_the_whole():
+    suspect = model.Suspect("db", 1 / 3, 2.00049, "cpu")
+    verdict = model.Verdict("i", "shop", (suspect,), "db", ("db",), False, None, None, None)
+    kept, names = investigation_to_json(model.Investigation(verdict)), ("cause", "suspects")
+    assert verdict_part_to_json(kept, names) == {name: verdict_to_json(verdict)[name] for name in names}
+
+
+@pytest.mark.parametrize("kept", [{}, {"verdict": None}, {"verdict": {"cause": "db"}}])
+def test_a_part_that_is_not_there_is_named(kept):
+    with pytest.raises(InputError, match="investigation.verdict misses fields: suspects are wanted"):
+        verdict_part_to_json(kept, ("suspects",))
