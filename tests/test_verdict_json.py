@@ -252,5 +252,5 @@ def test_a_part_is_that_of_the_whole():
 
 @pytest.mark.parametrize("kept", [{}, {"verdict": None}, {"verdict": {"cause": "db"}}])
 def test_a_part_that_is_not_there_is_named(kept):
-    with pytest.raises(InputError, match="investigation.verdict misses fields: suspects are wanted"):
+    with pytest.raises(InputError, match=r"investigation\.verdict misses fields: suspects are wanted"):
         verdict_part_to_json(kept, ("suspects",))
