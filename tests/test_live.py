@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from hypocenter.incidents import Happened
 from hypocenter.model import Alert, Anomaly, DependencyType, Direction, Series
 from hypocenter.simulator import read_scenario, simulate
 from hypocenter.stores.detections import KeptAnomaly, Position
-from hypocenter.stores.live_incidents import Status
+from hypocenter.stores.live_incidents import Revision, Status
 from hypocenter.stores.opening import open_records
 from hypocenter_graph.claims import DependencyClaim, Discovered, Interval
 from hypocenter_graph.stores.contract import View
@@ -101,6 +102,21 @@ def test_alerts_and_anomalies_meet_and_end(kept: SqlRecords) -> None:
     assert happened == [(1, Happened.OPENED), (35, Happened.RESOLVED)]
     (incident,) = kept.incidents.incidents()
     assert (incident.alerts, len(incident.anomalies)) == (("k",), 1)
+
+
+def test_one_that_grows_each_minute_is_judged_while_it_grows(kept: SqlRecords) -> None:
+    told(kept, "web", "cart")
+    (change,) = follow(kept, SHOP, NOON + 2 * MINUTE)
+    judged_at, name = NOON + 2 * MINUTE, change.incident.incident_id
+    assert kept.incidents.add_revision(Revision(name, 1, judged_at, change.incident.version, {}))
+    seen = []
+    for minute in (3, 4, 5):
+        now = NOON + minute * MINUTE
+        before = kept.incidents.incident(name)
+        assert before is not None
+        assert kept.incidents.save(replace(before, updated_at=now, version=before.version + 1))
+        seen.append((minute, due(kept, now, now - MINUTE)))
+    assert seen == [(3, ()), (4, (name,)), (5, (name,))]
 
 
 def test_nothing_costs_nothing(kept: SqlRecords) -> None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 SIGNS = timedelta(hours=6)
 # As `hypocenter investigate` reads by default.
 BEFORE, AFTER = timedelta(hours=6), timedelta(minutes=30)
-CALM = timedelta(minutes=2)
+AGAIN = timedelta(minutes=2)
 ALERTED_WITHIN, ALONE = timedelta(minutes=10), timedelta(minutes=5)
 LOOKS = (timedelta(minutes=10), timedelta(minutes=30))
 
@@ -143,10 +143,10 @@ class Paths:
 def due(records: Records, now: datetime, since: datetime) -> tuple[str, ...]:
     """Return the incidents that are to be investigated now; `since` is when this was asked before.
 
-    Those without a verdict, those that changed after their last one and then were calm for a while, and each once more
-    when its effects have had time to show.
+    Those without a verdict, those that changed after their last one when that is a while ago, and each once more when
+    its effects have had time to show.
     """
-    incidents = records.incidents.incidents(since=since - CALM)
+    incidents = records.incidents.incidents(since=since - AGAIN)
     return tuple(each.incident_id for each in incidents if _is_due(each, records, now, since))
 
 
@@ -155,8 +155,14 @@ def _is_due(incident: LiveIncident, records: Records, now: datetime, since: date
     if judged is None:
         return True
     if judged.incident_version < incident.version:
-        return incident.status is Status.RESOLVED or now - incident.updated_at >= CALM
+        return incident.status is Status.RESOLVED or _is_stale(incident, records, now)
     return any(since < incident.onset + look <= now for look in LOOKS)
+
+
+def _is_stale(incident: LiveIncident, records: Records, now: datetime) -> bool:
+    """Whether the last verdict is old: one that grows each minute must not be waited for until it is calm."""
+    known = records.incidents.judged_incident(incident.incident_id)
+    return known is None or known.judgement is None or now - known.judgement.at >= AGAIN
 
 
 def investigate_incident(incident_id: str, sources: Sources, now: datetime) -> Judgement | None:
