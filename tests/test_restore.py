@@ -96,6 +96,13 @@ def test_what_is_altered_is_refused(kept: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def _sparse(name: str) -> tarfile.TarInfo:
+    """A file of a megabyte of which not a byte is packed."""
+    sparse = tarfile.TarInfo(name)
+    sparse.pax_headers = {"GNU.sparse.map": "1000000,0", "GNU.sparse.size": "1000000"}
+    return sparse
+
+
 def _link(name: str) -> tarfile.TarInfo:
     link = tarfile.TarInfo(name)
     link.type, link.linkname = tarfile.SYMTYPE, "/etc"
@@ -104,7 +111,13 @@ def _link(name: str) -> tarfile.TarInfo:
 
 @pytest.mark.parametrize(
     "member",
-    [tarfile.TarInfo("../outside"), tarfile.TarInfo("/tmp/outside"), tarfile.TarInfo("a/../../b"), _link("reports")],
+    [
+        tarfile.TarInfo("../outside"),
+        tarfile.TarInfo("/tmp/outside"),
+        tarfile.TarInfo("a/../../b"),
+        _link("reports"),
+        _sparse("reports"),
+    ],
     ids=lambda member: member.name,
 )
 def test_what_leads_out_of_the_folder_is_refused(member: tarfile.TarInfo, kept: Path, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def _members(packed: TarFile, into: Path | None) -> Manifest:
 
 
 def _content(packed: TarFile, member: TarInfo) -> IO[bytes]:
-    content = packed.extractfile(member) if member.type == tarfile.REGTYPE else None
+    content = packed.extractfile(member) if member.type == tarfile.REGTYPE and not member.issparse() else None
     if content is None or not _NAME.fullmatch(member.name):
         raise InputError(f"holds {member.name[:100]!r}, which no backup does")
     return content

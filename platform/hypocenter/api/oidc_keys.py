@@ -103,6 +103,8 @@ def _fetched(issuer: str) -> dict[str, PyJWK]:
             place = checked_url(str(found.get("jwks_uri", "")))
         except InputError as error:
             raise SourceError(f"{issuer}: its discovery document names no safe place of keys") from error
+        if issuer.startswith("https:") and not place.startswith("https:"):
+            raise SourceError(f"{issuer}: its discovery document names a place of keys without https")
         return _keys_of(_json(client, place))
 
 
