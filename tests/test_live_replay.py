@@ -25,7 +25,7 @@ def test_the_live_path_says_what_the_offline_path_says(pytestconfig: pytest.Conf
     is_long = settings.get_current_profile_name() == "soak"
     every = sorted(path for path in folder.glob("*.scenario") if path.stem not in NO_FAULTS)
     wanted = every if is_long else [folder / f"{name}.scenario" for name in FEW]
-    warm_s, apart_s = (live_day.LONG_S, live_day.APART_S) if is_long else (live_day.WARM_S, 40 * 60.0)
+    warm_s, apart_s = (live_day.LONG_S, live_day.APART_S) if is_long else (live_day.WARM_S, 45 * 60.0)
     simulation = live_day.thinned(simulate(live_day.day_of(wanted, START, warm_s, apart_s)), warm_s)
     day = live_day.lived(tmp_path, simulation, warm_s)
     found = live_day.compared(simulation, day, live_day.graph_of(simulation))

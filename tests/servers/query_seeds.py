@@ -74,7 +74,9 @@ def seed(records: Records) -> None:
     past = PastIncident("INC-7", "jira", "INC-7", started_at=NOON, root_components=("cart-db",))
     records.history.save_incidents([past, PastIncident("INC-8", "jira", "INC-8")])
     _seed_models(records)
-    records.dead_letters.add(DeadLetter(key="k", task="hypocenter.tick", arguments="[3]", error="SourceError: gone", at=NOON))
+    records.dead_letters.add(
+        DeadLetter(key="k", task="hypocenter.tick", arguments="[3]", error="SourceError: gone", at=NOON)
+    )
     asked = AskedInvestigation(ASKED, NOON, {"at": NOON.isoformat()}, Stage.DONE, ended_at=NOON)
     records.investigations.add(asked)
     records.investigations.save(replace(asked, version=2), investigation_to_json(Investigation(NAMED)))

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypocenter.api.app import ServerApp
-
     from hypocenter.api.parts import Parts
 
 FIRST, OTHER = "default", "acme"

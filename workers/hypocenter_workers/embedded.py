@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from celery import _state
 from celery.worker import WorkController, state
 
 from hypocenter.queues import DETECT, IN_PROCESS, INVESTIGATE, NOTIFY, TRAIN
@@ -43,6 +44,7 @@ def crews(work: Work, others: Mapping[str, Work] = NO_OTHERS) -> Iterator[Celery
 
     At the end they finish what they began.
     """
+    joins_block = _state.task_join_will_block()
     # Of one app two workers cannot take from different queues.
     apps = [create_app(IN_PROCESS, lambda: work, others.__getitem__) for _ in CREWS]
     # Celery looks tasks up in the app of the thread, which in a thread of a pool is the default one.
@@ -55,6 +57,8 @@ def crews(work: Work, others: Mapping[str, Work] = NO_OTHERS) -> Iterator[Celery
         yield apps[0]
     finally:
         _end(threads)
+        # A worker says so of its process for good; without one, whoever waits for a result blocks nobody.
+        _state._set_task_join_will_block(joins_block)
 
 
 def _crew(app: Celery, name: str) -> WorkController:
