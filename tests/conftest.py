@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from hypocenter_server import HypocenterServer
 from hypothesis import settings
+from in_process_queues import forget_messages
 from native_neo4j import Neo4j, UnavailableError
 from native_postgres import Postgres
 from official_sender import built
@@ -51,6 +52,12 @@ storage: {tsdb: {out_of_order_time_window: 30d}}
 settings.register_profile("hypocenter", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.register_profile("soak", settings.get_profile("hypocenter"), derandomize=False, max_examples=2500)
 settings.load_profile("hypocenter")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_messages_of_other_modules() -> None:
+    """What another module's tests sent in this process would be done by the next module's workers."""
+    forget_messages()
 
 
 def _require(binary: str) -> str:
