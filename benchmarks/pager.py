@@ -51,6 +51,8 @@ def listening() -> Iterator[Pager]:
 
 def _handler(pager: Pager) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        """Takes each message that is posted, and notes when it was signed."""
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             at = datetime.fromtimestamp(int(self.headers["webhook-timestamp"]), UTC)
