@@ -16,6 +16,7 @@ from hypocenter.errors import HypocenterError, InputError, SourceError
 from hypocenter.rhythm import rhythm_of_settings
 from hypocenter.stores.forwarding_told import heard
 from hypocenter.stores.work_board import LATE, SAMPLES, SERIES, STATE_BYTES, STEPS, TOLD, Figure
+from hypocenter.tenant_settings import of_tenant
 from hypocenter_workers.known_graph import check
 from hypocenter_workers.live_stores import SettingsStores
 from hypocenter_workers.workplace import Due
@@ -146,7 +147,7 @@ class LiveWork:
             raise
 
     def notify(self, incident_id: str) -> None:
-        """Tell the webhook of the settings, where there is one, what it was not told of an incident yet."""
+        """Tell the tenant's webhook, where there is one, what it was not told of an incident yet."""
         from hypocenter.notify.messages import no_news, untold
         from hypocenter.notify.webhook import post
 
@@ -179,10 +180,10 @@ class LiveWork:
         return [each.incident.incident_id for each in found if may_be_news(each)]
 
     def _webhook(self) -> Webhook | None:
-        """Return where incidents are told of: what others have is nothing that is told there."""
+        """Return where the incidents of this tenant are told of: what others have is nothing that is told there."""
         from hypocenter.notify.webhook import webhook_of_settings
 
-        return webhook_of_settings() if self._tenant is None else None
+        return of_tenant(self._tenant, webhook_of_settings)
 
     def _place_of(self, shards: int) -> Place:
         """Return where ticks work while there are so many shards."""
@@ -196,7 +197,7 @@ class LiveWork:
         from hypocenter_workers.ticks.states import SparedStates
         from hypocenter_workers.ticks.tick import Place
 
-        stores, roster = self._stores, Roster(self._stores.metrics, shards)
+        stores, roster = self._stores, Roster(self._stores.metrics, shards, board=self.board)
         most = int(settings.read("shape_series") or 0)
         return Place(
             stores.metrics,

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from hypocenter.readers.prometheus_options import DEFAULT_MATCH_OF_KEPT
 from hypocenter.readers.selectors import parse_selector
+from hypocenter_workers.ticks.listing import Listing
 
 if TYPE_CHECKING:
     from hypocenter.stores.metrics import MetricsStore, StoredSeries
+    from hypocenter.stores.work_board import WorkBoard
 
 GONE_MS = 86_400_000
 LISTED_EACH_MS = 300_000
@@ -48,12 +50,18 @@ class Roster:
     """The raw series of every shard, as the store of metrics has them; safe to share between threads.
 
     It is asked each five minutes, and each time while there is none: a series is there from the first listing that has
-    it until a day after its last sample.
+    it until a day after its last sample. Those who meet at a `board` ask once for all of them.
     """
 
-    def __init__(self, metrics: MetricsStore, shards: int, match: tuple[str, ...] = DEFAULT_MATCH_OF_KEPT) -> None:
+    def __init__(
+        self,
+        metrics: MetricsStore,
+        shards: int,
+        match: tuple[str, ...] = DEFAULT_MATCH_OF_KEPT,
+        board: WorkBoard | None = None,
+    ) -> None:
         self.shards = shards
-        self._metrics, self._selectors = metrics, [parse_selector(text) for text in match]
+        self._listing = Listing(metrics, [parse_selector(text) for text in match], board)
         self._lock = Lock()
         self._until = NO_TIME
         self._known: dict[int, Member] = {}
@@ -75,7 +83,7 @@ class Roster:
         start = self._until - LISTED_EACH_MS if self._known else until_ms - GONE_MS
         # The first who sends may bring a past along, which came after a listing that found nothing.
         since = start if self._known else NO_TIME
-        found = self._metrics.series(self._selectors, start, until_ms)
+        found = self._listing.at(start, until_ms)
         known = len(self._known)
         for each in found:
             self._heard[each.number] = until_ms
