@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hypocenter import settings
 from hypocenter.access import served_tenants
 from hypocenter.errors import HypocenterError, InputError, SourceError
+from hypocenter.garbage import keep_for_good
 from hypocenter.rhythm import rhythm_of_settings
 from hypocenter.stores.forwarding_told import heard
 from hypocenter.stores.work_board import LATE, SAMPLES, SERIES, STATE_BYTES, STEPS, TOLD, Figure
@@ -95,6 +96,7 @@ class LiveWork:
             logger.info("the model is loaded with the first question: %s", error)
         else:
             logger.debug("questions are answered with model %s", "none" if learned is None else learned.label)
+        keep_for_good()
 
     def tick(self, shard: int) -> None:
         """Score what is settled and not scored yet of a shard."""
@@ -151,7 +153,7 @@ class LiveWork:
         from hypocenter.notify.messages import no_news, untold
         from hypocenter.notify.webhook import post
 
-        webhook, store = self._webhook(), self.records.incidents
+        webhook, store = self._webhook, self.records.incidents
         if webhook is None:
             return
         for message in untold(store, incident_id):
@@ -174,11 +176,12 @@ class LiveWork:
     def _untold(self, now: datetime) -> Sequence[str]:
         from hypocenter.notify.messages import may_be_news
 
-        if self._webhook() is None:
+        if self._webhook is None:
             return ()
         found = self.records.incidents.outgoing(now - TOLD_WITHIN)
         return [each.incident.incident_id for each in found if may_be_news(each)]
 
+    @cached_property
     def _webhook(self) -> Webhook | None:
         """Return where the incidents of this tenant are told of: what others have is nothing that is told there."""
         from hypocenter.notify.webhook import webhook_of_settings

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from hypocenter.api.guarding import GuardedProtocol
+from hypocenter.garbage import keep_for_good
 
 if TYPE_CHECKING:
     import socket
@@ -61,6 +62,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
+        keep_for_good()
         if self.started:
             self._announce()
 
