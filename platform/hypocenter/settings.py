@@ -100,6 +100,12 @@ SETTINGS = (
     Setting("webhook_url", None, "Where it is told that an incident opens, changes its cause or is resolved."),
     Setting("webhook_secret_file", None, "File that holds the secret that signs what the webhook is sent."),
     Setting("retention_days", 15.0, "Days for which metrics are kept; the oldest day is dropped as a whole."),
+    Setting("github_secret_file", None, "File that holds the secret with which GitHub's webhook signs."),
+    Setting(
+        "launchdarkly_secret_file",
+        None,
+        "File that holds the secret with which LaunchDarkly's webhook signs.",
+    ),
     Setting(
         "disk_limit_bytes",
         None,

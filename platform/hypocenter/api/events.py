@@ -45,14 +45,16 @@ def _decoders(intake: Intake) -> list[tuple[str, Decode]]:
     from hypocenter.ingest.changes import decode_changes
 
     order = intake.component_labels
+
+    def changes(body: bytes, request: Request) -> Told:
+        component = request.query_params.get("component", "")
+        return intake.signatures.told(request.headers, body, lambda: decode_changes(body, intake.now(), component))
+
     return [
         ("/api/v1/alertmanager", lambda body, _: decode_webhook(body, intake.now(), order)),
         ("/api/v2/alerts", lambda body, _: decode_posted(body, intake.now(), order)),
         ("/api/v1/alerts", lambda body, _: decode_alerts(body, intake.now(), order)),
-        (
-            "/api/v1/changes",
-            lambda body, request: decode_changes(body, intake.now(), request.query_params.get("component", "")),
-        ),
+        ("/api/v1/changes", changes),
         ("/api/v1/cdevents", lambda body, request: decode_cdevents(body, dict(request.headers))),
     ]
 

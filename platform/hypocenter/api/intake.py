@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from hypocenter.api.signed_webhooks import Signatures
 from hypocenter.signals.components import DEFAULT_COMPONENT_LABELS
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Intake:
     """Where what is pushed goes; `now` is the clock, `component_labels` name an alert's component, best first.
 
     `counting` counts spans and log lines; where it is None the routes count them, and nobody counts those that wait.
+    `signatures` tell the webhooks of tools that sign from those of others.
     """
 
     index: SeriesIndex
@@ -49,3 +51,4 @@ class Intake:
     limits: BodyLimits = BodyLimits()
     component_labels: tuple[str, ...] = DEFAULT_COMPONENT_LABELS
     counting: Counting | None = None
+    signatures: Signatures = field(default_factory=Signatures)

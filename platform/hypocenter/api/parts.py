@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hypocenter import settings
 from hypocenter.api.intake import BodyLimits, Intake
 from hypocenter.api.schedule import Schedule
+from hypocenter.api.signed_webhooks import signatures_of_settings
 from hypocenter.api.tending import tend
 from hypocenter.ingest.alert_labels import label_order
 
@@ -82,7 +83,11 @@ class Parts:
         from hypocenter.api.self_metrics import CountedWriter
 
         writer = CountedWriter(self.writer, registry)
-        return Intake(self.metrics, writer, self.records, self.graph, _now, self.limits, label_order())
+        return Intake(
+            *(self.metrics, writer, self.records, self.graph, _now, self.limits),
+            component_labels=label_order(),
+            signatures=signatures_of_settings(),
+        )
 
     def checks(self) -> Mapping[str, Callable[[], str]]:
         """Return how to ask each part whether it can do its work."""

@@ -24,12 +24,17 @@ class ChangedError(InputError):
     """It was changed since it was read."""
 
 
+class UnsignedError(InputError):
+    """The body is not signed by the one it says it is of."""
+
+
 class ConflictError(InputError):
     """What is asked for contradicts how things are now."""
 
 
 # The first that fits; what is nobody's fault is ours.
 _STATUS: tuple[tuple[type[HypocenterError], int], ...] = (
+    (UnsignedError, 401),
     (AbsentError, 404),
     (ConflictError, 409),
     (ChangedError, 412),
