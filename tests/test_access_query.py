@@ -9,7 +9,7 @@ import pytest
 from served import FIRST, OTHER, Served, serving
 
 from hypocenter.api.tending import tend
-from hypocenter.api.tokens import Grant, TokenFile
+from hypocenter.api.tokens import NAMED, Grant, TokenFile
 from hypocenter.stores.audit import AuditEntry
 
 if TYPE_CHECKING:
@@ -66,6 +66,13 @@ def test_a_token_that_names_the_tenant_of_the_setting_is_listed_and_revoked(serv
     assert served.ask("GET", WHOAMI, "hidden").status_code == 401
 
 
+def test_what_is_no_name_of_a_token_is_said_in_words(served: Served) -> None:
+    for name in ("", "two words", "-first", "x" * 65, "line\n"):
+        answer = served.ask("POST", TOKENS, "admin", json={"name": name, "scopes": ["read"]})
+        assert (name, answer.status_code) == (name, 422)
+        assert answer.json()["errors"] == [{"field": "body.name", "message": f"write {NAMED}"}]
+
+
 def test_settings_are_changed_for_one_tenant(served: Served) -> None:
     before = served.ask("GET", SETTINGS, "read", OTHER)
     assert before.json()["settings"]["precision"]["value"] == 0.8
@@ -80,6 +87,8 @@ def test_settings_are_changed_for_one_tenant(served: Served) -> None:
         "help": "",
     }
     assert served.ask("PATCH", SETTINGS, "admin", OTHER, **given).status_code == 412
+    weak = {"headers": {"If-Match": f"W/{now.headers['etag']}"}, "json": {"precision": 0.7}}
+    assert served.ask("PATCH", SETTINGS, "admin", OTHER, **weak).status_code == 412
     assert served.ask("GET", SETTINGS, "read").json() == before.json()
     assert served.ask("PATCH", SETTINGS, "admin", OTHER, json={"precision": None}).json() == before.json()
 

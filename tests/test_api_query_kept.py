@@ -221,7 +221,11 @@ def test_feedback_on_what_is_no_incident_of_ours_is_not_found(seeded: QueryClien
 def test_a_model_is_promoted_through_the_gate_or_by_force_with_a_reason(records: SqlRecords) -> None:
     client = client_of(records)
     path = f"models/{MODEL}/versions"
-    assert client.ask("POST", f"{path}/2/promote").status_code == 409
+    refused = client.ask("POST", f"{path}/2/promote")
+    assert refused.status_code == 409
+    assert refused.json()["detail"] == (
+        "shop version 2 is not promoted: no proof on 85 later incidents; or send `force` with a `reason`"
+    )
     assert client.ask("POST", f"{path}/1/promote").json()["status"] == "serving"
     assert client.ask("POST", f"{path}/1/promote").status_code == 409
     assert client.ask("POST", f"{path}/2/promote", json={"force": True}).status_code == 409

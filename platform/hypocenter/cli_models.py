@@ -11,6 +11,7 @@ import click
 
 from hypocenter.arguments import about_the_records, in_json
 from hypocenter.cli_models_show import show
+from hypocenter.errors import InputError
 from hypocenter.terminal import visible
 
 if TYPE_CHECKING:
@@ -52,14 +53,17 @@ def list_(records: str | None, as_json: bool) -> None:
 @about_the_records
 def promote(name: str, version: int, by: str, force: bool, reason: str, records: str | None) -> None:
     """Put VERSION of the model NAME to serve, if it did better than what serves."""
-    from hypocenter.model_life import PROMOTED
+    from hypocenter.model_life import PROMOTED, GateError
     from hypocenter.model_life import promote as promoted
     from hypocenter.stores.opening import open_records
     from hypocenter.stores.records import ModelEvent
 
     event = ModelEvent(name, version, PROMOTED, datetime.now(UTC), by, reason, force)
-    with closing(open_records(records)) as opened:
-        promoted(opened.models, event)
+    try:
+        with closing(open_records(records)) as opened:
+            promoted(opened.models, event)
+    except GateError as error:
+        raise InputError(f"{error}; or: --force --reason TEXT") from error
     _tell(event)
     click.echo(visible(f"ask it with: hypocenter investigate CASE --model {name}, or HYPOCENTER_MODEL={name}"))
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
 
 
+class GateError(InputError):
+    """The gate does not let this version of a model through; it may be promoted by force."""
+
+
 def versions_of(store: ModelStore, name: str) -> Sequence[ModelVersion]:
     """Return the versions of a name, oldest first. Raises InputError when there are none."""
     every = store.models()
@@ -36,7 +40,8 @@ def promote(store: ModelStore, event: ModelEvent) -> None:
     """Put a version to serve that the gate let through, or by force with a reason.
 
     The gate compared it, on incidents held back from training, with what served then: where something else serves
-    now, its answer does not count. Raises InputError saying why not.
+    now, its answer does not count. Raises GateError where it let it not through,
+    InputError for what cannot be.
     """
     versions = versions_of(store, event.name)
     chosen = next((one for one in versions if one.version == event.version), None)
@@ -46,10 +51,10 @@ def promote(store: ModelStore, event: ModelEvent) -> None:
     if current is not None and current.version == event.version:
         raise InputError(f"{event.name} version {event.version} is serving already")
     if event.forced and not event.reason:
-        raise InputError("a promotion by force needs a reason: --reason TEXT")
+        raise InputError("a promotion by force needs a reason")
     doubt = "" if event.forced else _doubt(chosen, current)
     if doubt:
-        raise InputError(f"{event.name} version {event.version} is not promoted: {doubt}; or: --force --reason TEXT")
+        raise GateError(f"{event.name} version {event.version} is not promoted: {doubt}")
     store.serve(event, instead_of=current.version if current else None)
 
 
@@ -96,5 +101,5 @@ def _doubt(chosen: ModelVersion, current: ModelVersion | None) -> str:
     now = served_as(chosen.name, current)
     if gate.against != now:
         compared = gate.against or "the unlearned ranking"
-        return f"it was compared with {compared}, and {now or 'none'} serves now; train it anew with --register"
+        return f"it was compared with {compared}, and {now or 'none'} serves now; train it anew"
     return ""

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from starlette.types import Scope as HttpScope
 
+NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+NAMED = "1 to 64 letters, digits, dots, dashes, underscores, the first of them a letter or a digit"
 FILE = "tokens.json"
 PREFIX = "hyp_"
 VERSION = 2
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TEXT = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43,}")
 
 
@@ -192,8 +193,8 @@ def _token_of(scopes: Sequence[str], tenant: str = "", **rest: str) -> Token:
 
 
 def _made(name: str, text: str, now: datetime, grant: Grant) -> Token:
-    if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} is no name of a token; use up to 64 letters, digits, dots, dashes, underscores")
+    if not re.fullmatch(NAME, name):
+        raise InputError(f"{name!r} is no name of a token; use {NAMED}")
     made_at = now.astimezone(UTC).isoformat(timespec="seconds")
     return Token(name, digest(text.encode()), made_at, grant.scopes, grant.tenant)
 

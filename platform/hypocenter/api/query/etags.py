@@ -20,14 +20,27 @@ def etag_of(body: bytes) -> str:
     return f'"{sha256(body).hexdigest()[:32]}"'
 
 
-def names_etag(header: str, etag: str) -> bool:
-    """Whether the value of `If-None-Match` or `If-Match` names a tag; weak ones are taken for what they name.
+def names_etag(if_none_match: str, etag: str) -> bool:
+    """Whether the value of `If-None-Match` names a tag; weak ones are taken for what they name.
 
     >>> names_etag('W/"a", "b"', '"a"'), names_etag("*", '"a"'), names_etag('"b"', '"a"')
     (True, True, False)
     """
-    named = [each.strip().removeprefix("W/") for each in header.split(",")]
-    return "*" in named or etag in named
+    named = {each.removeprefix("W/") for each in _tags(if_none_match)}
+    return not named.isdisjoint(("*", etag))
+
+
+def is_etag(if_match: str, etag: str) -> bool:
+    """Whether the value of `If-Match` names a tag; weak ones name none, since what they name may have changed.
+
+    >>> is_etag('W/"a", "b"', '"a"'), is_etag("*", '"a"'), is_etag('"b", "a"', '"a"')
+    (False, True, True)
+    """
+    return not _tags(if_match).isdisjoint(("*", etag))
+
+
+def _tags(header: str) -> set[str]:
+    return {each.strip() for each in header.split(",")}
 
 
 class ETags:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from hypocenter.api.query.paging import Page, Paged, Since, Until, page_of
 from hypocenter.api.query.routing import READ, Routers, new_router
-from hypocenter.api.query.shapes import Shape, Time
+from hypocenter.api.query.shapes import Matching, Shape, Time
 from hypocenter.api.query.sources import Sources
 from hypocenter.api.refusals import AbsentError
 from hypocenter.history.past_incident import PastIncident
@@ -15,7 +15,8 @@ from hypocenter.listing import Part
 
 HistoryId = Annotated[
     str,
-    Path(pattern="^[0-9a-f]{64}$", description="`history_id` of a past incident.", examples=["9f86d081884c7d65" * 4]),
+    Matching("[0-9a-f]{64}", "`history_id` of a past incident as it was: 64 digits and letters a to f"),
+    Path(description="`history_id` of a past incident.", examples=["9f86d081884c7d65" * 4]),
 ]
 
 

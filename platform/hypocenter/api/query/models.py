@@ -13,7 +13,7 @@ from hypocenter.api.query.sources import QuerySources, Sources
 from hypocenter.api.refusals import AbsentError, ConflictError
 from hypocenter.errors import InputError
 from hypocenter.listing import Listed, Place, part_of
-from hypocenter.model_life import PROMOTED, promote
+from hypocenter.model_life import PROMOTED, GateError, promote
 from hypocenter.stores.documents import microseconds
 from hypocenter.stores.records import ModelEvent, ModelVersion, Status
 
@@ -87,6 +87,8 @@ def promote_model(
     by = "" if identity is None else identity.name
     try:
         promote(sources.records.models, ModelEvent(name, version, PROMOTED, sources.now(), by, how.reason, how.force))
+    except GateError as error:
+        raise ConflictError(f"{error}; or send `force` with a `reason`") from error
     except InputError as error:
         raise ConflictError(str(error)) from error
     return ModelWithCard.model_validate(_found(sources, name, version))

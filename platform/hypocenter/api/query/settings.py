@@ -7,7 +7,7 @@ from fastapi import Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
-from hypocenter.api.query.etags import etag_of, names_etag
+from hypocenter.api.query.etags import etag_of, is_etag
 from hypocenter.api.query.problems import RESPONSES, response_of
 from hypocenter.api.query.routing import ADMIN, READ, Routers, new_router
 from hypocenter.api.query.sources import Sources
@@ -73,7 +73,7 @@ def get_settings(sources: Sources) -> Response:
 def change_settings(sources: Sources, request: Request, wanted: Changes, if_match: IfMatch = None) -> Response:
     """Change settings, all that are named or none; whoever uses them does so from then on."""
     before = sources.records.settings.changed()
-    if if_match is not None and not names_etag(if_match, etag_of(bytes(_told(before).body))):
+    if if_match is not None and not is_etag(if_match, etag_of(bytes(_told(before).body))):
         raise ChangedError("the settings were changed since; read them anew")
     named = wanted.model_dump(exclude_unset=True)
     request.scope["audited"] = " ".join(f"{name}={value}" for name, value in sorted(named.items()))

@@ -2,10 +2,13 @@
 
 import math
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from annotated_types import GroupedMetadata
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
 # Times as far from these as any that is reckoned from them are times still.
 FIRST_YEAR, LAST_YEAR = 1678, 2261
@@ -45,6 +48,23 @@ def told_time(time: datetime) -> str:
 
 Time = Annotated[datetime, BeforeValidator(parsed_time), PlainSerializer(told_time), WithJsonSchema(_SCHEMA)]
 """A time: RFC 3339, in answers in UTC and to the microsecond."""
+
+
+@dataclass(frozen=True)
+class Matching(GroupedMetadata):
+    """That a text matches all of a pattern; who sends another one is told in words what to write."""
+
+    pattern: str
+    words: str
+
+    def __iter__(self) -> Iterator[object]:
+        yield AfterValidator(self._checked)
+        yield WithJsonSchema({"type": "string", "pattern": f"^{self.pattern}$"})
+
+    def _checked(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(f"write {self.words}")
+        return text
 
 
 def _finite(value: Any) -> Any:

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hypocenter.access import Scope
 from hypocenter.api.query.routing import ADMIN, PREFIX, Routers, new_router
-from hypocenter.api.query.shapes import Shape, Time
+from hypocenter.api.query.shapes import Matching, Shape, Time
 from hypocenter.api.query.sources import QuerySources, Sources
-from hypocenter.api.tokens import Grant, TenantTokens
+from hypocenter.api.tokens import NAME, NAMED, Grant, TenantTokens
 from hypocenter.errors import SourceError
 
 TokenName = Annotated[str, Path(max_length=64, description="`name` of a token.", examples=["grafana"])]
@@ -20,10 +20,7 @@ class NewToken(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "grafana", "scopes": ["read"]}]})
 
-    name: str = Field(
-        description="What names it: letters, digits, dots, dashes, underscores.",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-    )
+    name: Annotated[str, Matching(NAME, NAMED)] = Field(description=f"What names it: {NAMED}.")
     scopes: list[Scope] = Field(min_length=1, max_length=len(Scope), description="What it may do.")
 
 
