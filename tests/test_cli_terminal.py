@@ -92,9 +92,10 @@ def test_an_abstaining_verdict_says_what_it_would_take() -> None:
 
 def test_two_causes_are_both_told_and_no_longer_less_likely() -> None:
     lines = verdict_text(replace(NAMED, causes=("db", "cart"))).splitlines()
-    assert lines[1:3] == [
-        "cause        db, cpu hog, probability 81%",
-        "             cart, network delay, probability 12%",
+    assert lines[1:4] == [
+        "cause        db, cpu hog, probability 81% as the only cause",
+        "             cart, network delay, probability 12% as the only cause",
+        "sure         93% that at least one of these is a cause",
     ]
     assert not any(line.startswith("less likely") for line in lines)
 

@@ -31,7 +31,12 @@ def test_both_of_two_faults_are_named_and_told_of(verdict_of):
     verdict = verdict_of(CRASHES + BURNS)
     assert set(verdict.causes) == {"account", "payment"} == {s.component for s in verdict.suspects[:2]}
     assert (verdict.cause, verdict.abstained) == (verdict.causes[0], False)
-    assert verdict.summary.startswith("Two components broke independently")
+    first, second = verdict.suspects[:2]
+    either = first.probability + second.probability
+    assert verdict.summary.startswith(
+        f"Two components broke independently: {either:.0%} that at least one of them is a cause; were there only one,"
+        f" it would be {first.component} ({first.probability:.0%}) or {second.component} ({second.probability:.0%}). "
+    )
     assert all(cause in verdict.summary for cause in verdict.causes)
     began = [step.component for step in verdict.propagation if step.via is None]
     assert set(verdict.causes) <= set(began)

@@ -215,6 +215,14 @@ def test_messages_say_what_matters(records: SqlRecords) -> None:
     assert told["verdict"]["suspects"] == [{"component": "cart-db", "probability": 0.9, "fault_type": "slow_query"}]
 
 
+def test_of_several_causes_a_message_says_all_and_what_their_probabilities_are_of(records: SqlRecords) -> None:
+    said = "Two components broke independently: 95% that at least one of them is a cause; were there only one, ..."
+    records.incidents.save(OPENED)
+    records.incidents.add_revision(judged(1, causes=["cart-db", "orders"], summary=said))
+    verdict = json.loads(untold(records.incidents, "abc")[-1].body)["data"]["verdict"]
+    assert (verdict["causes"], verdict["summary"]) == (["cart-db", "orders"], said)
+
+
 def test_what_was_told_of_one_incident_is_news_of_another(records: SqlRecords) -> None:
     records.incidents.save(OPENED)
     tell(records.incidents)

@@ -74,12 +74,16 @@ def _causes(verdict: Verdict) -> list[str]:
         return ["no confident cause"]
     by_name = {one.component: one for one in verdict.suspects}
     named = dict.fromkeys((verdict.cause, *verdict.causes))
-    return [_suspect(by_name[name]) if name in by_name else name for name in named]
+    alone = " as the only cause" if len(named) > 1 else ""
+    return [_suspect(by_name[name]) + alone if name in by_name else name for name in named]
 
 
 def _sureness(verdict: Verdict) -> list[str]:
-    """Say which components the cause is among, and, of a verdict that names none, what it would take to name one."""
+    """Say how sure several causes are, what the cause is among, and what it would take to name one where none is."""
+    causes = [one for one in verdict.suspects if one.component in verdict.causes]
     lines = []
+    if len(causes) > 1 and not verdict.abstained:
+        lines.append(f"{sum(one.probability for one in causes):.0%} that at least one of these is a cause")
     if verdict.candidates and verdict.coverage is not None:
         more = len(verdict.candidates) - CANDIDATES
         names = ", ".join(verdict.candidates[:CANDIDATES]) + (f" and {more} more" if more > 0 else "")

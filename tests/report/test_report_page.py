@@ -157,7 +157,18 @@ def test_doubt_is_said_plainly_and_the_candidates_are_shown(sample):
 def test_two_causes_are_both_named(sample):
     investigation = sample("shop")
     verdict = replace(investigation.verdict, causes=("orders-db", "orders"))
-    assert "orders-db and orders are the probable causes" in Page(render(replace(investigation, verdict=verdict))).text
+    text = Page(render(replace(investigation, verdict=verdict))).text
+    assert "orders-db and orders are the probable causes" in text
+
+
+def test_of_several_causes_it_is_said_what_each_probability_is_of(sample):
+    verdict = sample("shop").verdict
+    either = sum(one.probability for one in verdict.suspects if one.component in ("orders-db", "orders"))
+    several = replace(sample("shop"), verdict=replace(verdict, causes=("orders-db", "orders")))
+    text = Page(render(several)).text
+    assert f"How sure {either:.0%}".replace("%", " %") + " that at least one of them is a cause" in text
+    assert text.count("86 % as the only cause") == 2
+    assert "as the only cause" not in Page(render(sample("shop"))).text
 
 
 def test_nothing_of_the_verdict_is_missing(sample):

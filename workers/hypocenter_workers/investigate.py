@@ -360,8 +360,12 @@ def _summary(suspects: Sequence[Suspect], causes: Sequence[str]) -> str:
     if len(blamed) == 1:
         return _sentence(blamed[0], f" ({blamed[0].probability:.0%})")
     told = " ".join(_sentence(suspect) for suspect in blamed)
-    together = sum(suspect.probability for suspect in blamed)
-    return f"{NUMBERS[len(blamed)]} components broke independently ({together:.0%} together). {told}"
+    chance = sum(suspect.probability for suspect in blamed)
+    alone = " or ".join(f"{suspect.component} ({suspect.probability:.0%})" for suspect in blamed)
+    return (
+        f"{NUMBERS[len(blamed)]} components broke independently: {chance:.0%} that at least one of them is a cause;"
+        f" were there only one, it would be {alone}. {told}"
+    )
 
 
 def _sentence(suspect: Suspect, sureness: str = "") -> str:

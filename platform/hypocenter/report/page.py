@@ -59,6 +59,8 @@ def _parts(investigation: Investigation) -> dict[str, Any]:
         "facts": facts(verdict),
         "sureness": sureness(verdict),
         "causes": _several_causes(verdict),
+        # What each probability is of, where several are named.
+        "alone": " as the only cause" if len(named_causes(verdict)) > 1 else "",
         "findings": strongest(verdict),
         "told_apart": _told_apart(verdict),
         "next_steps": next_steps(verdict),

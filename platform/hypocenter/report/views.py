@@ -11,6 +11,7 @@ from hypocenter.report.charts import chart_svg
 from hypocenter.report.interval_svg import interval_svg
 from hypocenter.report.timeline_svg import shape_svg
 from hypocenter.report.wording import (
+    chance_of_any,
     clean,
     clock,
     duration,
@@ -143,9 +144,11 @@ def lead(verdict: Verdict) -> str:
 
 
 def facts(verdict: Verdict) -> list[Fact]:
-    """Return what the first screen must say beside the headline; several causes say for themselves how sure."""
+    """Return what the first screen must say beside the headline; several causes have their kinds of fault with them."""
     rows = []
     named = named_suspects(verdict)
+    if len(named) > 1:
+        rows.append(Fact("How sure", percent(chance_of_any(verdict)), "that at least one of them is a cause"))
     for best in (named or list(verdict.suspects))[: 1 if len(named) < 2 else 0]:
         label = "Best candidate" if verdict.abstained else "How sure"
         note = shorten(best.component, 30) if verdict.abstained else likelihood(best.probability)

@@ -118,6 +118,15 @@ def named_causes(verdict: Verdict) -> tuple[str, ...]:
     return verdict.causes or ((verdict.cause,) if verdict.cause else ())
 
 
+def chance_of_any(verdict: Verdict) -> float:
+    """Return the probability that at least one of the named causes is one.
+
+    Each suspect's own probability is that of being the only cause, so that those of several add up to this.
+    """
+    named = named_causes(verdict)
+    return sum(one.probability for one in verdict.suspects if one.component in named)
+
+
 def percent(share: float) -> str:
     """Return a probability or share, never rounded to a certainty that it is not.
 
