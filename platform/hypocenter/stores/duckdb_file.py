@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import stat
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ LOCK = "metrics.lock"
 TEMPORARY = "metrics.tmp"
 CHECKPOINT = "64MB"
 FORMAT = 1
+AGAIN_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,10 @@ class DuckDbFile:
         self.opened, self.has_failed = self.opened + 1, False
 
     def _close_all(self) -> None:
-        while self._cursors:
-            self._cursors.pop().close()
+        while cursors := tuple(self._cursors):
+            for cursor in cursors:
+                _break_off(cursor)
+                self._cursors.discard(cursor)
         self.connection.close()
 
     @contextmanager
@@ -192,11 +196,26 @@ class DuckDbFile:
             return 0
 
     def close(self) -> None:
-        """Close the file and let others have it."""
+        """Close the file and let others have it; what is being asked of it ends with SourceError."""
         try:
             self._close_all()
         finally:
             self._lock.close()
+
+
+def _break_off(cursor: DuckDBPyConnection) -> None:
+    """Close a connection; what another thread is asking there ends with an error, however long it would take."""
+    import duckdb
+
+    # Whoever asked closes it as well.
+    with suppress(duckdb.ConnectionException):
+        while True:
+            cursor.interrupt()
+            # DuckDB does not close what is amid a call.
+            with suppress(duckdb.ResourceInUseException):
+                cursor.close()
+                return
+            time.sleep(AGAIN_S)
 
 
 def _prepare(connection: DuckDBPyConnection) -> None:

@@ -59,6 +59,8 @@ class Tending:
 
     def _drop_days(self, days: list[int]) -> None:
         for day in days:
+            if self._stopping.is_set():
+                return
             self._drop(day)
         if days:
             self._checkpoint()
