@@ -98,6 +98,8 @@ def test_two_causes_are_both_told_and_no_longer_less_likely() -> None:
         "sure         93% that at least one of these is a cause",
     ]
     assert not any(line.startswith("less likely") for line in lines)
+    surer = replace(SURE, causes=("db", "cart"), candidates=("db",))
+    assert "no candidate but" not in verdict_text(surer)
 
 
 def test_many_are_counted_instead_of_told() -> None:

@@ -84,7 +84,8 @@ def _sureness(verdict: Verdict) -> list[str]:
     lines = []
     if len(causes) > 1 and not verdict.abstained:
         lines.append(f"{sum(one.probability for one in causes):.0%} that at least one of these is a cause")
-    if verdict.candidates and verdict.coverage is not None:
+    # One candidate that is needed says nothing beside two causes.
+    if verdict.candidates and verdict.coverage is not None and not len(verdict.candidates) < len(causes):
         more = len(verdict.candidates) - CANDIDATES
         names = ", ".join(verdict.candidates[:CANDIDATES]) + (f" and {more} more" if more > 0 else "")
         among = f"the cause is among {names}" if len(verdict.candidates) > 1 else f"no candidate but {names} is needed"

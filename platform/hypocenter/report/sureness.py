@@ -38,9 +38,12 @@ def _candidates(verdict: Verdict) -> str:
     names = [shorten(name, LONGEST_NAME) for name in verdict.candidates[:MOST_CANDIDATES]]
     more = len(verdict.candidates) - len(names)
     names += [f"one of {more} more"] if more else []
+    several = len(named_causes(verdict)) > 1
     if len(names) == 1:
-        return f"To be {percent(verdict.coverage)} sure, no other candidate than {names[0]} is needed."
-    if len(named_causes(verdict)) > 1:
+        return (
+            "" if several else f"To be {percent(verdict.coverage)} sure, no other candidate than {names[0]} is needed."
+        )
+    if several:
         return f"{percent(verdict.coverage)} sure that no cause is missing from {listed(names)}."
     return f"{percent(verdict.coverage)} sure that the cause is {listed(names, 'or')}."
 
