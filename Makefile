@@ -13,7 +13,7 @@ COMPILE = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --fo
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 BENCHMARKS := bench-rca bench-rca-peers bench-unseen bench-pipeline bench-rank bench-simulator \
 	bench-detect bench-nab bench-methods bench-alerts bench-learned bench-graph bench-two-faults bench-counterfactual \
-	bench-calibration bench-history bench-learn bench-ingest bench-workers bench-api bench-live-day
+	bench-calibration bench-history bench-learn bench-ingest bench-workers bench-api bench-live-day bench-forest
 
 SOAKED := tests/test_graph_store_contract.py tests/test_graph_walks.py \
 	tests/test_otlp_metrics_laws.py tests/test_otlp_spans_lines.py tests/test_remote_write_decoding.py tests/test_ingest_kill.py tests/test_ingest_memory.py \
@@ -82,6 +82,7 @@ bench-history: ## Measure the import of a table of incidents: time and memory by
 bench-ingest: ## Measure the taking of remote write, client included; beside Prometheus' receiver
 bench-workers: ## Measure ticks of detection over many series: read, score, write (needs redis-server, postgresql, victoria-metrics; ten minutes)
 bench-live-day: ## Live through a day with 20 faults and calm days: what is noticed, and how often it rings (half an hour)
+bench-forest: ## Measure what the forest of shapes adds to continuous detection, and its cost
 bench-api: ## Measure the query API over a million anomalies, and an investigation that is asked for (needs postgresql)
 bench-graph: ## Measure graph stores: loading, subgraphs and paths (needs java and mvn; half an hour)
 
@@ -95,7 +96,7 @@ gallery: $(STAMP) ## Render every labelled case that is ranked wrong into galler
 bench-docs: $(STAMP) ## Draw docs/benchmarks.md from benchmarks/results
 	@$(BIN)/python benchmarks/render.py
 
-api-reference: $(STAMP) ## Write docs/api-reference.md from the OpenAPI document
+api-reference: $(STAMP) ## Write docs/api-reference.md and docs/verdict.schema.json from the code
 	@$(BIN)/python tests/servers/api_reference.py
 
 peers: $(STAMP) rca-peers ## Install the libraries that bench-detect and bench-methods compare with, and rca-peers

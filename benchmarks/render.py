@@ -30,6 +30,7 @@ TITLES = {
     "ingest": "Intake: taking remote write",
     "soak": "Long runs: kills, memory, bodies tampered with",
     "live_day": "Continuous detection: a day with a fault of every kind, and calm days",
+    "forest": "Continuous detection: the forest of shapes, off and on",
     "workers": "Continuous detection: ticks over many series",
     "api": "The query API: one incident among many, and an investigation that is asked for",
     "history": "History: importing a table of incidents",
