@@ -6,14 +6,12 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hook_receiver import Receiver, receiving
 
 from hypocenter.errors import InputError, SourceError
 from hypocenter.notify.messages import Message, may_be_news, no_news, untold
@@ -22,7 +20,6 @@ from hypocenter.remote_write_sending import Patience
 from hypocenter.stores.live_incidents import LiveIncident, Revision, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from hypocenter.stores.live_incidents import IncidentStore
@@ -32,43 +29,6 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SECRET = b"0123456789abcdef0123456789abcdef"
 MESSAGE = Message("abc.opened", "opened", b'{"type": "incident.opened"}')
-
-
-@dataclass
-class Receiver:
-    """What a receiver was sent; it answers with `answers` in turn, the last for ever."""
-
-    url: str
-    answers: list[tuple[int, dict[str, str]]]
-    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-
-@contextmanager
-def receiving(*answers: tuple[int, dict[str, str]]) -> Iterator[Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            receiver.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            status, headers = receiver.answers[min(len(receiver.requests), len(receiver.answers)) - 1]
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """What was asked is not for the eyes of whoever runs the tests."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook", list(answers) or [(204, {})])
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield receiver
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def send(receiver: Receiver, chance: float = 0.5) -> list[float]:

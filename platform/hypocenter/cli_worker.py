@@ -53,9 +53,11 @@ def beat() -> None:
 def _prepare() -> None:
     from hypocenter import settings
     from hypocenter.api.request_log import log_as_json
+    from hypocenter.notify.webhook import check_webhooks
 
     os.umask(0o077)
     log_as_json(str(settings.read("log_level")))
+    check_webhooks()
 
 
 @contextmanager

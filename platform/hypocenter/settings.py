@@ -72,6 +72,7 @@ SETTINGS = (
         "tenant", "default", "Whose graph and records they are: those of different tenants in one place never meet."
     ),
     Setting("tenants", None, "Tenants that are served beside that one, with commas between them."),
+    Setting("tenants_file", None, "TOML file with a section for each of those, of the settings that are its own."),
     Setting("audit_retention_days", 365.0, "Days for which it is kept who changed what."),
     Setting("oidc_issuer", None, "OpenID Connect issuer whose tokens are accepted, as https://HOST/PATH."),
     Setting("oidc_audience", None, "Audience that tokens of that issuer must have."),
@@ -99,13 +100,13 @@ SETTINGS = (
     Setting("precision", 0.8, "Wanted share of named causes that are right; where it cannot be kept, none is named."),
     Setting("webhook_url", None, "Where it is told that an incident opens, changes its cause or is resolved."),
     Setting("webhook_secret_file", None, "File that holds the secret that signs what the webhook is sent."),
-    Setting("retention_days", 15.0, "Days for which metrics are kept; the oldest day is dropped as a whole."),
     Setting("github_secret_file", None, "File that holds the secret with which GitHub's webhook signs."),
     Setting(
         "launchdarkly_secret_file",
         None,
         "File that holds the secret with which LaunchDarkly's webhook signs.",
     ),
+    Setting("retention_days", 15.0, "Days for which metrics are kept; the oldest day is dropped as a whole."),
     Setting(
         "disk_limit_bytes",
         None,
@@ -119,6 +120,11 @@ SETTINGS = (
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
+def environment(given: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Return what was given, else the environment of this process."""
+    return os.environ if given is None else given
+
+
 def read(name: str, environ: Mapping[str, str] | None = None) -> str | int | float | None:
     """Return the value of a setting: the environment's when it is there, else the default.
 
@@ -128,7 +134,7 @@ def read(name: str, environ: Mapping[str, str] | None = None) -> str | int | flo
     1000
     """
     setting = _BY_NAME[name]
-    text = (os.environ if environ is None else environ).get(setting.variable)
+    text = environment(environ).get(setting.variable)
     if text is None or text == "":
         return setting.default
     try:
@@ -150,7 +156,7 @@ def unknown(environ: Mapping[str, str] | None = None) -> Sequence[str]:
     ['HYPOCENTER_TENNANT']
     """
     known = {setting.variable for setting in SETTINGS}
-    given = os.environ if environ is None else environ
+    given = environment(environ)
     return sorted(name for name in given if name.startswith(PREFIX) and name not in known)
 
 
@@ -160,7 +166,7 @@ def data_home(environ: Mapping[str, str] | None = None) -> Path:
     >>> str(data_home({"XDG_DATA_HOME": "/home/me/data"}))
     '/home/me/data/hypocenter'
     """
-    named = (os.environ if environ is None else environ).get("XDG_DATA_HOME")
+    named = environment(environ).get("XDG_DATA_HOME")
     # The specification has relative paths ignored.
     base = Path(named) if named and Path(named).is_absolute() else Path.home() / ".local" / "share"
     return base / "hypocenter"

@@ -78,8 +78,8 @@ def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: Ex
     registry.register(CountingMetrics(counting))
     if parts.forwarder is not None:
         registry.register(ForwardingMetrics(parts.forwarder))
-    if not places.is_foreign:
-        _start_pull(new_pull(intake, places.data_dir, places.metrics, places.pull, places.match), registry, stack)
+    pull = new_pull(intake, places.data_dir, places.metrics, places.pull, places.match, places.tenant)
+    _start_pull(pull, registry, stack)
     overseen = Overseen(parts.records, parts.board, rhythm_of_settings(), parts.board.now)
     registry.register(WorkMetrics(overseen))
     send = stack.enter_context(closing(Sender(apart=places.apart, tenant=places.tenant)))

@@ -61,7 +61,7 @@ class Places:
         return self.tenant is not None
 
     def of(self, tenant: str) -> Places:
-        """Return where the same server keeps what it is sent of another tenant; nothing is fetched for that."""
+        """Return where the same server keeps what it is sent of another tenant; what was typed is not read for it."""
         return replace(self, data_dir=self.data_dir / TENANTS / tenant, tenant=tenant, pull=None, match=())
 
 

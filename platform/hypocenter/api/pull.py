@@ -21,6 +21,8 @@ from hypocenter.readers.prometheus_access import place_of
 from hypocenter.readers.prometheus_client import PrometheusClient
 from hypocenter.readers.prometheus_options import DEFAULT_MATCH, PrometheusOptions
 from hypocenter.readers.prometheus_samples import decoded_count, decoded_names, joined, key_of
+from hypocenter.readers.selectors import parse_selector
+from hypocenter.stores.owner import Alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +48,7 @@ class PullPlan:
 
     `overlap` is how late a sample may come and is still read. The first time `first` is read; after an outage no more
     than `most_behind`, and the gap is told. Where `copies` is not set the samples stay where they are, and only alerts
-    are read.
+    are read. Of the server's series those of `owner` alone are read.
     """
 
     url: str
@@ -57,6 +59,11 @@ class PullPlan:
     overlap: timedelta = timedelta(minutes=1)
     first: timedelta = timedelta(hours=1)
     most_behind: timedelta = timedelta(hours=6)
+    owner: Alone = field(default_factory=Alone)
+
+    def ours(self, selector: str) -> str:
+        """Return the selector of those series of the server that are the owner's."""
+        return str(self.owner.narrowed(parse_selector(selector)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,7 @@ class Pull:
         self._plan, self._intake, self._marks = plan, intake, marks
         self._stopped = threading.Event()
         self._client = PrometheusClient(plan.url, plan.options, self._sleep, random.random)
-        self._readers = {text: PartReader(self._client, text) for text in (*plan.selectors, SELECTOR)}
+        self._readers = {text: PartReader(self._client, plan.ours(text)) for text in (*plan.selectors, SELECTOR)}
         # A daemon, since a server that does not answer must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="pull", daemon=True)
         self._skipped: dict[str, timedelta] = {}
@@ -211,14 +218,15 @@ class Pull:
         return written.result()
 
     def _counted(self, until_ms: int) -> int:
-        union = " or ".join(self._plan.selectors)
+        union = " or ".join(map(self._plan.ours, self._plan.selectors))
         return decoded_count(self._client.query(f"count({union})", until_ms / 1000).data)
 
     def _tell_alerts(self, until_ms: int) -> None:
         """Keep the alerts that the server's rules fired since the last turn, and end those that it fires no more."""
-        found = joined([pair for part in self._unread(SELECTOR, until_ms) for pair in part.series])
-        answer = self._client.query(STILL_FIRING, until_ms / 1000)
-        still = [key_of(labels) for labels in decoded_names(answer.data)]
+        plain, parts = self._plan.owner.plain, self._unread(SELECTOR, until_ms)
+        found = joined([(plain(key), samples) for part in parts for key, samples in part.series])
+        answer = self._client.query(self._plan.ours(STILL_FIRING), until_ms / 1000)
+        still = [plain(key_of(labels)) for labels in decoded_names(answer.data)]
         told = list(alerts_in(found.items(), still, self._intake.component_labels))
         alerts = self._intake.records.alerts
         now = datetime.fromtimestamp(until_ms / 1000, tz=UTC)

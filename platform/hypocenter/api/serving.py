@@ -14,6 +14,7 @@ from hypocenter.api.data_directory import owned, told_where
 from hypocenter.api.entrance import entrance_of_settings
 from hypocenter.api.listening import is_loopback, listening, names_this_machine, url_of
 from hypocenter.errors import InputError
+from hypocenter.notify.webhook import check_webhooks
 
 if TYPE_CHECKING:
     import socket
@@ -58,8 +59,9 @@ def serve(
 
     `beside` runs, with the open stores of each tenant, as long as requests are answered.
     Raises InputError when the address or the data directory is not to be had, or everybody could reach the server and
-    there is no token; SourceError when a store cannot be opened.
+    there is no token, or a webhook cannot be; SourceError when a store cannot be opened.
     """
+    check_webhooks()
     with ExitStack() as stack:
         bound = stack.enter_context(closing(listening(listen.host, listen.port)))
         folder = stack.enter_context(owned(places.data_dir))

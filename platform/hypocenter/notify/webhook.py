@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypocenter import settings
+from hypocenter.access import served_tenants
 from hypocenter.errors import InputError, SourceError
 from hypocenter.redaction import one_line
 from hypocenter.remote_write_sending import Patience, deliver
+from hypocenter.tenant_settings import of_tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     import httpx
@@ -40,18 +42,24 @@ class Webhook:
     secret: bytes = field(repr=False)
 
 
-def webhook_of_settings() -> Webhook | None:
+def webhook_of_settings(environ: Mapping[str, str] | None = None) -> Webhook | None:
     """Return the webhook that the settings name, None where they name none.
 
     Raises InputError for an address that cannot be one, and where the secret is missing or too short.
     """
-    url, path = settings.read("webhook_url"), settings.read("webhook_secret_file")
+    url, path = settings.read("webhook_url", environ), settings.read("webhook_secret_file", environ)
     if not url:
         return None
     if not path:
         raise InputError("HYPOCENTER_WEBHOOK_SECRET_FILE: name the file with the secret that signs what is sent")
     checked_address(str(url))
     return Webhook(str(url), _secret(Path(str(path))))
+
+
+def check_webhooks() -> None:
+    """Raise InputError where a tenant's webhook cannot be, or the tenants themselves: all are told at the start."""
+    for tenant in (None, *served_tenants()[1:]):
+        of_tenant(tenant, webhook_of_settings)
 
 
 def checked_address(url: str) -> httpx.URL:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hypocenter import settings
 from hypocenter.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Names that services, their runtimes, containers, hosts and meshes are known to expose, less what a monitoring
 # system says about itself. A server's other series are read when the caller asks for them.
@@ -57,18 +61,18 @@ def options_from_settings() -> PrometheusOptions:
     return PrometheusOptions(timeout_s=float(timeout or 0), max_points=int(points or 0))
 
 
-def access_from_settings(prefix: str) -> PrometheusOptions:
+def access_from_settings(prefix: str, environ: Mapping[str, str] | None = None) -> PrometheusOptions:
     """Return the options of the server that the settings `<prefix>_user` and so on tell of.
 
     Raises InputError for a file that cannot be read.
     """
-    authority = settings.read(f"{prefix}_ca_file")
-    user = settings.read(f"{prefix}_user")
+    authority = settings.read(f"{prefix}_ca_file", environ)
+    user = settings.read(f"{prefix}_user", environ)
     return replace(
         options_from_settings(),
         username=str(user) if user else None,
-        password=_secret(f"{prefix}_password_file"),
-        bearer_token=_secret(f"{prefix}_token_file"),
+        password=_secret(f"{prefix}_password_file", environ),
+        bearer_token=_secret(f"{prefix}_token_file", environ),
         ca_file=Path(str(authority)) if authority else None,
     )
 
@@ -81,6 +85,6 @@ def secret_in(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from error
 
 
-def _secret(name: str) -> str | None:
-    path = settings.read(name)
+def _secret(name: str, environ: Mapping[str, str] | None) -> str | None:
+    path = settings.read(name, environ)
     return secret_in(Path(str(path))) if path else None

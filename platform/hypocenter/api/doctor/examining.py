@@ -24,8 +24,6 @@ OF_SERVER: Sequence[Check] = (
     of_servers.graph_answers,
     of_servers.metrics_answer,
     of_data.retention_covers_learning,
-    of_work.pull_goes_on,
-    of_work.webhook_was_told,
 )
 OF_TENANT: Sequence[Check] = (
     of_data.samples_are_of_now,
@@ -33,6 +31,8 @@ OF_TENANT: Sequence[Check] = (
     of_data.components_have_neighbours,
     of_data.disk_has_room,
     of_work.detection_goes_on,
+    of_work.pull_goes_on,
+    of_work.webhook_was_told,
 )
 
 

@@ -11,7 +11,7 @@ from hypocenter.api.doctor.findings import Finding
 from hypocenter.api.listening import place_of
 from hypocenter.api.tokens import TokenFile
 from hypocenter.errors import InputError
-from hypocenter.notify.webhook import webhook_of_settings
+from hypocenter.notify.webhook import check_webhooks
 from hypocenter.rhythm import rhythm_of_settings
 from hypocenter.stores.retention import limits_of_settings
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _READ: tuple[Callable[[], object], ...] = (
     rhythm_of_settings,
     limits_of_settings,
-    webhook_of_settings,
+    check_webhooks,
     lambda: place_of(str(settings.read("listen"))),
 )
 

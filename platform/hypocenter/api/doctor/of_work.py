@@ -10,6 +10,7 @@ from hypocenter.api.work_state import Overseen, work_state
 from hypocenter.notify.messages import untold
 from hypocenter.notify.webhook import webhook_of_settings
 from hypocenter.rhythm import rhythm_of_settings
+from hypocenter.tenant_settings import of_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ def pull_goes_on(examined: Examined) -> Iterator[Finding]:
 
 def webhook_was_told(examined: Examined) -> Iterator[Finding]:
     """Yield that there are incidents of which the webhook does not know."""
-    if examined.stores is None or webhook_of_settings() is None:
+    if examined.stores is None or of_tenant(examined.places.tenant, webhook_of_settings) is None:
         return
     store, now = examined.stores.records.incidents, examined.now()
     late = [
