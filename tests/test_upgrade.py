@@ -14,12 +14,14 @@ from hypocenter_server import HypocenterServer
 from hypocenter.client import Client
 from hypocenter.errors import ClientError, InputError
 from hypocenter.readers.selectors import parse_selector
+from hypocenter.stores.investigations import Stage
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.opening_metrics import open_metrics
+from hypocenter.stores.schema import NEWEST
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "upgrade"
-VERSIONS = ("0001", "0002", "0003", "0004")
-WITH_SERVER, WITH_INCIDENTS = VERSIONS[1:], VERSIONS[2:]
+VERSIONS = sorted(path.name.removeprefix("schema-").removesuffix(".tar.gz") for path in FIXTURES.glob("schema-*"))
+WITH_SERVER, WITH_INCIDENTS, WITH_ASKED, WITH_SETTINGS = VERSIONS[1:], VERSIONS[2:], VERSIONS[4:], VERSIONS[5:]
 BEGIN = datetime(2026, 11, 21, 10, tzinfo=UTC)
 ALWAYS = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -28,6 +30,11 @@ def unpacked(version: str, folder: Path) -> Path:
     with tarfile.open(FIXTURES / f"schema-{version}.tar.gz") as archive:
         archive.extractall(folder / "data", filter="data")
     return folder / "data"
+
+
+def test_there_is_one_of_each_schema_that_came_to_its_end() -> None:
+    made = [f"{number:04}" for number in range(1, int(NEWEST) + 1)]
+    assert VERSIONS in (made, made[:-1])
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -80,8 +87,36 @@ def test_incidents_are_answered_as_they_were(version: str, tmp_path: Path) -> No
             assert listed == incident
 
 
+@pytest.mark.parametrize("version", WITH_ASKED)
+def test_answers_are_as_they_were(version: str, tmp_path: Path) -> None:
+    data = unpacked(version, tmp_path)
+    with closing(open_records(str(data / "records.db"))) as records:
+        (asked,) = records.investigations.investigations(10)
+        document = records.investigations.document(asked.investigation_id)
+        assert (asked.stage, asked.asked_at, asked.by) == (Stage.DONE, BEGIN + timedelta(hours=1), "sender")
+        assert document is not None
+        assert document["verdict"]["cause"] == "catalog-db"
+        # What charts are made of is where it was told from, whether or not it lies apart by now.
+        told = records.incidents.revision("3a83faf42cc901f6")
+        assert told is not None
+        assert told.document == document
+
+
+@pytest.mark.parametrize("version", WITH_SETTINGS)
+def test_settings_and_who_changed_them_are_as_they_were(version: str, tmp_path: Path) -> None:
+    data = unpacked(version, tmp_path)
+    with closing(open_records(str(data / "records.db"))) as records:
+        assert records.settings.changed() == {"precision": "0.9"}
+        (kept,) = records.audit.newest(10)
+    assert (kept.entry.action, kept.entry.details, kept.entry.outcome) == (
+        "PATCH /api/v1/settings",
+        "precision=0.9",
+        "done",
+    )
+
+
 def test_what_a_newer_version_kept_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    place = unpacked("0004", tmp_path) / "records.db"
+    place = unpacked(VERSIONS[-1], tmp_path) / "records.db"
     with closing(sqlite3.connect(place)) as file, file:
         file.execute("UPDATE hypocenter_schema SET version_num = '9999'")
     before = place.read_bytes()
