@@ -32,12 +32,13 @@ class Sharing:
     def __init__(self, url: str, flush: Callable[[], None], stack: ExitStack) -> None:
         self.url, self._flush, self._stack = url, flush, stack
 
-    def store(self, owner: Alone) -> PrometheusMetrics:
-        store = PrometheusMetrics(self.url, PrometheusOptions(), now=lambda: NOW, owner=owner)
+    def store(self, owner: Alone, **options: int) -> PrometheusMetrics:
+        store = PrometheusMetrics(self.url, PrometheusOptions(**options), now=lambda: NOW, owner=owner)
         return self._stack.enter_context(closing(store))
 
-    def write(self, store: PrometheusMetrics, labels: Labels, value: float) -> None:
-        samples = Samples(store.number([labels]), np.array([AT_MS], np.int64), np.array([value]))
+    def write(self, store: PrometheusMetrics, value: float, *series: Labels) -> None:
+        numbers = store.number(series)
+        samples = Samples(numbers, np.full(len(numbers), AT_MS, np.int64), np.full(len(numbers), value))
         assert [taken.refused for taken in store.append([Batch(samples)])] == [0]
         self._flush()
 
@@ -66,9 +67,9 @@ def test_tenants_of_one_server_never_meet(sharing: Sharing) -> None:
     acme, globex, first = map(sharing.store, (OneOfMany("acme"), OneOfMany("globex"), OneOfMany("")))
     evil: Labels = (("__name__", "up"), ("job", "evil"))
     for store, value in ((acme, 1.0), (globex, 2.0), (first, 3.0)):
-        sharing.write(store, UP, value)
-    sharing.write(globex, CLAIMED, 4.0)
-    sharing.write(first, CLAIMED, 5.0)
+        sharing.write(store, value, UP)
+    sharing.write(globex, 4.0, CLAIMED)
+    sharing.write(first, 5.0, CLAIMED)
     for selector in ("up", 'up{hypocenter_tenant="acme"}', '{__name__=~".+"}', 'up{hypocenter_tenant=~".*"}'):
         told = held(acme, selector)
         assert told in ({UP: [1.0]}, {}), "what a tenant asks for is its own, or nothing"
@@ -78,3 +79,14 @@ def test_tenants_of_one_server_never_meet(sharing: Sharing) -> None:
     assert [each.labels for each in acme.series([parse_selector("up")], AT_MS - 1000, AT_MS, of=["cart"])] == [UP]
     alone = held(sharing.store(Alone()), 'up{job="cart"}')
     assert sorted(dict(labels).get(LABEL, "") for labels in alone) == ["", "acme", "globex"]
+
+
+def test_what_others_have_of_a_component_is_not_read_with_what_is_ones_own(sharing: Sharing) -> None:
+    depth: Labels = (("__name__", "depth"), ("job", "till"))
+    acme, first = (sharing.store(owner, max_response_bytes=20_000) for owner in (OneOfMany("acme"), OneOfMany("")))
+    sharing.write(acme, 1.0, depth)
+    sharing.write(first, 3.0, depth)
+    theirs = [(*depth, ("queue", f"a name of some length, {number}")) for number in range(500)]
+    sharing.write(sharing.store(OneOfMany("globex")), 2.0, *theirs)
+    assert held(acme, 'depth{job="till"}') == {depth: [1.0]}
+    assert held(first, 'depth{job="till"}') == {depth: [3.0]}

@@ -15,7 +15,12 @@ LABEL = "hypocenter_tenant"
 
 
 class Alone:
-    """The owner of all series that a server holds."""
+    """The owner of all series that a server holds; `matcher` is what tells its own from others' in a selector."""
+
+    @property
+    def matcher(self) -> str:
+        """The matcher of the series that are ours, "" where all are."""
+        return ""
 
     def ours(self, labels: Labels) -> Labels | None:
         """Return the labels of a series as we know it: as the server does."""
@@ -30,8 +35,12 @@ class Alone:
         return labels
 
     def narrowed(self, selector: Selector) -> Selector:
-        """Return the selector of those series that are ours: all."""
-        return selector
+        """Return the selector of those series that are ours, whatever else it asks of them.
+
+        >>> str(OneOfMany("acme").narrowed(Selector("up", 'hypocenter_tenant="globex"')))
+        'up{hypocenter_tenant="globex",hypocenter_tenant="acme"}'
+        """
+        return Selector(selector.name, ",".join(filter(None, (selector.matchers, self.matcher))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,11 @@ class OneOfMany(Alone):
     """
 
     tenant: str
+
+    @property
+    def matcher(self) -> str:
+        """The matcher of the series that are ours."""
+        return exactly({LABEL: self.tenant})[1:-1]
 
     def ours(self, labels: Labels) -> Labels | None:
         """Return the labels of a series of the server as we know it, None where it is somebody else's.
@@ -63,15 +77,6 @@ class OneOfMany(Alone):
         """
         plain = self.plain(labels)
         return tuple(sorted((*plain, (LABEL, self.tenant)))) if self.tenant else plain
-
-    def narrowed(self, selector: Selector) -> Selector:
-        """Return the selector of those series that are ours, whatever else it asks of that label.
-
-        >>> str(OneOfMany("acme").narrowed(Selector("up", 'hypocenter_tenant="globex"')))
-        'up{hypocenter_tenant="globex",hypocenter_tenant="acme"}'
-        """
-        matcher = exactly({LABEL: self.tenant})[1:-1]
-        return Selector(selector.name, f"{selector.matchers},{matcher}" if selector.matchers else matcher)
 
 
 def owner_of(tenant: str | None) -> Alone:

@@ -43,14 +43,15 @@ class _Part(NamedTuple):
 class ColumnReader:
     """Reads columns from one server, the same series again and again at little cost; safe for threads.
 
-    How to ask for series is remembered for the latest sets, up to MOST_KNOWN series in all.
+    How to ask for series is remembered for the latest sets, up to MOST_KNOWN series in all. `owned` is a matcher that
+    tells the series from others' on a shared server.
 
     VictoriaMetrics' `/api/v1/export` costs both sides a tenth of what questions do; other servers do not have it, and
     are asked.
     """
 
-    def __init__(self, client: PrometheusClient) -> None:
-        self._client, self._lock = client, Lock()
+    def __init__(self, client: PrometheusClient, owned: str = "") -> None:
+        self._client, self._owned, self._lock = client, owned, Lock()
         self._exports = True
         self._known: dict[bytes, Sequence[_Part]] = {}
 
@@ -69,7 +70,7 @@ class ColumnReader:
         key = np.fromiter(series, np.int64, len(series)).tobytes()
         with self._lock:
             parts = self._known.pop(key, None)
-        parts = list(_divided(series)) if parts is None else parts
+        parts = list(_divided(series, self._owned)) if parts is None else parts
         with self._lock:
             self._known[key] = parts
             while sum(map(len, self._known)) > MOST_KNOWN * np.dtype(np.int64).itemsize:
@@ -81,8 +82,8 @@ class ColumnReader:
         return _decoded(body, part, start_ms, end_ms)
 
 
-def _divided(series: Mapping[int, Labels]) -> Iterator[_Part]:
-    chosen = selected(series)
+def _divided(series: Mapping[int, Labels], owned: str) -> Iterator[_Part]:
+    chosen = selected(series, owned)
     for first in range(0, len(chosen), MOST_SELECTORS):
         some = chosen[first : first + MOST_SELECTORS]
         yield _Part(some, {labels: number for one in some for labels, number in one.numbers.items()}, {})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class PrometheusMetrics:
         limits = limits or MetricsLimits()
         self._owner = owner or Alone()
         self._client = PrometheusClient(url, options, time.sleep, random.random)
-        self._columns = ColumnReader(self._client)
+        self._columns = ColumnReader(self._client, self._owner.matcher)
         self._writer = RemoteWriter(
             write_url or f"{url.rstrip('/')}/api/v1/write", options, patience or Patience(seconds=WRITE_SECONDS)
         )
@@ -132,7 +132,7 @@ class PrometheusMetrics:
     def read(self, series: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Found]:
         """Yield the samples of series in [start, end], by number; one without samples is left out."""
         self._check_open()
-        yield from samples_between(self._client, self._theirs(series), start_ms, end_ms)
+        yield from samples_between(self._client, self._theirs(series), start_ms, end_ms, self._owner.matcher)
 
     def read_columns(self, series: Sequence[int], start_ms: int, end_ms: int) -> Columns:
         """Return the samples of series in [start, end] as columns."""
@@ -196,16 +196,20 @@ def _together(batches: Sequence[Batch]) -> tuple[Samples, NDArray[np.int64]]:
 
 
 def _taken(samples: Samples, batch: NDArray[np.int64], refusals: Sequence[Refusal], batches: int) -> Sequence[Taken]:
-    sizes = np.bincount(batch, minlength=batches)
-    refused: Counter[int] = Counter()
-    examples: dict[int, list[Refused]] = {}
-    for places, reason in refusals:
-        refused.update(batch[places].tolist())
-        for place in places.tolist():
-            told = examples.setdefault(int(batch[place]), [])
-            if len(told) < _EXAMPLES:
-                told.append(Refused(int(samples.series[place]), int(samples.at_ms[place]), reason))
-    return [Taken(int(sizes[at]) - refused[at], refused[at], tuple(examples.get(at, ()))) for at in range(batches)]
+    begins = np.searchsorted(batch, np.arange(batches + 1))
+    reasons = {place: reason for places, reason in refusals for place in places.tolist()}
+    places = np.array(sorted(reasons), np.int64)
+    refused = np.split(places, np.searchsorted(places, begins[1:-1]))
+    rows = [range(begin, end) for begin, end in pairwise(begins.tolist())]
+    return [_taken_of(samples, own, lost, reasons) for own, lost in zip(rows, refused, strict=True)]
+
+
+def _taken_of(samples: Samples, rows: range, places: NDArray[np.int64], reasons: Mapping[int, str]) -> Taken:
+    examples = tuple(
+        Refused(int(samples.series[place]), int(samples.at_ms[place]), reasons[place])
+        for place in places[:_EXAMPLES].tolist()
+    )
+    return Taken(len(rows) - len(places), len(places), examples, places=places - rows.start)
 
 
 def _usage_of(data: Any) -> Usage:

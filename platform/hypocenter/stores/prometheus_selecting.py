@@ -26,11 +26,11 @@ class Selected(NamedTuple):
     numbers: Mapping[Labels, int]
 
 
-def selected(series: Mapping[int, Labels]) -> list[Selected]:
+def selected(series: Mapping[int, Labels], owned: str = "") -> list[Selected]:
     """Return selectors for numbered series, each for some thousand at most where no component has more.
 
     Whoever asks for series asks for those of whole components: they are chosen by the label that names it, and by not
-    having one that would name it before that.
+    having one that would name it before that. `owned` is a matcher that tells them from others' on a shared server.
     """
     by_label: dict[str, dict[str, list[int]]] = {}
     for number, labels in series.items():
@@ -39,7 +39,8 @@ def selected(series: Mapping[int, Labels]) -> list[Selected]:
     names = sorted(by_label, key=_ORDER.__getitem__)
     return [
         Selected(
-            _selector(label, values, names[:at]), {series[one]: one for value in values for one in by_value[value]}
+            _selector(label, values, names[:at], owned),
+            {series[one]: one for value in values for one in by_value[value]},
         )
         for at, (label, by_value) in enumerate((name, by_label[name]) for name in names)
         for values in _parts(by_value)
@@ -50,8 +51,9 @@ def _place(pair: tuple[str, str]) -> int:
     return _ORDER.get(pair[0], len(_ORDER)) if pair[1] else len(_ORDER)
 
 
-def _selector(label: str, values: Sequence[str], without: Sequence[str]) -> str:
-    return "{" + ",".join([one_of(label, values), *(f'{label_name(name)}=""' for name in without)]) + "}"
+def _selector(label: str, values: Sequence[str], without: Sequence[str], owned: str) -> str:
+    asked = [one_of(label, values), *(f'{label_name(name)}=""' for name in without), owned]
+    return "{" + ",".join(filter(None, asked)) + "}"
 
 
 def _parts(by_value: Mapping[str, Sequence[int]]) -> Iterator[list[str]]:
