@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-import socket
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import raw_http
 from hypocenter_server import HypocenterServer
 
 from hypocenter.api.tokens import Grant, TokenFile
@@ -19,7 +17,6 @@ from hypocenter.api.tokens import Grant, TokenFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ANSWER_S = 60
 HOSTILE = [
     "../../../../etc/passwd",
     "..%2f..%2fetc%2fpasswd",
@@ -71,21 +68,8 @@ class Attacked:
         return self._client.request(method, url, headers=headers, **how)
 
     def said(self, *pieces: bytes, ends: bool = False) -> list[int]:
-        """Send pieces on one connection and return the status of each answer until the server hangs up."""
-        place = urlsplit(self.server.url)
-        heard = b""
-        with (
-            socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=ANSWER_S) as connection,
-            suppress(ConnectionResetError, BrokenPipeError),
-        ):
-            for piece in pieces:
-                connection.sendall(piece)
-            if ends:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_WR)
-            while got := connection.recv(1 << 16):
-                heard += got
-        return [int(status) for status in re.findall(rb"^HTTP/1\.1 (\d{3}) ", heard, re.MULTILINE)]
+        """Return the statuses that the server answers to bytes on one connection."""
+        return raw_http.statuses(self.server.url, *pieces, ends=ends)
 
     @property
     def shown(self) -> bytes:
@@ -104,7 +88,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
         patched.setenv("HYPOCENTER_RATE_LIMIT", "0")
         patched.setenv("HYPOCENTER_MAX_BODY_BYTES", str(1 << 20))
         server = HypocenterServer(folder)
-    with server, httpx.Client(timeout=ANSWER_S, verify=False) as client:
+    with server, httpx.Client(timeout=raw_http.ANSWER_S, verify=False) as client:
         yield Attacked(server, tokens, client)
         assert server.process.exit_code is None, server.process.said()
         said = server.process.said()
@@ -335,9 +319,8 @@ def test_headers_cannot_be_put_into_answers(attacked: Attacked) -> None:
 
 
 def test_a_slow_body_does_not_keep_others_waiting(attacked: Attacked) -> None:
-    place = urlsplit(attacked.server.url)
     head = POST + attacked.shown + b"Content-Length: 100\r\n\r\n{"
-    slow = [socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=ANSWER_S) for _ in range(50)]
+    slow = [raw_http.connected(attacked.server.url) for _ in range(50)]
     for connection in slow:
         connection.sendall(head)
     assert attacked.ask("GET", "/api/v1/incidents").status_code == 200

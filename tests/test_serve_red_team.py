@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
-import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import cramjam
 import httpx
 import pytest
+import raw_http
 from hypocenter_server import HypocenterServer, awaited
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,7 +27,6 @@ HEAD = (
     b"Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n"
 )
 ZEROS = 64 << 20
-ANSWER_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -49,24 +46,6 @@ def _goes_on(server: HypocenterServer) -> Iterator[None]:
     yield
     assert httpx.get(f"{server.url}/readyz").json()["ready"]
     assert httpx.post(server.url + WRITE, content=request_body([]), headers=HEADERS).status_code == 204
-
-
-def _said(server: HypocenterServer, *pieces: bytes, ends: bool = False) -> list[int]:
-    """Send pieces on one connection and return the status of each answer until the server hangs up."""
-    place = urlsplit(server.url)
-    heard = b""
-    with (
-        socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=ANSWER_S) as connection,
-        suppress(ConnectionResetError, BrokenPipeError),
-    ):
-        for piece in pieces:
-            connection.sendall(piece)
-        if ends:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_WR)
-        while got := connection.recv(1 << 16):
-            heard += got
-    return [int(status) for status in re.findall(rb"^HTTP/1\.1 (\d{3}) ", heard, re.MULTILINE)]
 
 
 def _memory(server: HypocenterServer) -> int:
@@ -122,12 +101,14 @@ def test_a_type_that_is_not_taken_is_told(server: HypocenterServer, content_type
 
 def test_a_body_that_is_announced_as_too_long_is_refused_before_it_comes(server: HypocenterServer) -> None:
     for length in (MOST + 1, 10**18, 2**64 - 1):
-        assert _said(server, HEAD + b"Content-Length: %d\r\n\r\n" % length, ends=True)[:1] == [413]
+        assert raw_http.statuses(server.url, HEAD + b"Content-Length: %d\r\n\r\n" % length, ends=True)[:1] == [413]
 
 
 def test_a_body_in_chunks_is_held_to_the_limit(server: HypocenterServer) -> None:
     piece = b"10000\r\n" + bytes(0x10000) + b"\r\n"
-    said = _said(server, HEAD + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n", *[piece] * 20)
+    said = raw_http.statuses(
+        server.url, HEAD + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n", *[piece] * 20
+    )
     assert said == [413]
 
 
@@ -163,7 +144,7 @@ HEADS = {
 
 @pytest.mark.parametrize("name", HEADS)
 def test_a_head_is_refused(server: HypocenterServer, name: str) -> None:
-    said = _said(server, HEADS[name], ends=True)
+    said = raw_http.statuses(server.url, HEADS[name], ends=True)
     assert len(said) <= 1, "what is hidden behind a request was taken for another one"
     assert all(400 <= status < 500 for status in said)
 
@@ -186,7 +167,9 @@ def test_a_head_is_refused(server: HypocenterServer, name: str) -> None:
     ],
 )
 def test_a_path_leads_nowhere(server: HypocenterServer, path: str) -> None:
-    said = _said(server, b"GET " + path.encode() + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    said = raw_http.statuses(
+        server.url, b"GET " + path.encode() + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
     assert said in ([404], [400], [405])
 
 
@@ -206,9 +189,8 @@ def test_an_answer_tells_a_browser_to_do_nothing_with_it(server: HypocenterServe
 
 
 def test_a_client_that_goes_away_in_the_middle_is_no_failure(server: HypocenterServer) -> None:
-    place = urlsplit(server.url)
     for _ in range(20):
-        with socket.create_connection((str(place.hostname), int(place.port or 0))) as connection:
+        with raw_http.connected(server.url) as connection:
             connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\nabc")
     counted = 'hypocenter_http_requests_total{path="/api/v1/write",status="499"}'
     awaited(lambda: float(httpx.get(f"{server.url}/metrics").text.partition(counted)[2].split("\n")[0] or 0) >= 20)
@@ -221,5 +203,5 @@ def test_a_client_that_goes_away_in_the_middle_is_no_failure(server: HypocenterS
     st.binary(max_size=6),
 )
 def test_no_bytes_break_it(server: HypocenterServer, head: bytes, place: int, put: bytes) -> None:
-    said = _said(server, head[:place] + put + head[place:], ends=True)
+    said = raw_http.statuses(server.url, head[:place] + put + head[place:], ends=True)
     assert all(status < 500 for status in said)
