@@ -7,13 +7,29 @@ further notice ends at the last number there is.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
+if TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
+
+V = TypeVar("V")
 METADATA = MetaData()
 # PostgreSQL sorts by the rules of a language otherwise, SQLite by bytes.
 TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 # SQLite counts up by itself only in a column of exactly this type.
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _keys(*names: str) -> list[Column[str]]:
+    """Return the texts that tell rows apart together."""
+    return [Column(name, TEXT, primary_key=True) for name in names]
+
+
+def _given(kind: TypeEngine[V] | type[TypeEngine[V]], *names: str) -> list[Column[V]]:
+    """Return columns of a kind that each row has."""
+    return [Column(name, kind, nullable=False) for name in names]
 
 
 def _added(name: str) -> Column[int]:
@@ -24,66 +40,52 @@ def _added(name: str) -> Column[int]:
 INCIDENTS = Table(
     "incidents",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("identity", TEXT, primary_key=True),
+    *_keys("tenant", "identity"),
     Column("version", Integer, primary_key=True),
-    Column("is_current", Boolean, nullable=False),
-    Column("saved_by", TEXT, nullable=False),
-    Column("source", TEXT, nullable=False),
-    Column("key", TEXT, nullable=False),
+    *_given(Boolean, "is_current"),
+    *_given(TEXT, "saved_by", "source", "key"),
     Column("started_us", BigInteger),
-    Column("record", TEXT, nullable=False),
+    *_given(TEXT, "record"),
     Index("incidents_current", "tenant", "is_current", "started_us"),
 )
 OPINIONS = Table(
     "opinions",
     METADATA,
     Column("number", NUMBER, primary_key=True, autoincrement=True),
-    Column("tenant", TEXT, nullable=False),
-    Column("incident_id", TEXT, nullable=False),
-    Column("record", TEXT, nullable=False),
+    *_given(TEXT, "tenant", "incident_id", "record"),
     Index("opinions_by_incident", "tenant", "incident_id"),
 )
 MODELS = Table(
     "models",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("name", TEXT, primary_key=True),
+    *_keys("tenant", "name"),
     Column("version", Integer, primary_key=True),
-    Column("kind", TEXT, nullable=False),
-    Column("status", TEXT, nullable=False),
-    Column("created_us", BigInteger, nullable=False),
-    Column("data_hash", TEXT, nullable=False),
-    Column("card", TEXT, nullable=False),
+    *_given(TEXT, "kind", "status"),
+    *_given(BigInteger, "created_us"),
+    *_given(TEXT, "data_hash", "card"),
 )
 MODEL_PARTS = Table(
     "model_parts",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("name", TEXT, primary_key=True),
+    *_keys("tenant", "name"),
     Column("version", Integer, primary_key=True),
-    Column("part", TEXT, primary_key=True),
-    Column("content", TEXT, nullable=False),
+    *_keys("part"),
+    *_given(TEXT, "content"),
 )
 MODEL_EVENTS = Table(
     "model_events",
     METADATA,
     Column("number", NUMBER, primary_key=True, autoincrement=True),
-    Column("tenant", TEXT, nullable=False),
-    Column("name", TEXT, nullable=False),
-    Column("record", TEXT, nullable=False),
+    *_given(TEXT, "tenant", "name", "record"),
     Index("model_events_by_name", "tenant", "name"),
 )
 ALERTS = Table(
     "alerts",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("identity", TEXT, primary_key=True),
-    Column("starts_us", BigInteger, nullable=False),
-    Column("ends_us", BigInteger, nullable=False),
-    Column("resolved", Boolean, nullable=False),
-    Column("record", TEXT, nullable=False),
-    Column("origin", TEXT, nullable=False),
+    *_keys("tenant", "identity"),
+    *_given(BigInteger, "starts_us", "ends_us"),
+    *_given(Boolean, "resolved"),
+    *_given(TEXT, "record", "origin"),
     _added("component"),
     Index("alerts_by_time", "tenant", "ends_us", "starts_us"),
     Index("alerts_by_start", "tenant", "starts_us", "identity"),
@@ -92,11 +94,9 @@ ALERTS = Table(
 CHANGES = Table(
     "changes",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("identity", TEXT, primary_key=True),
-    Column("at_us", BigInteger, nullable=False),
-    Column("record", TEXT, nullable=False),
-    Column("origin", TEXT, nullable=False),
+    *_keys("tenant", "identity"),
+    *_given(BigInteger, "at_us"),
+    *_given(TEXT, "record", "origin"),
     _added("component"),
     Index("changes_by_time", "tenant", "at_us"),
     Index("changes_by_component", "tenant", "component", "at_us", "identity"),
@@ -104,20 +104,17 @@ CHANGES = Table(
 SHARD_POSITIONS = Table(
     "shard_positions",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
+    *_keys("tenant"),
     Column("shard", Integer, primary_key=True, autoincrement=False),
-    Column("watermark_us", BigInteger, nullable=False),
-    Column("version", BigInteger, nullable=False),
+    *_given(BigInteger, "watermark_us", "version"),
 )
 ANOMALIES = Table(
     "anomalies",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("identity", TEXT, primary_key=True),
-    Column("shard", Integer, nullable=False),
-    Column("onset_us", BigInteger, nullable=False),
-    Column("ended_us", BigInteger, nullable=False),
-    Column("record", TEXT, nullable=False),
+    *_keys("tenant", "identity"),
+    *_given(Integer, "shard"),
+    *_given(BigInteger, "onset_us", "ended_us"),
+    *_given(TEXT, "record"),
     _added("component"),
     _added("metric"),
     Index("anomalies_by_time", "tenant", "ended_us", "onset_us"),
@@ -128,12 +125,10 @@ ANOMALIES = Table(
 LIVE_INCIDENTS = Table(
     "live_incidents",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("identity", TEXT, primary_key=True),
-    Column("status", TEXT, nullable=False),
-    Column("resolved_us", BigInteger, nullable=False),
-    Column("version", BigInteger, nullable=False),
-    Column("record", TEXT, nullable=False),
+    *_keys("tenant", "identity"),
+    *_given(TEXT, "status"),
+    *_given(BigInteger, "resolved_us", "version"),
+    *_given(TEXT, "record"),
     _added("onset_us"),
     _added("judged"),
     _added("fault_type"),
@@ -143,28 +138,25 @@ LIVE_INCIDENTS = Table(
 INCIDENT_COMPONENTS = Table(
     "incident_components",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("identity", TEXT, primary_key=True),
+    *_keys("tenant", "identity"),
     Column("component", BigInteger, primary_key=True, autoincrement=False),
-    Column("onset_us", BigInteger, nullable=False),
+    *_given(BigInteger, "onset_us"),
     Index("incident_components_by_onset", "tenant", "component", "onset_us", "identity"),
 )
 JUDGEMENTS = Table(
     "judgements",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("identity", TEXT, primary_key=True),
+    *_keys("tenant", "identity"),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("record", TEXT, nullable=False),
+    *_given(TEXT, "record"),
 )
 REVISIONS = Table(
     "revisions",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("identity", TEXT, primary_key=True),
+    *_keys("tenant", "identity"),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("incident_version", BigInteger, nullable=False),
-    Column("record", TEXT, nullable=False),
+    *_given(BigInteger, "incident_version"),
+    *_given(TEXT, "record"),
     # Behind what is read without it: SQLite reads a row from its beginning on.
     Column("charts", TEXT),
     Index("revisions_by_version", "tenant", "identity", "incident_version", unique=True),
@@ -172,26 +164,24 @@ REVISIONS = Table(
 NOTICES = Table(
     "notices",
     METADATA,
-    *(Column(name, TEXT, primary_key=True) for name in ("tenant", "identity", "notice")),
+    *_keys("tenant", "identity", "notice"),
 )
 DEAD_LETTERS = Table(
     "dead_letters",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("identity", TEXT, primary_key=True),
-    Column("at_us", BigInteger, nullable=False),
-    Column("record", TEXT, nullable=False),
+    *_keys("tenant", "identity"),
+    *_given(BigInteger, "at_us"),
+    *_given(TEXT, "record"),
     Index("dead_letters_by_time", "tenant", "at_us"),
 )
 INVESTIGATIONS = Table(
     "investigations",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("identity", TEXT, primary_key=True),
-    Column("asked_us", BigInteger, nullable=False),
-    Column("status", TEXT, nullable=False),
-    Column("version", BigInteger, nullable=False),
-    Column("record", TEXT, nullable=False),
+    *_keys("tenant", "identity"),
+    *_given(BigInteger, "asked_us"),
+    *_given(TEXT, "status"),
+    *_given(BigInteger, "version"),
+    *_given(TEXT, "record"),
     Column("document", TEXT),
     Index("investigations_by_time", "tenant", "asked_us"),
 )
@@ -199,15 +189,14 @@ AUDIT = Table(
     "audit",
     METADATA,
     Column("number", NUMBER, primary_key=True, autoincrement=True),
-    Column("tenant", TEXT, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-    Column("record", TEXT, nullable=False),
+    *_given(TEXT, "tenant"),
+    *_given(BigInteger, "at_us"),
+    *_given(TEXT, "record"),
     Index("audit_by_time", "tenant", "at_us"),
 )
 RUNTIME_SETTINGS = Table(
     "runtime_settings",
     METADATA,
-    Column("tenant", TEXT, primary_key=True),
-    Column("name", TEXT, primary_key=True),
-    Column("value", TEXT, nullable=False),
+    *_keys("tenant", "name"),
+    *_given(TEXT, "value"),
 )
