@@ -56,7 +56,7 @@ class Told:
         stores = GivenStores(
             MemoryMetrics(lambda: self.now), self.records, graph, FileStates(self._folder), self._board
         )
-        LiveWork(stores, lambda: self.now).correlate()
+        LiveWork(stores, lambda: self.now).correlate(list)
         return sorted(each.components for each in self.records.incidents.incidents())
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.incidents import changes, sign_of_alert, sign_of_anomaly
+from hypocenter.incidents import changes, sign_of_alert
 from hypocenter.report import render
 from hypocenter.signals import resolve
 from hypocenter.stores.live_incidents import Revision, Status
@@ -18,6 +18,7 @@ from hypocenter.verdict_json import investigation_to_json, verdict_of_investigat
 from hypocenter_graph.resolve import topology_of
 from hypocenter_graph.topology import Topology, build_topology
 from hypocenter_graph.walks import MOST_COMPONENTS, incident_subgraph
+from hypocenter_workers.anomaly_signs import AnomalySigns
 from hypocenter_workers.detect.anomalies import instant, moment
 from hypocenter_workers.detect.onset import find_onsets
 from hypocenter_workers.investigate import Options, investigate
@@ -74,14 +75,16 @@ def follow(
     graph: KnownGraph | None,
     now: datetime,
     rules: Rules | None = None,
+    anomalies: AnomalySigns | None = None,
 ) -> tuple[Change, ...]:
     """Bring the incidents up to `now` by the anomalies and alerts that are kept; return what became of them.
 
-    Of two that run at a time one keeps each change. Raises SourceError when records or graph cannot be asked.
+    Who follows again and again gives the same `anomalies` each time. Of two that run at a time one keeps each change.
+    Raises SourceError when records or graph cannot be asked.
     """
     before = records.incidents.incidents(Status.OPEN)
     start = min([now - SIGNS, *(incident.onset for incident in before)])
-    signs = _signs(records, start, now)
+    signs = (anomalies or AnomalySigns(records.detections)).between(start, now) + _alerts(records, start, now)
     if signs:
         before = records.incidents.incidents(since=start)
     if not (signs or before):
@@ -91,11 +94,10 @@ def follow(
     return tuple(change for change in found if records.incidents.save(change.incident))
 
 
-def _signs(records: Records, start: datetime, now: datetime) -> list[Sign]:
-    """Return the anomalies and alerts since `start`; what began before that and lasts is no news."""
-    anomalies = (sign_of_anomaly(each) for each in records.detections.anomalies(start, now))
-    alerts = (sign_of_alert(each, now) for each in records.alerts.alerts(start, now))
-    return [sign for sign in (*anomalies, *alerts) if sign.onset >= start]
+def _alerts(records: Records, start: datetime, now: datetime) -> list[Sign]:
+    """Return the signs that alerts since `start` are; what began before that and lasts is no news."""
+    signs = (sign_of_alert(each, now) for each in records.alerts.alerts(start, now))
+    return [sign for sign in signs if sign.onset >= start]
 
 
 def _components(incidents: Iterable[LiveIncident]) -> set[str]:

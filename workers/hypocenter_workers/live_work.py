@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hypocenter.rhythm import Rhythm
     from hypocenter.stores.records import Records
     from hypocenter.stores.work_board import WorkBoard
+    from hypocenter_workers.anomaly_signs import AnomalySigns
     from hypocenter_workers.bands import Listings
     from hypocenter_workers.known_graph import KnownGraph
     from hypocenter_workers.learn.serving import Served
@@ -109,18 +110,18 @@ class LiveWork:
             if done.is_committed:
                 self._count(done)
 
-    def correlate(self) -> Due:
-        """Bring anomalies and alerts together to incidents; return what is to be done for incidents now."""
+    def correlate(self, send: Callable[[Due], None]) -> None:
+        """Bring anomalies and alerts together to incidents, and send what is to be done for incidents now."""
         from hypocenter_workers.live import due, follow
 
         now = self._now()
-        follow(self.records, self._joining(now), now)
+        follow(self.records, self._joining(now), now, anomalies=self._anomalies)
         before = self.board.levels().get(CORRELATED)
         since = now - FIRST_LOOK if before is None else min(datetime.fromtimestamp(before, UTC), now)
         asked = self.records.investigations.unfinished(now - ASKED_WITHIN, now - ASKED_JUST_NOW)
-        found = Due(due(self.records, now, since), self._untold(now), asked)
+        send(Due(due(self.records, now, since), self._untold(now), asked))
+        # Whatever was not sent before a crash is so due again; what was sent twice is done once.
         self.board.put(CORRELATED, now.timestamp())
-        return found
 
     def investigate(self, incident_id: str) -> None:
         """Investigate an incident and keep the verdict."""
@@ -238,6 +239,12 @@ class LiveWork:
         from hypocenter_workers.live import Sources
 
         return Sources(self._stores.metrics, self.records, self._stores.graph, self._learned)
+
+    @cached_property
+    def _anomalies(self) -> AnomalySigns:
+        from hypocenter_workers.anomaly_signs import AnomalySigns
+
+        return AnomalySigns(self.records.detections)
 
     @cached_property
     def _listings(self) -> Listings:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from celery import Task
 
-    from hypocenter_workers.workplace import Work
+    from hypocenter_workers.workplace import Due, Work
 
 PROGRESS = "PROGRESS"
 # What fails for a store or a server is tried again, later and later, and never by all at the same moment.
@@ -118,7 +118,10 @@ def train(task: Task, order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _correlate(task: Task, tenant: str | None, work: Work) -> None:
-    due = work.correlate()
+    work.correlate(partial(_send, task, tenant, work))
+
+
+def _send(task: Task, tenant: str | None, work: Work, due: Due) -> None:
     orders = ((investigation_of, due.investigate), (notice_of, due.notify), (answer_of, due.answer))
     for order_of, ids in orders:
         for each in ids:

@@ -38,8 +38,11 @@ class Work(Protocol):
     def tick(self, shard: int) -> None:
         """Score what is settled and not scored yet of a shard, at most so much at a time."""
 
-    def correlate(self) -> Due:
-        """Bring anomalies and alerts together to incidents; return what is to be done for incidents now."""
+    def correlate(self, send: Callable[[Due], None]) -> None:
+        """Bring anomalies and alerts together to incidents, and send what is to be done for incidents now.
+
+        What was not sent, since that failed or this process died, is due again the next time.
+        """
 
     def investigate(self, incident_id: str) -> None:
         """Investigate an incident and keep the verdict."""
