@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,6 +128,17 @@ def test_the_records_are_away_for_a_while(platform: LivePlatform) -> None:
     platform.postgres.stop()
     platform.postgres.start()
     assert platform.recovers()
+
+
+@often
+def test_clocks_are_an_hour_ahead(platform: LivePlatform, require: Callable[[str], str]) -> None:
+    require("faketime")
+    platform.end([platform.beat, *platform.workers])
+    platform.workers[0], platform.beat = platform.start_worker("+1h"), platform.start_beat("+1h")
+    assert platform.recovers()
+    platform.workers[1] = platform.start_worker()
+    assert platform.recovers()
+    assert platform.watermark <= datetime.now(UTC)
 
 
 @often

@@ -100,13 +100,13 @@ class LivePlatform:
         """Have Redis keep nothing of before."""
         shutil.rmtree(self.folder / "redis")
 
-    def start_worker(self) -> ServerProcess:
-        """Start one more worker."""
-        return self._start("worker", "ready ", "--jobs", "1")
+    def start_worker(self, clock: str = "") -> ServerProcess:
+        """Start one more worker, whose clock is as wrong as Debian's `faketime` is told, such as `+1h`."""
+        return self._start("worker", "ready ", "--jobs", "1", clock=clock)
 
-    def start_beat(self) -> ServerProcess:
-        """Start one more beat."""
-        return self._start("beat", "ready ")
+    def start_beat(self, clock: str = "") -> ServerProcess:
+        """Start one more beat, with a clock as that of a worker."""
+        return self._start("beat", "ready ", clock=clock)
 
     def kill_worker(self, number: int) -> None:
         """End a worker as a machine would that loses power: all of its processes at once."""
@@ -201,7 +201,7 @@ class LivePlatform:
     def _has_begun(self) -> bool:
         return len(self.records.detections.positions()) == self.shards
 
-    def _start(self, role: str, ready: str, *options: str) -> ServerProcess:
+    def _start(self, role: str, ready: str, *options: str, clock: str = "") -> ServerProcess:
         program = str(Path(sys.executable).with_name("hypocenter"))
         metrics = self.metrics.url if role == "api" else f"http://127.0.0.1:{self.metrics_line.port}"
         settings = {
@@ -218,7 +218,7 @@ class LivePlatform:
             "TICK_LIMIT_SECONDS": "20",
             "SHARDS": str(self.shards),
         }
-        named = {f"HYPOCENTER_{name}": value for name, value in settings.items()}
+        named = {f"HYPOCENTER_{name}": value for name, value in settings.items()} | _faked(clock)
         return ServerProcess([program, role, *options], ready, self.folder, environment={**os.environ, **named})
 
     def _draw_graph(self) -> None:
@@ -228,6 +228,19 @@ class LivePlatform:
         server = Connection(self.neo4j.url, self.neo4j.user, self.neo4j.password, timeout_s=60)
         with closing(Neo4jStore(server)) as store:
             store.upsert(Discovered((), tuple(edges)))
+
+
+def _faked(clock: str) -> dict[str, str]:
+    """Return the environment of a process whose time of day is another, while its seconds pass as ever."""
+    if not clock:
+        return {}
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": clock,
+        "DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
 
 
 def _is_at_work(pid: int) -> bool:
