@@ -116,6 +116,13 @@ def test_the_installed_command_answers() -> None:
     assert shown.stdout.startswith("hypocenter, version ")
 
 
+@pytest.mark.parametrize("group", [[], ["graph"], ["history"], ["models"], ["token"]], ids=" ".join)
+def test_no_summary_of_a_command_is_cut(run: Callable[..., Shown], group: list[str]) -> None:
+    summaries = run(*group, "--help").out.partition("Commands:\n")[2].splitlines()
+    assert len(summaries) > 2
+    assert [line for line in summaries if line.endswith("...") or len(line) > 80 or not line[2:3].strip()] == []
+
+
 def test_one_case_gives_a_summary_and_a_report(run: Callable[..., Shown], case: Path) -> None:
     shown = run("investigate", case)
     assert shown.code == 0

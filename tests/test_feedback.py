@@ -178,3 +178,21 @@ def test_what_says_nothing_is_refused(
 
 def test_what_would_steer_a_terminal_is_shown_as_text(feedback: Callable[..., tuple[int, str, str]]) -> None:
     assert "\x1b" not in feedback("INC-7", "right", "--by", "A\x1b[2J", "--note", "a\nb")[1]
+
+
+def test_the_records_of_a_servers_data_directory_are_named_by_that(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HYPOCENTER_RECORDS", raising=False)
+    data = tmp_path / "data"
+    data.mkdir()
+    with pytest.raises(SystemExit):
+        main(["feedback", "INC-7", "cause", "db", "--by", "Ada", "--data-dir", str(data)])
+    with closing(open_records(str(data / "records.db"))) as records:
+        assert [one.component for one in records.feedback.opinions("INC-7")] == ["db"]
+    capsys.readouterr()
+    for wrong, why in ((["--data-dir", tmp_path / "none"], "no such folder"), (["--records", "x"], "not both")):
+        with pytest.raises(SystemExit) as ended:
+            main(["feedback", "INC-7", *([] if "--data-dir" in wrong else ["--data-dir", str(data)]), *map(str, wrong)])
+        assert ended.value.code == 2
+        assert why in capsys.readouterr().err

@@ -53,6 +53,11 @@ def test_an_incident_is_investigated_while_the_server_goes_on(hypocenter_server:
     reader = {"Authorization": f"Bearer {tokens['read'].read_text(encoding='utf-8').strip()}"}
     sent = httpx.post(f"{hypocenter_server.url}/api/v1/changes", json=change, headers=reader)
     assert (sent.status_code, "a token of scope ingest is needed" in sent.text) == (403, True)
+    again = ("simulate", SCENARIO, "--to", hypocenter_server.url, "--ending-at", "now")
+    code, _, said = run(capsys, *again)
+    assert (code, "401" in said) == (3, True)
+    code, _, said = run(capsys, *again, "--bearer-token-file", tokens["ingest"])
+    assert code == 0, said
 
 
 @pytest.mark.parametrize(

@@ -271,3 +271,12 @@ def test_nobody_listening_is_one_clear_error(simulation):
 def test_only_http_urls_are_sent_to(simulation, url):
     with pytest.raises(InputError, match="URL"):
         send(simulation, url)
+
+
+def test_a_token_is_shown_with_every_request_and_one_that_no_header_holds_is_refused(simulation):
+    with Receiver() as receiver:
+        send(simulation, receiver.url, token="hyp_some", ending_at=ENDING)
+        assert receiver.headers
+        assert {each["Authorization"] for each in receiver.headers} == {"Bearer hyp_some"}
+        with pytest.raises(InputError, match="printable ASCII"):
+            send(simulation, receiver.url, token="hyp\nsome", ending_at=ENDING)

@@ -320,7 +320,7 @@ def _print(investigation: Investigation, report: Path | None, as_json: bool) -> 
         click.echo(f"report       {visible(str(report.resolve()))}", err=as_json)
 
 
-@cli.command()
+@cli.command(short_help="Measure how often the root cause is found.")
 @click.argument("datasets", metavar="DATASET...", nargs=-1, required=True, type=PATH)
 @click.option("--method", "methods", multiple=True, help="Method to measure beside the trivial baselines; repeatable.")
 @click.option(

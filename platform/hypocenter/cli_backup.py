@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 3600.0
 
 
-@click.command()
+@click.command(short_help="Write what a server keeps to a file, while it runs.")
 @click.argument("destination", metavar="DEST", type=PATH)
 @about_the_data
 @click.option("--bearer-token-file", type=PATH, help="File that holds a token of scope admin, for a running server.")
@@ -104,7 +104,7 @@ def _tell_of_tenants(folder: Path) -> None:
         click.echo(f"not in it: tenant {visible(tenant)}, of which a backup is made with a token of its own", err=True)
 
 
-@click.command()
+@click.command(short_help="Make a data directory of a backup.")
 @click.argument("source", metavar="SOURCE", type=PATH)
 @click.option("--data-dir", type=PATH, metavar="DIR", required=True, help="Folder to make of it; new or empty.")
 def restore(source: Path, data_dir: Path) -> None:

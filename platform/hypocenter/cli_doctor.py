@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hypocenter.api.doctor.findings import Finding
 
 
-@click.command()
+@click.command(short_help="Look for what is wrong, and say what is to be done.")
 @click.argument("url", required=False)
 @about_the_data
 @click.option("--bearer-token-file", type=PATH, help="File that holds a token of scope admin, for a running server.")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hypocenter.arguments import about_the_records, in_json
+from hypocenter.arguments import about_the_data, about_the_records, in_json
 from hypocenter.errors import InputError
 from hypocenter.stores.documents import is_storable
 from hypocenter.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from hypocenter.history.past_incident import HistoryStore
     from hypocenter.stores.records import Opinion
@@ -25,7 +26,7 @@ SAYS = ("right", "wrong", "cause", "not-an-incident")
 CAUSE, NO_INCIDENT = "cause", "not-an-incident"
 
 
-@click.command()
+@click.command(short_help="Say whether a verdict was right, or what the cause was.")
 @click.argument("incident")
 @click.argument("says", metavar="[right|wrong|cause|not-an-incident]", type=click.Choice(SAYS), required=False)
 @click.argument("component", required=False, default="")
@@ -34,8 +35,17 @@ CAUSE, NO_INCIDENT = "cause", "not-an-incident"
 @click.option("--note", default="", help="Anything else.")
 @click.option("--system", default="", help="Which incident, where several systems have one of that name.")
 @about_the_records
+@about_the_data
 @in_json
-def feedback(incident: str, says: str | None, component: str, records: str | None, as_json: bool, **words: str) -> None:
+def feedback(
+    incident: str,
+    says: str | None,
+    component: str,
+    records: str | None,
+    data_dir: Path | None,
+    as_json: bool,
+    **words: str,
+) -> None:
     """Say whether the verdict on an INCIDENT was right, or what the cause really was; kept, and learned from.
 
     COMPONENT is the real cause after `cause`, and what the verdict named after `right` and `wrong`. With INCIDENT
@@ -45,7 +55,7 @@ def feedback(incident: str, says: str | None, component: str, records: str | Non
     _check_texts({"INCIDENT": incident, "COMPONENT": component} | words)
     from hypocenter.stores.opening import open_records
 
-    with closing(open_records(records)) as opened:
+    with closing(open_records(_place(records, data_dir))) as opened:
         said = _opinion(incident, says, component, words) if says is not None else None
         if said is not None:
             known = _check_system(said, opened.history)
@@ -55,6 +65,20 @@ def feedback(incident: str, says: str | None, component: str, records: str | Non
         _show(opened.feedback.opinions(incident), incident, as_json)
     if said is not None and not as_json:
         click.echo(f"teaches      {visible(_taught(said))}")
+
+
+def _place(records: str | None, data_dir: Path | None) -> str | None:
+    """Return which records are meant: those of a server's data directory are named by that, unless a setting does."""
+    from hypocenter import settings
+    from hypocenter.stores.opening import FILE
+
+    if data_dir is None:
+        return records
+    if records is not None:
+        raise click.UsageError("give --records or --data-dir, not both", click.get_current_context())
+    if not data_dir.is_dir():
+        raise InputError(f"{data_dir}: no such folder; name the one that `hypocenter serve` said it keeps its data in")
+    return str(settings.read("records") or data_dir / FILE)
 
 
 def _check(says: str | None, component: str, words: dict[str, str], context: click.Context) -> None:

@@ -25,7 +25,7 @@ SCHEMA_VERSION = 1
 FORMATS = ("json", "csv", "dot", "graphml", "svg")
 
 
-@click.group()
+@click.group(short_help="Keep the dependency graph, look at it, and ask it.")
 def graph() -> None:
     """Keep the dependency graph: fill it, look at it, and ask what leans on what."""
 
@@ -41,7 +41,7 @@ def _print(value: dict[str, Any], lines: Sequence[str], as_json: bool) -> None:
         click.echo("\n".join(lines))
 
 
-@graph.command()
+@graph.command(short_help="Show the graph, or a COMPONENT and what is around it.")
 @click.argument("component", required=False)
 @about_the_graph
 @in_json
@@ -118,7 +118,7 @@ def _elsewhen(store: GraphStore, names: Sequence[str], view: View, *, up_only: b
     ]
 
 
-@graph.command()
+@graph.command(short_help="Write the graph for other tools, or for `import`.")
 @about_the_graph
 @click.option("--as-of", type=TIME, help="What was there at this time alone; default: now, and all claims for json.")
 @click.option("--learned", is_flag=True, help="With edges that are only suggested by metrics; json has them anyway.")
@@ -155,7 +155,7 @@ def _exported(where: str | None, form: str, given: dict[str, Any]) -> str:
     ](shown)
 
 
-@graph.command()
+@graph.command(short_help="Show the shortest way on which trouble in B reaches A.")
 @click.argument("start", metavar="A")
 @click.argument("end", metavar="B")
 @about_the_graph
@@ -183,7 +183,7 @@ def path(start: str, end: str, where: str | None, as_json: bool, **given: Any) -
     _print({"path": list(names), "dependencies": records}, lines, as_json)
 
 
-@graph.command()
+@graph.command(short_help="Show what leans on A, and so suffers when A fails.")
 @click.argument("component", metavar="A")
 @about_the_graph
 @in_json
@@ -206,7 +206,7 @@ def impact(component: str, where: str | None, as_json: bool, most: int, **given:
     _print(value, [*impact_text(name, found, reach.left_out), *elsewhen], as_json)
 
 
-@graph.command("as-of")
+@graph.command("as-of", short_help="Show the graph as it was, and what changed since.")
 @click.argument("time", type=TIME)
 @about_the_graph
 @in_json

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hypocenter.history.past_incident import PastIncident
 
 
-@click.group()
+@click.group(short_help="Keep the history of incidents, and look at it.")
 def history() -> None:
     """Keep the history of incidents: fill it from other tools, look at it, and take it along."""
 
@@ -35,7 +35,7 @@ history.add_command(review)
 history.add_command(show)
 
 
-@history.command("list")
+@history.command("list", short_help="Show the latest incidents.")
 @about_the_records
 @in_json
 @click.option("--most", type=click.IntRange(1), default=50, show_default=True, help="Incidents to show, the latest.")
@@ -53,7 +53,7 @@ def list_(records: str | None, as_json: bool, most: int, component: str | None) 
         click.echo(_json(incident) if as_json else visible(_line(incident)))
 
 
-@history.command()
+@history.command(short_help="Write the whole history, for `import`.")
 @about_the_records
 @click.option("--out", type=PATH, help="Where it goes; default: standard output.")
 def export(records: str | None, out: Path | None) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hypocenter.history.past_incident import HistoryStore, PastIncident
 
 
-@click.command()
+@click.command(short_help="Attach to past incidents what a Prometheus knows of them.")
 @about_the_records
 @in_json
 @click.option("--telemetry", type=PATH, required=True, help="Folder in which the case folders are made.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.history_evaluation import HistoryEvaluation
 
 
-@click.command()
+@click.command(short_help="Measure what learning from past incidents is worth.")
 @click.option("--train", required=True, multiple=True, type=PATH, help="Labelled incidents to learn from.")
 @click.option("--test", required=True, multiple=True, type=PATH, help="Labelled incidents to ask about: others.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes that read cases.")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hypocenter_graph.stores.contract import GraphStore
 
 
-@click.command("import")
+@click.command("import", short_help="Add the incidents of a FILE, or of a tool at a URL.")
 @click.argument("export", metavar="FILE|URL")
 @click.option("--from", "source", type=click.Choice(SOURCES), required=True, help="The tool that wrote it.")
 @about_the_records

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.review_queue import ToReview
 
 
-@click.command()
+@click.command(short_help="Name the incidents whose cause would teach most.")
 @click.argument("cases", metavar="[CASE]...", nargs=-1, type=PATH)
 @click.option("--kept", is_flag=True, help="Those of the kept history that have telemetry and no label.")
 @click.option("--model", metavar="WHERE", help="The model to teach: its file or registered name.")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WIDEST = 40
 
 
-@click.command()
+@click.command(short_help="Show what is known of the incident ID.")
 @click.argument("incident_id", metavar="ID")
 @about_the_records
 @in_json

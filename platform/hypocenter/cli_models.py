@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hypocenter.stores.records import ModelEvent, ModelVersion
 
 
-@click.group()
+@click.group(short_help="Look after models that were learned from history.")
 def models() -> None:
     """Look after models learned from history: which there are, which serves, and how well it still does."""
 
@@ -26,7 +26,7 @@ def models() -> None:
 models.add_command(show)
 
 
-@models.command("list")
+@models.command("list", short_help="Show every registered model.")
 @about_the_records
 @in_json
 def list_(records: str | None, as_json: bool) -> None:
@@ -44,7 +44,7 @@ def list_(records: str | None, as_json: bool) -> None:
         click.echo("no model is registered; train one with: hypocenter train HISTORY --register NAME")
 
 
-@models.command()
+@models.command(short_help="Put VERSION of the model NAME to serve.")
 @click.argument("name")
 @click.argument("version", type=click.IntRange(1))
 @click.option("--by", default="", metavar="NAME", help="Who promotes it.")

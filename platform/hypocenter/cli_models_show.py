@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST_TOLD = 5
 
 
-@click.command()
+@click.command(short_help="Tell what is known of a MODEL.")
 @click.argument("model")
 @click.argument("version", type=click.IntRange(1), required=False)
 @click.option("--card", type=PATH, help="Where the model card goes, an HTML page.")

@@ -44,7 +44,7 @@ def _about_the_server(command: F) -> F:
     return command
 
 
-@click.command()
+@click.command(short_help="Take telemetry, watch over it, and say where incidents began.")
 @_about_the_server
 @click.option("--no-detection", is_flag=True, help="Only take and keep: nothing is detected.")
 def serve(no_detection: bool, **given: Any) -> None:
@@ -52,7 +52,7 @@ def serve(no_detection: bool, **given: Any) -> None:
     _run(**given, apart=False, beside=None if no_detection else detecting)
 
 
-@click.command()
+@click.command(short_help="Take telemetry and answer; workers do the rest.")
 @_about_the_server
 def api(**given: Any) -> None:
     """Take telemetry as `hypocenter serve` does, and leave detection to workers, met at the Redis of the settings."""

@@ -15,29 +15,38 @@ if TYPE_CHECKING:
     from hypocenter.simulator import Simulation
 
 
-@click.command()
+@click.command(short_help="Make a labelled case: a simulated system and a fault.")
 @click.argument("scenario", type=PATH)
 @click.option("--out", type=PATH, help="Folder for the labelled case.")
 @click.option("--seed", type=int, help="Seed of everything random; default: the scenario's.")
 @click.option("--to", metavar="URL", help="Send the metrics to a running server by Prometheus remote write.")
+@click.option("--bearer-token-file", type=PATH, help="File that holds a token of scope ingest, for the running server.")
 @click.option("--speed", type=FiniteRange(0, min_open=True), help="Simulated seconds per second when sending.")
 @click.option("--ending-at", type=TIME, help="Shift the last sample sent to this time.")
 @click.option("--fault-at", type=TIME, help="Have the fault fall at this time; what comes later than now is sent live.")
 def simulate(
-    scenario: Path, out: Path | None, seed: int | None, to: str | None, fault_at: datetime | None, **sending: Any
+    scenario: Path,
+    out: Path | None,
+    seed: int | None,
+    to: str | None,
+    bearer_token_file: Path | None,
+    fault_at: datetime | None,
+    **sending: Any,
 ) -> None:
     """Make a labelled case from a SCENARIO: a simulated system, its load and a fault."""
     if out is None and to is None:
         raise click.UsageError("give --out CASE, --to URL or both", click.get_current_context())
     from hypocenter import simulator
+    from hypocenter.readers.prometheus_options import secret_in
 
+    token = secret_in(bearer_token_file) if bearer_token_file else None
     simulation = simulator.simulate(simulator.read_scenario(scenario), seed)
     if out is not None:
         click.echo(f"case         {simulator.write_case(simulation, out).resolve()}")
     if to is not None and fault_at is not None:
         sending = _live(simulation, fault_at, **sending)
     if to is not None:
-        samples = simulator.send(simulation, _receiver(to), **sending)
+        samples = simulator.send(simulation, _receiver(to), token=token, **sending)
         click.echo(f"sent         {samples} samples")
         _tell_fault_sent(simulator.fault_as_sent(simulation, sending["ending_at"]), sending["ending_at"], out)
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 4096
 
 
-@click.group()
+@click.group(short_help="Look after the tokens of tools and people.")
 def token() -> None:
     """Look after the tokens with which tools and people speak to `hypocenter serve`."""
 
 
-@token.command()
+@token.command(short_help="Make a token called NAME and print it, once.")
 @click.argument("name")
 @about_the_data
 @click.option(
@@ -60,7 +60,7 @@ def create(name: str, data_dir: Path | None, from_file: TextIO | None, scopes: S
     click.echo(f"copy it now: it is kept as a digest in {where}, and never shown again", err=True)
 
 
-@token.command("list")
+@token.command("list", short_help="Show the tokens and what they are for.")
 @about_the_data
 @in_json
 def list_(data_dir: Path | None, as_json: bool) -> None:
@@ -78,7 +78,7 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
         click.echo("there is no token; make one with: hypocenter token create NAME")
 
 
-@token.command()
+@token.command(short_help="Forget the token called NAME: it is accepted no more.")
 @click.argument("name")
 @about_the_data
 @click.option("--tenant", default="", help="Whose data it opens; default: the tenant of the settings.")

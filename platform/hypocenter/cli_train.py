@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hypocenter_workers.learn.orders import Trained
 
 
-@click.command()
+@click.command(short_help="Learn from past incidents.")
 @click.argument("history", metavar="[HISTORY]...", nargs=-1, type=PATH)
 @click.option("--out", type=PATH, help="The file that the model is written to.")
 @click.option("--register", default="", metavar="NAME", help="Register it in the records, as the next version of NAME.")

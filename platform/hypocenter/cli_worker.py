@@ -25,7 +25,7 @@ DETECTION = "detection"
 FINISH_S = 5.0
 
 
-@click.command()
+@click.command(short_help="Do what the beat sends: detection, investigation, training.")
 @click.option("--queue", "queues", multiple=True, type=click.Choice(QUEUES), help="Queue to take from; repeatable.")
 @click.option("--jobs", type=click.IntRange(1), help="Tasks to work on at the same time; default: one a core.")
 @click.option("--threads", is_flag=True, help="Work in threads of one process, without limits of time.")
@@ -40,7 +40,7 @@ def worker(queues: tuple[str, ...], jobs: int | None, threads: bool) -> None:
     raise click.exceptions.Exit(code)
 
 
-@click.command()
+@click.command(short_help="Send what is due to workers.")
 def beat() -> None:
     """Send what is due to workers, by the Redis server of the settings; of several beats one does it at a time."""
     _prepare()

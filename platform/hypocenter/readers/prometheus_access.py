@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from hypocenter.bearer import bearer
 from hypocenter.errors import InputError
 from hypocenter.redaction import credentials_to_hide, one_line
 
@@ -43,7 +44,7 @@ def access(url: str, options: PrometheusOptions, headers: Mapping[str, str]) -> 
     user, password = _basic(parts, options)
     http = httpx.Client(
         auth=(user, password or "") if user else None,
-        headers={**headers, **_authorization(options)},
+        headers={**headers, **bearer(options.bearer_token)},
         verify=_tls(options) if parts.scheme == "https" else False,
         timeout=options.timeout_s,
         limits=httpx.Limits(max_connections=IN_FLIGHT),
@@ -88,15 +89,6 @@ def _basic(parts: SplitResult, options: PrometheusOptions) -> tuple[str | None, 
     if user and options.bearer_token:
         raise InputError("give the Prometheus server either a user name or a bearer token, not both")
     return user, password
-
-
-def _authorization(options: PrometheusOptions) -> dict[str, str]:
-    token = options.bearer_token
-    if token is None:
-        return {}
-    if not token or not all("!" <= character <= "~" for character in token):
-        raise InputError("the bearer token must be printable ASCII without spaces or line breaks")
-    return {"Authorization": f"Bearer {token}"}
 
 
 def _tls(options: PrometheusOptions) -> ssl.SSLContext:

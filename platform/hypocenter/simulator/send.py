@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hypocenter.batches import STALE_BITS
+from hypocenter.bearer import bearer
 from hypocenter.errors import InputError, SourceError
 from hypocenter.remote_write_encoding import HEADERS, encoded_labels, encoded_series, request_body
 from hypocenter.remote_write_sending import Patience, deliver
@@ -42,15 +43,16 @@ def send(
     speed: float | None = None,
     ending_at: datetime | None = None,
     live: bool = False,
+    token: str | None = None,
     pace: Pace | None = None,
 ) -> int:
     """Send all metrics, in order of time, to a remote-write receiver; return how many samples were sent.
 
     `url` is the receiver's own, for example `http://127.0.0.1:9090/api/v1/write`; `speed` is how many seconds of the
     run pass in one second (None: as fast as they are accepted); `ending_at` shifts the last sample to that time. With
-    `live` what lies in the future is sent when its time comes.
-    Series that fall silent are marked stale. Raises InputError for a URL that is not http or https, SourceError when
-    the server refuses or stays away.
+    `live` what lies in the future is sent when its time comes. A `token` is shown with every request.
+    Series that fall silent are marked stale. Raises InputError for a URL that is not http or https and for what can be
+    no token, SourceError when the server refuses or stays away.
     """
     import httpx
 
@@ -60,7 +62,7 @@ def send(
     past = bisect_right(millis, pace.today() * 1000) if live else len(millis)
     block = 1 if speed else max(1, BATCH // max(1, len(table.labels)))
     began, sent = pace.now(), 0
-    with httpx.Client(timeout=30.0, headers=HEADERS) as client:
+    with httpx.Client(timeout=30.0, headers={**HEADERS, **bearer(token)}) as client:
         for first, last in _blocks(past, len(millis), block):
             if speed:
                 due = began + (millis[first] - millis[0]) / 1000 / speed
