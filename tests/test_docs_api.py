@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from api_reference import PAGE, document, reference
+from api_reference import PAGE, SCHEMA, document, reference, schema
 from query_client import QueryClient, sources_of
 from query_seeds import INCIDENT, graph, seed
 
@@ -71,3 +71,7 @@ def test_every_operation_on_incidents_is_on_the_page() -> None:
 
 def test_the_reference_is_that_of_the_document() -> None:
     assert PAGE.read_text(encoding="utf-8") == reference(document()), "run: make api-reference"
+
+
+def test_the_schema_of_verdicts_is_that_of_their_types() -> None:
+    assert SCHEMA.read_text(encoding="utf-8") == schema(), "run: make api-reference"

@@ -70,7 +70,7 @@ def verdict_part_to_json(message: Mapping[str, Any], names: Sequence[str]) -> di
 
     Raises InputError as `investigation_from_json` does.
     """
-    verdict, types = message.get("verdict"), _types(Verdict)
+    verdict, types = message.get("verdict"), field_types(Verdict)
     if not isinstance(verdict, dict) or not set(names) <= set(verdict):
         raise InputError(f"investigation.verdict misses fields: {', '.join(names)} are wanted")
     read = {name: _read(types[name], verdict[name], f"investigation.verdict.{name}") for name in names}
@@ -127,14 +127,15 @@ def _exact_time(time: datetime) -> str:
 
 
 @cache
-def _types(cls: type) -> dict[str, Any]:
+def field_types(cls: type) -> Mapping[str, Any]:
+    """Return the types of the fields of a class of the model."""
     return get_type_hints(cls, localns={"datetime": datetime})
 
 
 def _read_object(cls: type, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise InputError(f"{where} is {type(value).__name__}, wanted an object")
-    types = _types(cls)
+    types = field_types(cls)
     if set(types) != set(value):
         odd = ", ".join(sorted(set(types) ^ set(value)))
         raise InputError(f"{where} misses or adds fields: {odd}")

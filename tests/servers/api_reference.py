@@ -1,7 +1,11 @@
-"""docs/api-reference.md, written from the OpenAPI document: `python tests/servers/api_reference.py` writes it anew."""
+"""docs/api-reference.md, written from the OpenAPI document, and docs/verdict.schema.json, from the types of the model.
+
+`python tests/servers/api_reference.py` writes them anew.
+"""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PAGE = Path(__file__).parents[2] / "docs" / "api-reference.md"
+SCHEMA = PAGE.with_name("verdict.schema.json")
 HEAD = """\
 # The operations of the API
 
@@ -89,5 +94,13 @@ def document() -> Mapping[str, Any]:
         return create_query_app(sources_of(records)).openapi()
 
 
+def schema() -> str:
+    """Return the published schema of verdicts as text."""
+    from hypocenter.api.query.verdict_shapes import verdict_schema
+
+    return json.dumps(verdict_schema(), indent=2) + "\n"
+
+
 if __name__ == "__main__":
     PAGE.write_text(reference(document()), encoding="utf-8")
+    SCHEMA.write_text(schema(), encoding="utf-8")

@@ -11,6 +11,8 @@ from hypocenter import __version__
 from hypocenter.api.query.others import OTHERS, Other
 from hypocenter.api.query.problems import RESPONSES, FieldError, Problem
 from hypocenter.api.query.routing import KNOWN, OPEN
+from hypocenter.api.query.verdict_example import EXAMPLE
+from hypocenter.verdict_json import verdict_to_json
 
 TAGS = {
     "incidents": "Incidents, the verdicts on them, suspects with their evidence, and reports.",
@@ -33,9 +35,9 @@ TAGS = {
 DESCRIPTION = """\
 Root-cause suggestions with their evidence, and all that they rest on.
 
-Times are RFC 3339, in answers in UTC and to the microsecond. A list has `items` and `next_cursor`; `?cursor=` of that
-asks for the next page. What is refused is answered with problem details (RFC 9457). What GET answers as JSON or HTML
-has an `ETag`; with `If-None-Match` of it the answer is 304 while nothing changed.
+Times are RFC 3339, in answers in UTC and to the microsecond, in verdicts to the millisecond. A list has `items` and
+`next_cursor`; `?cursor=` of that asks for the next page. What is refused is answered with problem details (RFC 9457).
+What GET answers as JSON or HTML has an `ETag`; with `If-None-Match` of it the answer is 304 while nothing changed.
 """
 _SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "A token, or one of your OpenID Connect issuer."},
@@ -66,6 +68,8 @@ def document_of(scoped: Mapping[str, Sequence[Route]]) -> dict[str, Any]:
     )
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     schemas |= _schemas(Problem, FieldError)
+    # FastAPI leaves null out of examples, which a verdict does not.
+    schemas["Verdict"]["examples"] = [verdict_to_json(EXAMPLE)]
     made["components"]["securitySchemes"] = _SCHEMES
     needs = _needs(scoped)
     for path, method, operation in _operations(made):

@@ -17,6 +17,7 @@ from hypocenter.api.query.reports import report
 from hypocenter.api.query.routing import PREFIX, READ, Routers, new_router
 from hypocenter.api.query.shapes import Shape, Time
 from hypocenter.api.query.sources import QuerySources, Sources
+from hypocenter.api.query.verdict_shapes import VerdictJson
 from hypocenter.api.refusals import AbsentError
 from hypocenter.arguments import FIRST_YEAR, LAST_YEAR
 from hypocenter.errors import InputError, SourceError
@@ -24,6 +25,7 @@ from hypocenter.readers.selectors import parse_selector
 from hypocenter.stores.documents import microseconds, moment
 from hypocenter.stores.identity import identity_of
 from hypocenter.stores.investigations import AskedInvestigation, Place, Stage
+from hypocenter.verdict_json import verdict_of_investigation, verdict_to_json
 
 ORDER = "hypocenter.investigate_window"
 LONGEST = timedelta(days=7)
@@ -141,7 +143,7 @@ class Asked(Shape):
 class Answered(Asked):
     """An investigation with its answer."""
 
-    verdict: dict[str, Any] | None = Field(None, description="What it came to; null until the status is `done`.")
+    verdict: VerdictJson | None = Field(None, description="What it came to; null until the status is `done`.")
 
 
 def routers() -> Routers:
@@ -211,7 +213,7 @@ def get_investigation(sources: Sources, investigation_id: Id) -> Answered:
     """Return an investigation as it is now, with the verdict where it is done."""
     asked = _found(sources, investigation_id)
     document = sources.records.investigations.document(investigation_id) if asked.stage is Stage.DONE else None
-    verdict = None if document is None else document["verdict"]
+    verdict = None if document is None else verdict_to_json(verdict_of_investigation(document))
     return Answered.model_validate(asked).model_copy(update={"verdict": verdict})
 
 

@@ -1,6 +1,6 @@
 """Verdicts on an incident: each revision, its suspects with their evidence, and its report."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path, Query, Request
 from pydantic import Field
@@ -10,8 +10,9 @@ from hypocenter.api.query.incidents import IncidentId, Judgement, known_incident
 from hypocenter.api.query.paging import Page, Paged, told
 from hypocenter.api.query.reports import report
 from hypocenter.api.query.routing import READ, Routers, new_router
-from hypocenter.api.query.shapes import Number, Shape, Time
+from hypocenter.api.query.shapes import Shape, Time
 from hypocenter.api.query.sources import QuerySources, Sources
+from hypocenter.api.query.verdict_shapes import SuspectJson, VerdictJson
 from hypocenter.api.refusals import AbsentError
 from hypocenter.stores.live_incidents import Revision
 from hypocenter.verdict_json import verdict_of_investigation, verdict_part_to_json, verdict_to_json
@@ -26,46 +27,6 @@ RevisionNumber = Annotated[
 ]
 
 
-class Evidence(Shape):
-    """One finding for or against a suspect, with its numbers."""
-
-    channel: str = Field(description="What kind of finding it is.", examples=["cpu"])
-    text: str = Field(description="The finding in words.", examples=["cpu rose from 0.2 to 3.9 cores"])
-    supports: bool = Field(description="Whether it speaks for the suspect, or against.")
-    share: Number = Field(description="Its part of the suspect's score, 0 to 1.", examples=[0.4])
-    series: str | None = Field(description="The series that shows it.", examples=["cart-db|cpu"])
-    unit: str = Field(description="The unit of `before` and `after`.", examples=["cores"])
-    before: Number = Field(description="The series before the onset.", examples=[0.2])
-    after: Number = Field(description="The series after it.", examples=[3.9])
-    onset: Time | None = Field(description="When it began to show.")
-
-
-class Counterfactual(Shape):
-    """Where a series of the symptom would be had the suspect stayed normal."""
-
-    series: str = Field(description="The series.", examples=["web|latency_p99"])
-    unit: str = Field(description="Its unit.", examples=["s"])
-    observed: Number = Field(description="Its level during the incident.", examples=[2.5])
-    expected: Number = Field(description="Its level without the suspect's deviation.", examples=[0.3])
-    low: Number = Field(description="Least that it would be.", examples=[0.2])
-    high: Number = Field(description="Most that it would be.", examples=[0.5])
-    level: Number = Field(description="How likely the truth lies between both.", examples=[0.9])
-    text: str = Field(description="The same in words.")
-
-
-class Suspect(Shape):
-    """A component with its probability of being the root cause, and the evidence."""
-
-    component: str = Field(description="The component.", examples=["cart-db"])
-    probability: Number = Field(description="How likely it is the root cause, 0 to 1; calibrated.", examples=[0.87])
-    score: Number = Field(description="What suspects are ranked by.", examples=[4.2])
-    fault_type: str = Field(description="What kind of fault it has.", examples=["cpu"])
-    path: list[str] = Field(description="How trouble came from it to the symptom.", examples=[["web", "cart-db"]])
-    series: str | None = Field(description="The series that shows it best.", examples=["cart-db|cpu"])
-    evidence: list[Evidence] = Field(description="What speaks for it and against.")
-    counterfactual: Counterfactual | None = Field(description="What would be without it; null where nobody can say.")
-
-
 class Suspects(Shape):
     """The suspects of one verdict, the likeliest first."""
 
@@ -73,7 +34,7 @@ class Suspects(Shape):
     at: Time = Field(description="When it was given.")
     cause: str | None = Field(description="The cause; null where no cause was sure enough.", examples=["cart-db"])
     abstained: bool = Field(description="Whether it names no cause.")
-    suspects: list[Suspect] = Field(description="The suspects.")
+    suspects: list[SuspectJson] = Field(description="The suspects.")
 
 
 class RevisionTold(Shape):
@@ -82,10 +43,7 @@ class RevisionTold(Shape):
     revision: int = Field(description="Number of the verdict.", examples=[2])
     at: Time = Field(description="When it was given.")
     incident_version: int = Field(description="The version of the incident that it is on.", examples=[3])
-    verdict: dict[str, Any] = Field(
-        description="The verdict; its fields are explained in docs/verdict.md and fixed by docs/verdict.schema.json.",
-        examples=[{"schema_version": 1, "cause": "cart-db", "abstained": False}],
-    )
+    verdict: VerdictJson = Field(description="The verdict; docs/verdict.md tells more of its fields.")
 
 
 def routers() -> Routers:
