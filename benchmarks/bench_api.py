@@ -46,7 +46,7 @@ NOTE = (
     "(a tenth: the investigation of a simulated system of 50 components). Waits are those of whole answers; "
     "times with several connections hold the waiting for cores. `its report` is mostly rendered when it is asked for, "
     "since a server keeps some two hundred; `a report rendered before` is one of those. "
-    "`investigation` is from `POST /api/v1/investigations` to its verdict, of {series:,} series that were "
+    "`investigation` is from when it is asked for to its verdict, of {series:,} series that were "
     "pushed before, with detection going on in the same process, the first of {tries} "
     "left out. Bars: p99 of questions about one incident 50 ms, an investigation 2 s."
 )
