@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hypocenter.access import served_tenants
@@ -24,6 +25,7 @@ from hypocenter.api.needs import Needs
 from hypocenter.api.pull_metrics import PullMetrics
 from hypocenter.api.pulling import new_pull
 from hypocenter.api.query.app import query_routes
+from hypocenter.api.query.seats import Seats
 from hypocenter.api.query.sources import QuerySources
 from hypocenter.api.rate_limits import Buckets, rate_of_settings
 from hypocenter.api.security_headers import origins_of_settings
@@ -38,7 +40,6 @@ from hypocenter.rhythm import rhythm_of_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from prometheus_client import CollectorRegistry
 
@@ -57,10 +58,11 @@ def composed(opened: Mapping[str, Parts], places: Places, entrance: Entrance, st
     """
     memory, rate = BodyMemory(BODY_MEMORY), rate_of_settings()
     health = health_routes(stack.enter_context(closing(Readiness(checks_of(opened.values())))))
-    needs, apps = Needs([]), dict[str, TenantApp]()
+    needs, apps, seats = Needs([]), dict[str, TenantApp](), Seats(len(opened))
     for tenant, parts in opened.items():
         registry = new_registry()
-        routes = _routes(parts, places if not apps else places.of(tenant), registry, stack, places.data_dir)
+        theirs = places.of(tenant) if apps else places
+        routes = _routes(parts, theirs, registry, stack, TokenFile(places.data_dir), seats)
         routes = replace(routes, open=[*health, *routes.open], known=[metrics_route(registry), *routes.known])
         app = Auditing(create_tenant_app(routes, memory), parts.records.audit, _now)
         apps[tenant] = TenantApp(app, RequestMetrics(registry).observe)
@@ -71,7 +73,9 @@ def composed(opened: Mapping[str, Parts], places: Places, entrance: Entrance, st
     return create_server_app(Tenants(apps, first), door, Buckets(rate), origins_of_settings())
 
 
-def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: ExitStack, home: Path) -> Routes:
+def _routes(
+    parts: Parts, places: Places, registry: CollectorRegistry, stack: ExitStack, file: TokenFile, seats: Seats
+) -> Routes:
     registry.register(StoreMetrics(parts.metrics))
     intake = parts.intake(registry)
     counting = stack.enter_context(Counting(intake.index, intake.writer, intake.graph, intake.now))
@@ -84,8 +88,8 @@ def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: Ex
     registry.register(WorkMetrics(overseen))
     send = stack.enter_context(closing(Sender(apart=places.apart, tenant=places.tenant)))
     sources = QuerySources(parts.records, parts.metrics, parts.graph, parts.board, overseen, intake.now, send)
-    tokens = TenantTokens(TokenFile(home), places.tenant or "", places.tenant or served_tenants()[0])
-    query = query_routes(replace(sources, tokens=tokens))
+    tokens = TenantTokens(file, places.tenant or "", places.tenant or served_tenants()[0])
+    query = query_routes(replace(sources, tokens=tokens, seat=partial(seats.seat, tokens.known_as)))
     return Routes(
         open=query["open"],
         known=query["known"],

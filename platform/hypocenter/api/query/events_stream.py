@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 
-from hypocenter.errors import SourceError
 from hypocenter.stores.investigations import AskedInvestigation, InvestigationStore, Stage
 
 LOOK_S = 0.1
 HEARTBEAT_S = 15.0
 # A client connects anew after that, and goes on where it was.
 LONGEST_S = 600.0
-MOST_LISTENERS = 500
 FINAL = {Stage.DONE: "done", Stage.FAILED: "failed", Stage.CANCELLED: "cancelled"}
 
 
@@ -57,21 +55,16 @@ class _Watched:
 
 
 class Listening:
-    """All who listen to investigations of one store, `most` at a time; they share what is read of it.
+    """All who listen to investigations of one store; they share what is read of it.
 
     While somebody listens, the versions of what is listened to are read every LOOK_S seconds, whatever the number of
     listeners, and an investigation once for each version. It belongs to one event loop.
     """
 
-    def __init__(self, store: InvestigationStore, most: int = MOST_LISTENERS) -> None:
-        self._store, self._most = store, most
+    def __init__(self, store: InvestigationStore) -> None:
+        self._store = store
         self._watched: dict[str, _Watched] = {}
         self._looking: asyncio.Task[None] | None = None
-
-    def check_room(self) -> None:
-        """Raise SourceError where nobody more may listen."""
-        if sum(each.listeners for each in self._watched.values()) >= self._most:
-            raise SourceError(f"{self._most} listen already, which is the limit; come again later, or ask by GET")
 
     async def events(
         self, asked: AskedInvestigation, after: int, is_stopping: Callable[[], bool]

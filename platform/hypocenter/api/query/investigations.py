@@ -1,7 +1,8 @@
 """Investigations that somebody asks for: a question about a time, how far it is, and the answer."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from fastapi import Header, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from hypocenter.api.query.events_stream import Listening, events_of
 from hypocenter.api.query.paging import USUAL, Cursor, Limit, Page, key_of, page_of
@@ -158,6 +160,7 @@ def routers() -> Routers:
     reading.add_api_route(
         one + "/events",
         get_investigation_events,
+        status_code=200,
         response_class=_EventStream,
         responses={204: {"description": "All events were told before."}},
     )
@@ -165,7 +168,17 @@ def routers() -> Routers:
 
 
 class _EventStream(StreamingResponse):
+    """Events told to somebody who has a `seat` as long as that goes on."""
+
     media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncIterator[str], seat: AbstractContextManager[None]) -> None:
+        super().__init__(events, headers=_LIVE)
+        self._seat = seat
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._seat:
+            await super().__call__(scope, receive, send)
 
 
 def ask(sources: Sources, request: Request, response: Response, question: Question, key: Key = None) -> Asked:
@@ -266,9 +279,8 @@ async def get_investigation_events(
         # By this a client knows that it need not connect anew.
         return Response(status_code=204)
     listening: Listening = request.app.state.listening
-    listening.check_room()
     is_stopping = request.scope.get("is_stopping", lambda: False)
-    return _EventStream(listening.events(asked, after, is_stopping), headers=_LIVE)
+    return _EventStream(listening.events(asked, after, is_stopping), sources.seat())
 
 
 def _number(last: str | None) -> int:

@@ -1,12 +1,15 @@
 """What the resources of the query API are answered from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from hypocenter.api.query.seats import Seats
 from hypocenter.api.tokens import TenantTokens
 from hypocenter.api.work_state import Overseen
 from hypocenter.errors import SourceError
@@ -29,7 +32,7 @@ def _no_workers(order: str, *_arguments: object) -> None:
 
 @dataclass(frozen=True)
 class QuerySources:
-    """The open stores of one tenant, the clock, and the way to the workers."""
+    """The open stores of one tenant, the clock, the way to the workers, and a seat for whoever listens."""
 
     records: Records
     metrics: MetricsStore
@@ -39,6 +42,7 @@ class QuerySources:
     now: Callable[[], datetime]
     send: Send = _no_workers
     tokens: TenantTokens | None = None
+    seat: Callable[[], AbstractContextManager[None]] = field(default_factory=lambda: partial(Seats().seat, ""))
 
 
 async def _sources(request: Request) -> QuerySources:
