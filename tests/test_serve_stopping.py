@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -25,7 +27,7 @@ from hypocenter.stores.opening_metrics import open_metrics
 from hypocenter_workers.learn.model_file import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hypocenter.stores.metrics import MetricsStore, StoredSeries
 
@@ -125,6 +127,27 @@ def test_a_task_of_detection_that_does_not_end_holds_nothing_up(
         assert _kept(server.data_dir) == {"last": [7.0]}
 
 
+def test_what_does_not_come_to_its_end_is_left_and_the_next_start_has_all_that_was_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYPOCENTER_STOP_SECONDS", "2")
+    change = {"component": "cart", "at": time.time(), "type": "deploy", "title": "kept"}
+    with HypocenterServer(tmp_path / "data") as server:
+        assert httpx.post(f"{server.url}/api/v1/changes", json=change).is_success
+        with closing(sqlite3.connect(tmp_path / "data" / "records.db", isolation_level=None)) as locking:
+            # Whoever writes waits for longer than the server may take.
+            locking.execute("BEGIN IMMEDIATE")
+            body = json.dumps({**change, "title": "waits"}).encode()
+            with _half_sent(server, body, "/api/v1/changes", {"Content-Type": "application/json"}) as connection:
+                connection.sendall(body[3:])
+                server.process.send(SIGTERM)
+                assert server.process.wait() == 1
+            assert "took longer than 2 s" in server.process.said()
+        server.start()
+        told = httpx.get(f"{server.url}/api/v1/changes").raise_for_status().json()["items"]
+        assert [each["title"] for each in told] == ["kept"]
+
+
 @contextmanager
 def _written(pipe: Path) -> Iterator[None]:
     """Hold a named pipe open for writing from the moment at which somebody reads it."""
@@ -142,13 +165,15 @@ def _written(pipe: Path) -> Iterator[None]:
         os.close(opened[0])
 
 
-def _half_sent(server: HypocenterServer, body: bytes) -> socket.socket:
+def _half_sent(
+    server: HypocenterServer, body: bytes, path: str = WRITE, headers: Mapping[str, str] = HEADERS
+) -> socket.socket:
     """Return a connection on which a request has begun to come, of which the server knows."""
     place = urlsplit(server.url)
     connection = socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=60)
-    head = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head += f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n"
-    expecting = f"POST {WRITE} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n"
+    expecting = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n"
     connection.sendall(expecting.encode())
     assert connection.recv(1 << 16).startswith(b"HTTP/1.1 100 ")
     connection.sendall(body[:3])

@@ -33,6 +33,7 @@ SETTINGS = (
     Setting("data", None, "Folder with labelled data sets, for `make bench` and the tests that want real data."),
     Setting("data_dir", None, "Folder of all that `hypocenter serve` keeps."),
     Setting("listen", "127.0.0.1:4477", "Where `hypocenter serve` listens, as HOST:PORT."),
+    Setting("stop_seconds", 60, "Seconds within which a server that is stopped ends; half of them is for requests."),
     Setting("log_level", "info", "Least of what `hypocenter serve` logs: debug, info, warning or error."),
     Setting("max_body_bytes", 64 << 20, "Largest body that the server takes, as sent and after decompression."),
     Setting(

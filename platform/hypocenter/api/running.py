@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from hypocenter.api.ending import end_within
 from hypocenter.api.guarding import GuardedProtocol
 from hypocenter.garbage import keep_for_good
 
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 MOST_CONNECTIONS = 1000
 KEEP_ALIVE_S = 75
-STOP_S = 30
 
 
-def run(app: ASGIApp, bound: socket.socket, announce: Callable[[], None]) -> None:
+def run(app: ASGIApp, bound: socket.socket, announce: Callable[[], None], stop_s: float) -> None:
     """Serve on a bound socket until SIGTERM or SIGINT, and then until the requests under way are answered.
 
-    Those still unanswered STOP_S later are given up. `announce` is called once it listens. A request's scope has
-    `is_stopping`, which says whether the signal has come.
+    Those still unanswered after half of `stop_s` are given up, and after all of it the process ends, whatever goes on
+    beside them. `announce` is called once it listens. A request's scope has `is_stopping`, which says whether the
+    signal has come.
     """
 
     async def told(scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,18 +47,18 @@ def run(app: ASGIApp, bound: socket.socket, announce: Callable[[], None]) -> Non
         proxy_headers=False,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_S,
+        timeout_graceful_shutdown=max(int(stop_s / 2), 1),
     )
-    server = _Server(config, announce)
+    server = _Server(config, announce, stop_s)
     server.run(sockets=[bound])
 
 
 class _Server(uvicorn.Server):
     """Uvicorn that says when it listens, and ends with code 0 when it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None], stop_s: float) -> None:
         super().__init__(config)
-        self._announce = announce
+        self._announce, self._stop_s = announce, stop_s
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
@@ -84,3 +85,4 @@ class _Server(uvicorn.Server):
         self.should_exit = True
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
+        end_within(self._stop_s)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypocenter.access import served_tenants
 from hypocenter.api.data_directory import owned, told_where
+from hypocenter.api.ending import stop_s_of_settings
 from hypocenter.api.entrance import entrance_of_settings
 from hypocenter.api.listening import is_loopback, listening, names_this_machine, url_of
 from hypocenter.errors import InputError
@@ -97,11 +98,12 @@ def _serve(server: _Server, bound: socket.socket, announce: Callable[[], None]) 
     from hypocenter.api.parts import opened
     from hypocenter.api.running import run
 
+    stop_s = stop_s_of_settings()
     with ExitStack() as stack:
         first, *others = served_tenants()
         places = {first: server.places} | {tenant: server.places.of(tenant) for tenant in others}
         parts = {tenant: stack.enter_context(opened(each)) for tenant, each in places.items()}
         app = composed(parts, server.places, server.entrance, stack)
         stack.enter_context(server.beside(parts))
-        run(app, bound, announce)
+        run(app, bound, announce, stop_s)
         logger.info("stopping: what was taken is being written")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hypocenter import settings
 from hypocenter.api.doctor.findings import Finding
+from hypocenter.api.ending import stop_s_of_settings
 from hypocenter.api.listening import place_of
 from hypocenter.api.tokens import TokenFile
 from hypocenter.errors import InputError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _READ: tuple[Callable[[], object], ...] = (
     rhythm_of_settings,
     limits_of_settings,
+    stop_s_of_settings,
     check_webhooks,
     lambda: place_of(str(settings.read("listen"))),
 )
