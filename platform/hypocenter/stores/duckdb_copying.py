@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hypocenter.errors import SourceError
+from hypocenter.stores.duckdb_outbox import leave_to_original
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ _LIMITS: dict[str, str | bool | int | float | list[str]] = {
 
 
 def copy_tables(source: DuckDBPyConnection, target: Path) -> None:
-    """Write all tables that `source` sees, in its transaction, to a new file.
+    """Write all tables that `source` sees, in its transaction, to a new file, but what is to be sent on of them.
 
     The files of DuckDB that are open must not be copied as such: what was committed last is spread over file and log.
     Raises SourceError when the copy cannot be written.
@@ -34,6 +35,7 @@ def copy_tables(source: DuckDBPyConnection, target: Path) -> None:
             for name, statement in source.execute("SELECT table_name, sql FROM duckdb_tables()").fetchall():
                 made.execute(statement)
                 _copy(source, made, name)
+            leave_to_original(made)
     except (duckdb.Error, OSError) as error:
         raise SourceError(f"{target}: the copy of the metrics cannot be written: {error}") from error
 

@@ -160,7 +160,10 @@ class DuckDbMetrics:
         return Usage(len(self._table), space.used, oldest, newest, fullness(space, self._limits))
 
     def copy_into(self, file: Path) -> None:
-        """Write all that is durable now to a new DuckDB file; nobody waits for that. Raises SourceError."""
+        """Write all that is durable now to a new DuckDB file; nobody waits for that. Raises SourceError.
+
+        What is to be sent on of it is left to this file.
+        """
         with self._file.snapshot() as connection:
             copy_tables(connection, file)
 

@@ -28,6 +28,10 @@ class Outbox:
         for statement in SCHEMA:
             connection.execute(statement)
 
+    def take_up(self, connection: DuckDBPyConnection, now_ms: int) -> None:
+        """Send nothing of before now where this is a copy: the original may have sent samples up to this moment."""
+        connection.execute("UPDATE sent_until SET at_ms = ? WHERE at_ms IS NULL", [now_ms])
+
     def add(self, connection: DuckDBPyConnection, increments: Samples) -> None:
         """Keep increments until they are sent."""
         if len(increments):
@@ -76,6 +80,15 @@ class Outbox:
         for name in (UNSENT, SENDING):
             connection.execute(f"DELETE FROM {name} WHERE series IN (SELECT number FROM unkept)")  # noqa: S608
         connection.unregister("unkept")
+
+
+def leave_to_original(copy: DuckDBPyConnection) -> None:
+    """Empty the tables in the copy of a file, where they are: sent by both, increments would be counted twice."""
+    found = {name for (name,) in copy.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if "sent_until" in found:
+        for name in (UNSENT, SENDING, "sent_until"):
+            copy.execute(f"DELETE FROM {name}")  # noqa: S608 - names of ours
+        copy.execute("INSERT INTO sent_until VALUES (NULL)")
 
 
 def _insert(connection: DuckDBPyConnection, table: str, rows: Samples) -> None:

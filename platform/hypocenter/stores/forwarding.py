@@ -62,6 +62,8 @@ class Forwarder:
         self._one, self._is_closed = Lock(), False
         self._totals: RunningTotals | None = None
         self._done_at, self.refused = now(), 0
+        with log.writing() as connection:
+            outbox.take_up(connection, int(now().timestamp() * 1000))
         # All up to a time had been sent: the newest that shows, and those that are to show. Who was here before may
         # have sent what is new.
         self._complete = deque([_Complete(now(), SHOWN_AFTER, self._complete_until(now()))], MOST_TOLD)
