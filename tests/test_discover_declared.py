@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from claim_strategies import TEXT, component_claims, dependency_claims, intervals
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -225,36 +226,9 @@ def test_a_case_declares_its_graph() -> None:
 
 
 TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - zones follow
-SEEN = st.lists(
-    st.builds(
-        lambda first, held: Interval(first, None if held is None else first + held),
-        TIMES,
-        st.none() | st.timedeltas(timedelta(0), timedelta(days=9)),
-    ),
-    max_size=2,
-).map(tuple)
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
+SEEN = intervals(TIMES, st.timedeltas(timedelta(0), timedelta(days=9)), 0, 2)
 NAMES = TEXT.filter(str.strip)
-COMPONENTS = st.builds(
-    ComponentClaim,
-    NAMES,
-    st.sampled_from(list(SOURCES)),
-    SEEN,
-    st.none() | st.sampled_from(ComponentType),
-    TEXT,
-    st.lists(TEXT, max_size=2).map(tuple),
-    st.lists(NAMES, max_size=2).map(lambda names: tuple(sorted(set(names)))),
-)
-DEPENDENCIES = st.builds(
-    DependencyClaim,
-    NAMES,
-    NAMES,
-    st.sampled_from(DependencyType),
-    st.sampled_from(list(SOURCES)),
-    SEEN,
-    st.floats(0, 1),
-    st.none() | st.floats(0, 1e9),
-)
+COMPONENTS, DEPENDENCIES = component_claims(NAMES, SEEN), dependency_claims(NAMES, SEEN)
 
 
 def written(claim: ComponentClaim | DependencyClaim) -> dict[str, Any]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refusal
 
 from hypocenter.errors import InputError
 from hypocenter_graph.claims import Interval
 from hypocenter_graph.discover.jaeger import discover_jaeger
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -75,15 +73,6 @@ def test_a_look_back_is_a_time_that_there_was(lookback: timedelta) -> None:
 
 
 ANY = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
-
-
-def refusal(read: Callable[[], object]) -> str | None:
-    """What an InputError says that `read` raises, None when it raises none."""
-    try:
-        read()
-    except InputError as error:
-        return str(error)
-    return None
 
 
 @settings(max_examples=100)

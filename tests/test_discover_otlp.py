@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from refusals import refusal
 
 from hypocenter.errors import InputError, LimitError
 from hypocenter.model import ComponentType, DependencyType
@@ -18,7 +19,6 @@ from hypocenter.readers.otlp import decode_json, decode_protobuf, read_otlp
 from hypocenter_graph.discover.spans import discover_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 START = 1_772_366_400_000_000_000
@@ -221,15 +221,6 @@ PLACES = (
     ("resourceSpans", 0, "resource", "attributes", 0, "value"), ("resourceSpans", 0, "scopeSpans", 0),
     *(("resourceSpans", 0, "scopeSpans", 0, "spans", 1, field) for field in span(1, 0, "client")),
 )  # fmt: skip
-
-
-def refusal(read: Callable[[], object]) -> str | None:
-    """What an InputError says that `read` raises, None when it raises none."""
-    try:
-        read()
-    except InputError as error:
-        return str(error)
-    return None
 
 
 @settings(max_examples=150)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import networkx as nx
 import pytest
+from claim_strategies import component_claims, dependency_claims, intervals
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hypocenter.model import ComponentType, DependencyType
 from hypocenter_graph import exchange
-from hypocenter_graph.claims import SOURCES, ComponentClaim, DependencyClaim, Discovered, Interval
+from hypocenter_graph.claims import ComponentClaim, DependencyClaim, Discovered, Interval
 from hypocenter_graph.discover.declared import CSV_COLUMNS, discover_declared, read_declared
 from hypocenter_graph.stores.memory import MemoryStore
 
@@ -42,37 +43,9 @@ HOSTILE = (
 )
 
 TIMES = st.integers(0, 10**14).map(lambda micros: NOON + timedelta(microseconds=micros))
-SEEN = st.lists(
-    st.builds(
-        lambda first, length: Interval(first, None if length is None else first + length),
-        TIMES,
-        st.none() | st.timedeltas(timedelta(0), timedelta(days=9)),
-    ),
-    min_size=1,
-    max_size=3,
-).map(tuple)
+SEEN = intervals(TIMES, st.timedeltas(timedelta(0), timedelta(days=9)), 1, 3)
 NAMES = st.sampled_from(["web", "cart", "cart-db", *HOSTILE])
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
-COMPONENTS = st.builds(
-    ComponentClaim,
-    NAMES,
-    st.sampled_from(list(SOURCES)),
-    SEEN,
-    st.none() | st.sampled_from(ComponentType),
-    TEXT,
-    st.lists(TEXT, max_size=2).map(tuple),
-    st.sets(NAMES, max_size=2).map(lambda names: tuple(sorted(names))),
-)
-DEPENDENCIES = st.builds(
-    DependencyClaim,
-    NAMES,
-    NAMES,
-    st.sampled_from(DependencyType),
-    st.sampled_from(list(SOURCES)),
-    SEEN,
-    st.floats(0, 1),
-    st.none() | st.floats(0, 1e9),
-)
+COMPONENTS, DEPENDENCIES = component_claims(NAMES, SEEN), dependency_claims(NAMES, SEEN)
 GRAPHS = st.builds(
     Discovered, st.lists(COMPONENTS, max_size=5).map(tuple), st.lists(DEPENDENCIES, max_size=8).map(tuple)
 )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refusal
 
 from hypocenter.errors import InputError, LimitError
 from hypocenter.readers.exposition import decode_query, decode_text, read_exposition
@@ -17,7 +18,6 @@ from hypocenter.readers.limits import Limits
 from hypocenter_graph.discover.service_graph import discover_service_graph
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -123,15 +123,6 @@ def test_limits_hold(tmp_path: Path) -> None:
     path.write_bytes(b"\xff")
     with pytest.raises(InputError, match="UTF-8"):
         read_exposition(path, AT)
-
-
-def refusal(read: Callable[[], object]) -> str | None:
-    """What an InputError says that `read` raises, None when it raises none."""
-    try:
-        read()
-    except InputError as error:
-        return str(error)
-    return None
 
 
 @settings(max_examples=150)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from server_process import ServerProcess, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
 POM = Path(__file__).with_name("pom.xml")
@@ -202,10 +202,10 @@ def _write_secret(path: Path, text: str) -> None:
         file.write(text)
 
 
-def main() -> int:
-    """Fetch Neo4j ahead of its first use and print the folder of its jars."""
+def shown(fetched: Callable[[], object]) -> int:
+    """Print what was fetched ahead of its first use, or why it cannot be had; return the exit code of a program."""
     try:
-        print(fetch())
+        print(fetched())
     except UnavailableError as error:
         print(error, file=sys.stderr)
         return 2
@@ -213,4 +213,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(shown(fetch))

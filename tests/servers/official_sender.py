@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import go_program
-from native_neo4j import UnavailableError
+from native_neo4j import shown
 
 SENDER = Path(__file__).with_name("remote_write_2_sender")
 COMPOSE = Path(__file__).with_name("compose_config")
@@ -20,15 +20,10 @@ def built() -> Path:
     return go_program.built(SENDER)
 
 
-def main() -> int:
-    """Build the programs and print where they are."""
-    try:
-        print(*map(go_program.built, (SENDER, COMPOSE)), sep="\n")
-    except UnavailableError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+def all_built() -> str:
+    """Return where both programs are. Raises UnavailableError as `built` does."""
+    return "\n".join(str(go_program.built(source)) for source in (SENDER, COMPOSE))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(shown(all_built))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from native_neo4j import UnavailableError
+from native_neo4j import UnavailableError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,15 +97,5 @@ def _class(compiled: Path, name: str) -> Any:
     return GetMessageClass(pool.FindMessageTypeByName(name))
 
 
-def main() -> int:
-    """Fetch the files ahead of their first use and print their folder."""
-    try:
-        print(fetch())
-    except UnavailableError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(shown(fetch))
