@@ -10,12 +10,15 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
+import httpx
 import numpy as np
 import pytest
 from hypocenter_server import HypocenterServer
 from hypothesis import settings
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from retrying_sender import Acknowledged, Sender
 
 from hypocenter.readers.selectors import parse_selector
@@ -128,3 +131,51 @@ def assert_whole(store: MetricsStore, writer: int, turns: int, begin_ms: int) ->
 def found(store: MetricsStore, name: str) -> list[Found]:
     whole = (0, 2**53)
     return list(store.read([one.number for one in store.series([parse_selector(name)], *whole)], *whole))
+
+
+def traced(at_ms: int) -> bytes:
+    """Return a call from one service to another, both of whose ends are there."""
+    request = ExportTraceServiceRequest()
+    ends = (("web", Span.SPAN_KIND_CLIENT, b"a", b""), ("cart", Span.SPAN_KIND_SERVER, b"b", b"a"))
+    for service, kind, span, parent in ends:
+        group = request.resource_spans.add()
+        group.resource.attributes.add(key="service.name").value.string_value = service
+        own = group.scope_spans.add().spans.add(
+            trace_id=b"t" * 16, span_id=span * 8, parent_span_id=parent * 8, kind=kind
+        )
+        own.start_time_unix_nano, own.end_time_unix_nano = at_ms * 10**6, (at_ms + 5) * 10**6
+    return request.SerializeToString()
+
+
+@pytest.mark.parametrize("end", [HypocenterServer.stop, HypocenterServer.kill])
+def test_spans_that_come_again_after_a_restart_change_no_count(
+    tmp_path: Path, begin_ms: int, end: Callable[[HypocenterServer], object]
+) -> None:
+    body, server = traced(begin_ms), HypocenterServer(tmp_path / "data")
+    told = [sent_and_ended(server, body, end)]
+    for last in (HypocenterServer.kill, HypocenterServer.stop):
+        server.start()
+        told.append(sent_and_ended(server, body, last))
+    assert told[1:] == told[:1] * 2
+    assert told[0]["traces_spanmetrics_calls_total"] == 2.0
+    assert told[0]["traces_service_graph_request_total"] == 1.0
+    if end is HypocenterServer.stop:
+        assert told[0]["traces_spanmetrics_self_seconds_count"] == 2.0
+
+
+def sent_and_ended(
+    server: HypocenterServer, body: bytes, end: Callable[[HypocenterServer], object]
+) -> dict[str, float]:
+    """Send spans, end the server, and return what all counters of a name stand at together."""
+    headers = {"Content-Type": "application/x-protobuf"}
+    try:
+        assert httpx.post(f"{server.url}/v1/traces", content=body, headers=headers).status_code == 200
+    finally:
+        end(server)
+    totals: dict[str, float] = {}
+    with closing(open_metrics(server.data_dir)) as store:
+        series = store.series([parse_selector('{__name__=~".+"}')], 0, 2**53)
+        names = {each.number: dict(each.labels)["__name__"] for each in series}
+        for each in store.read(list(names), 0, 2**53):
+            totals[names[each.series]] = totals.get(names[each.series], 0.0) + float(each.values[-1])
+    return totals

@@ -156,6 +156,7 @@ def test_another_value_in_one_batch_and_what_is_far_ahead_are_refused(metrics_st
     taken = write(metrics_store, (a, NOW_MS, 1), (a, NOW_MS, 2), (a, NOW_MS + 11 * MINUTE, 3), (a, NOW_MS + 1000, 4))
     show()
     assert (taken.written, taken.refused) == (2, 2)
+    assert taken.places.tolist() == [1, 2]
     told = {(one.series, one.at_ms, one.reason) for one in taken.examples}
     assert told == {(a, NOW_MS, "another value at this time"), (a, NOW_MS + 11 * MINUTE, "too far ahead")}
     assert everything(metrics_store, [a], NOW_MS, NOW_MS + MINUTE) == {a: [(NOW_MS, 1), (NOW_MS + 1000, 4)]}
@@ -176,7 +177,7 @@ def test_a_request_that_comes_twice_is_counted_once(metrics_store, tag, show):
     a, b = metrics_store.number([labels(tag, "calls_total"), labels(tag)]).tolist()
     for value in (7, 8):
         taken = write(metrics_store, (b, NOW_MS - value, value), added=[(a, NOW_MS, 2)], receipt=tag.encode())
-        assert (taken.written, taken.refused) == (2, 0)
+        assert (taken.written, taken.refused, taken.is_again) == (2, 0, value == 8)
     show()
     # Samples do no harm when they come twice; they are written.
     assert everything(metrics_store, [a, b], NOW_MS - MINUTE, NOW_MS) == {
@@ -184,7 +185,7 @@ def test_a_request_that_comes_twice_is_counted_once(metrics_store, tag, show):
         b: [(NOW_MS - 8, 8), (NOW_MS - 7, 7)],
     }
     same = Batch(increments=samples((a, NOW_MS, 1)), receipt=b"both-" + tag.encode())
-    assert [taken.written for taken in metrics_store.append([same, same])] == [1, 1]
+    assert [(taken.written, taken.is_again) for taken in metrics_store.append([same, same])] == [(1, False), (1, True)]
     assert everything(metrics_store, [a])[a] == [(NOW_MS, 3)]
 
 
@@ -192,6 +193,7 @@ def test_an_increment_that_is_no_finite_number_is_refused(metrics_store, tag):
     (a,) = metrics_store.number([labels(tag, "calls_total")]).tolist()
     taken = write(metrics_store, added=[(a, NOW_MS, float("nan")), (a, NOW_MS, 1), (a, NOW_MS, float("-inf"))])
     assert (taken.written, taken.refused, taken.examples[0].reason) == (1, 2, "no finite number")
+    assert taken.places.tolist() == [0, 2]
     assert everything(metrics_store, [a]) == {a: [(NOW_MS, 1)]}
 
 
@@ -253,7 +255,7 @@ def test_stale_markers_are_kept_bit_by_bit_and_one_nan_is_like_another(own_store
 def test_samples_older_than_the_retention_are_refused(own_store, tag):
     (a,) = own_store.number([labels(tag)]).tolist()
     taken = write(own_store, (a, NOW_MS - 15 * DAY - 1, 1), (a, NOW_MS - 15 * DAY, 2), added=[(a, -5, 1)])
-    assert (taken.written, taken.refused) == (1, 2)
+    assert (taken.written, taken.refused, taken.places.tolist()) == (1, 2, [0, 2])
     assert {one.reason for one in taken.examples} == {"too old"}
 
 

@@ -93,6 +93,28 @@ def test_another_value_at_the_same_time_is_refused_and_the_same_is_taken(server:
         assert _post(server, _series([("__name__", "twice")], (at, value))).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("ahead", "kept"), [((1, 0, 0), (1, 2)), ((0, 1, 0), (2, 1)), ((0, 1, 1), (2, 0)), ((1, 0, 1), (1, 1))]
+)
+def test_a_histogram_of_which_parts_are_refused_is_none_that_is_written(
+    server: HypocenterServer, prompb: Messages, ahead: tuple[int, ...], kept: tuple[int, int]
+) -> None:
+    """`ahead` are the second sample and the two histograms that are of tomorrow."""
+    now_ms = _now_ms()
+    at = [now_ms + DAY_MS * each for each in ahead]
+    request = prompb.request(symbols=["", "__name__", "parts"])
+    series = request.timeseries.add(labels_refs=[1, 2])
+    series.samples.add(value=1.0, timestamp=now_ms - 1)
+    series.samples.add(value=2.0, timestamp=at[0])
+    for each in at[1:]:
+        buckets = {"positive_spans": [{"offset": 0, "length": 2}], "positive_deltas": [1, 1]}
+        series.histograms.add(count_int=3, sum=0.5, timestamp=each, schema=0, **buckets)
+    for _ in range(2):
+        answer = _post(server, request.SerializeToString(), content_type=SECOND)
+        assert (answer.status_code, _written(answer)) == (400, (*kept, 0))
+        assert answer.text.startswith(f"stored {sum(kept)} samples and histograms, refused {4 - sum(kept)}: too far")
+
+
 def test_series_beyond_the_limit_are_refused_and_may_come_again(server: HypocenterServer) -> None:
     at = _now_ms()
     answer = _post(server, *(_series([("__name__", "many"), ("n", str(n))], (at, 1.0)) for n in range(60)))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypocenter.api.signed_webhooks import Signer
-    from hypocenter.stores.sql_records import SqlRecords
+    from hypocenter.stores.opening import SqlRecords
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PATH = "/api/v1/changes"
@@ -56,7 +56,7 @@ WEBHOOKS = pytest.mark.parametrize(("signer", "body"), [(GITHUB, DEPLOYED), (LAU
 
 @pytest.fixture
 def records(tmp_path: Path) -> Iterator[SqlRecords]:
-    with closing(open_records(tmp_path / "records.db")) as opened:
+    with closing(open_records(str(tmp_path / "records.db"))) as opened:
         yield opened
 
 
@@ -95,10 +95,9 @@ def test_what_bears_no_or_a_wrong_signature_is_not_kept(
     right = signed(signer, body)[signer.header]
     other = signed(LAUNCHDARKLY if signer is GITHUB else GITHUB, body)
     wrong = [signed(signer, body, b"another secret, not ours"), signed(signer, body + b" "), {}, other]
-    wrong += [{signer.header: each} for each in ("", right[:-1], right.upper(), f"x{right}", "\xe9" * 64)]
+    wrong += [{signer.header: each} for each in ("", right[:-1], right.upper(), f"x{right}")]
     for headers in wrong:
-        raw = {name: value.encode("latin-1") for name, value in headers.items()}
-        answer = client.post(PATH, body, raw)  # type: ignore[arg-type]
+        answer = client.post(PATH, body, headers)
         assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
         assert signer.header in answer.json()["detail"] or headers == other
         assert right not in answer.text

@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from hypocenter.api.counting import Counting
+from hypocenter.batches import Taken
 from hypocenter.ingest.otlp_status import Encoding
 from hypocenter.signals import log_counts, span_counts
 from hypocenter.signals.increments import Tally, bin_end_ms, labels_of
@@ -26,6 +27,7 @@ from hypocenter.stores.series_table import SeriesTable
 from hypocenter_graph.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
+    from hypocenter.api.counting import CountedRequest
     from hypocenter.batches import Labels
     from hypocenter.signals.span_counts import Relation
 
@@ -181,12 +183,20 @@ def trace_body(service: str, span: bytes, parent: bytes, kind: int) -> bytes:
     return request.SerializeToString()
 
 
+def sent(counting: Counting, writer: Taking, body: bytes) -> CountedRequest:
+    """Send a request to a writer that takes it."""
+    counted = counting.spans(body, Encoding.PROTOBUF)
+    counting.meet(counted, writer.submit(counted.batch).result())
+    return counted
+
+
 @pytest.mark.parametrize(("busy", "failing"), [(0, 0), (1, 0), (0, 1), (3, 0), (0, 3), (1, 2)])
 def test_what_a_store_does_not_take_is_given_to_it_again(busy: int, failing: int) -> None:
     index, writer = Index(), Taking(busy, failing)
     with Counting(index, writer, MemoryStore(), lambda: NOON, lambda: 0.0) as counting:
         for body in (trace_body("web", b"a", b"", 3), trace_body("cart", b"b", b"a", 2), *[b""] * 4):
-            counting.spans(body, Encoding.PROTOBUF)
+            # The requests are taken elsewhere: this writer fails at what their spans tell together.
+            counting.meet(counting.spans(body, Encoding.PROTOBUF), Taken(0))
     edge = labels_of("traces_service_graph_request_total", "spans", client="web", server="cart")
     assert writer.gained[index.known[edge]] == 1.0
     assert counting.lost == 0
@@ -196,7 +206,7 @@ def test_what_is_known_is_counted_on_when_there_would_be_too_many_series() -> No
     index, writer = SeriesTable(0), Taking(0, 0)
     bodies = [trace_body("web", b"a", b"", 3), trace_body("cart", b"b", b"a", 2)]
     with Counting(index, writer, MemoryStore(), lambda: NOON, lambda: 0.0) as counting:
-        told = [counting.spans(body, Encoding.PROTOBUF) for body in bodies]
+        told = [sent(counting, writer, body) for body in bodies]
     assert [len(each.batch) for each in told] == [0, 0]
     assert all("HYPOCENTER_MAX_SERIES" in each.rejected.message for each in told)
     assert (counting.lost > 0, writer.gained) == (True, {})
@@ -227,7 +237,7 @@ def test_a_request_that_comes_again_when_its_spans_wait_no_more_is_counted_toget
     bodies = [trace_body("web", b"a", b"", 3), trace_body("cart", b"b", b"a", 2)]
     with Counting(index, writer, MemoryStore(), lambda: NOON, lambda: next(clock, 60.0)) as counting:
         for body in [*bodies, *bodies]:
-            counting.spans(body, Encoding.PROTOBUF)
+            sent(counting, writer, body)
     for name, ends in (
         ("traces_service_graph_request_total", {"client": "web", "server": "cart"}),
         ("traces_spanmetrics_self_seconds_count", {"service_name": "cart"}),
@@ -282,3 +292,13 @@ def test_the_page_names_every_series() -> None:
         assert f"`{name}`" in page
     for name in span_counts.TIMED:
         assert f"`{name}_{{bucket,sum,count}}`" in page
+
+
+def test_what_a_store_took_and_could_not_tell_of_is_added_once() -> None:
+    index, writer = Index(), Taking(unsure=2)
+    with Counting(index, writer, MemoryStore(), lambda: NOON, lambda: 0.0) as counting:
+        for body in (trace_body("web", b"a", b"", 3), trace_body("cart", b"b", b"a", 2), b""):
+            counting.meet(counting.spans(body, Encoding.PROTOBUF), Taken(0))
+    edge = labels_of("traces_service_graph_request_total", "spans", client="web", server="cart")
+    assert writer.gained[index.known[edge]] == 1.0
+    assert counting.lost == 0

@@ -110,8 +110,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a batch: how many samples and increments are durable now, and some of those that were refused."""
+    """What became of a batch: how many samples and increments are durable now, and some of those that were refused.
+
+    `places` are where all that was refused stood in the batch, increments after samples. `is_again` says that its
+    receipt was known: its increments had been added before.
+    """
 
     written: int
     refused: int = 0
     examples: tuple[Refused, ...] = ()
+    is_again: bool = False
+    places: NDArray[np.int64] = field(default_factory=_none, compare=False, repr=False)

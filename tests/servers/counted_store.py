@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hypocenter.api.counting import CountedRequest
     from hypocenter.batches import Batch, Labels
     from hypocenter.readers.grid import Samples
     from hypocenter.telemetry import RawTable
@@ -45,11 +44,16 @@ class Index:
 
 
 class Taking:
-    """A writer that adds up what series gained, once it has refused and failed at as many batches as it is told."""
+    """A writer that adds up what series gained, each receipt once.
 
-    def __init__(self, busy: int = 0, failing: int = 0) -> None:
-        self._busy, self._failing = busy, failing
+    First it refuses as many batches as it is told (`busy`), fails at as many (`failing`), and takes as many of which it
+    tells that it failed (`unsure`).
+    """
+
+    def __init__(self, busy: int = 0, failing: int = 0, unsure: int = 0) -> None:
+        self._busy, self._failing, self._unsure = busy, failing, unsure
         self.gained: dict[int, float] = {}
+        self._receipts: set[bytes] = set()
 
     def submit(self, batch: Batch) -> Future[Taken]:
         """Take a batch at once."""
@@ -61,10 +65,21 @@ class Taking:
             self._failing -= 1
             done.set_exception(BusyError())
             return done
+        taken = self._taken(batch)
+        if self._unsure:
+            self._unsure -= 1
+            done.set_exception(BusyError())
+        else:
+            done.set_result(taken)
+        return done
+
+    def _taken(self, batch: Batch) -> Taken:
+        if batch.receipt in self._receipts:
+            return Taken(len(batch), is_again=True)
+        self._receipts.add(batch.receipt)
         for series, value in zip(batch.increments.series.tolist(), batch.increments.values.tolist(), strict=True):
             self.gained[series] = self.gained.get(series, 0.0) + value
-        done.set_result(Taken(len(batch)))
-        return done
+        return Taken(len(batch))
 
 
 class CountedStore:
@@ -81,19 +96,19 @@ class CountedStore:
 
         Returns how many of their spans and lines were turned down.
         """
-        rejected = 0
-        written: list[Future[Taken]] = []
+        rejected, written = 0, []
         with Counting(self.metrics, self.writer, self.graph, lambda: self.now, lambda: 0.0) as counting:
             for body in traces:
-                rejected += self._submit(counting.spans(body, Encoding.PROTOBUF), written)
+                counted = counting.spans(body, Encoding.PROTOBUF)
+                written.append(self.writer.submit(counted.batch).result())
+                written += [future.result() for future in counting.meet(counted, written[-1])]
+                rejected += counted.rejected.number
             for body in logs:
-                rejected += self._submit(counting.log_lines(body, Encoding.PROTOBUF), written)
-        assert not any(future.result().refused for future in written)
+                counted = counting.log_lines(body, Encoding.PROTOBUF)
+                written.append(self.writer.submit(counted.batch).result())
+                rejected += counted.rejected.number
+        assert not any(taken.refused for taken in written)
         return rejected
-
-    def _submit(self, counted: CountedRequest, written: list[Future[Taken]]) -> int:
-        written.append(self.writer.submit(counted.batch))
-        return counted.rejected.number
 
     def series(self) -> Mapping[Labels, Samples]:
         """Return all that was written, times in ns, in order of labels."""

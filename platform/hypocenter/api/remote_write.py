@@ -82,19 +82,16 @@ def message_of(content_type: str) -> str:
 
 
 def _answer(written: Written, taken: Taken) -> Response:
-    """Return 204 where all was taken, else what was not, with the status that says whether to send it again."""
-    headers = _counts(written, taken)
+    """Return 204 where all was taken, else what was not, with the status that says whether to send it again.
+
+    Headers say how much was written of each kind; none of the exemplars, of which none is kept.
+    """
+    samples, histograms = written.durable(taken)
+    headers = _headers(samples, histograms)
     if not (written.invalid or written.over or taken.refused):
         return Response(status_code=204, headers=headers)
     status = status_of(written.limited) if written.limited else 400
-    return PlainTextResponse(_told(written, taken), status, headers | retry_headers(status))
-
-
-def _counts(written: Written, taken: Taken) -> dict[str, str]:
-    """Return what was written by kind; none of the exemplars, of which none is kept."""
-    samples = max(written.samples - taken.refused, 0)
-    histograms = max(written.histograms - max(taken.refused - written.samples, 0), 0)
-    return _headers(samples, histograms)
+    return PlainTextResponse(_told(written, taken, samples + histograms), status, headers | retry_headers(status))
 
 
 def _headers(samples: int, histograms: int) -> dict[str, str]:
@@ -102,9 +99,9 @@ def _headers(samples: int, histograms: int) -> dict[str, str]:
     return {f"X-Prometheus-Remote-Write-{kind}-Written": str(count) for kind, count in counts.items()}
 
 
-def _told(written: Written, taken: Taken) -> str:
-    lost = written.invalid + written.over + taken.refused
-    kept = max(written.samples + written.histograms - taken.refused, 0)
+def _told(written: Written, taken: Taken, kept: int) -> str:
+    """Say what was not taken, of which `kept` samples and histograms were."""
+    lost = written.samples + written.histograms + written.invalid + written.over - kept
     reasons = [*written.problems, *dict.fromkeys(f"{each.reason} ({each.at_ms} ms)" for each in taken.examples)]
     if written.limited:
         reasons.append(f"{written.over} of new series: {written.limited}")

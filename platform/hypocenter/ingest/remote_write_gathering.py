@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hypocenter.batches import Labels, SeriesIndex
+    from hypocenter.batches import Labels, SeriesIndex, Taken
     from hypocenter.ingest.native_histograms import NativeHistogram
     from hypocenter.ingest.protobuf_samples import Shape
 
@@ -28,6 +28,7 @@ Pair = tuple[str, str]
 MOST_PROBLEMS = 10
 # What a series takes that is read field by field, and a step of what a histogram takes: see `Budget`.
 PER_SERIES, BYTES_OF_HISTOGRAM = 4, 8
+NO_HISTOGRAM, CUT = -1, -2
 _MOST_KNOWN = 1_000_000
 _MOST_KNOWN_BYTES = 128 << 20
 
@@ -38,7 +39,8 @@ class Written:
 
     `samples` and `histograms` are in the batch (a histogram as several series); `exemplars` were in the request, and
     none is kept. `invalid` samples and histograms are of series that `problems` names, ten at most. `limited` is the
-    error of `over` samples and histograms whose series would be more than the limit.
+    error of `over` samples and histograms whose series would be more than the limit. `of_histogram` tells of each row
+    of the batch which histogram it is a part of, NO_HISTOGRAM for a sample, and CUT for a part of one of those `over`.
     """
 
     batch: Batch
@@ -49,6 +51,13 @@ class Written:
     problems: tuple[str, ...] = ()
     over: int = 0
     limited: SeriesLimitError | None = None
+    of_histogram: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), compare=False, repr=False)
+
+    def durable(self, taken: Taken) -> tuple[int, int]:
+        """Return how many samples and how many whole histograms are durable."""
+        lost = self.of_histogram[taken.places]
+        histograms = len(np.unique(lost[lost >= 0]))
+        return self.samples - int(np.count_nonzero(lost == NO_HISTOGRAM)), self.histograms - histograms
 
 
 @dataclass(slots=True)
@@ -109,8 +118,8 @@ class Gathering:
         self.places = [Places(shape) for shape in shapes]
         self._fresh: list[Labels] = []
         self._keys: list[tuple[bytes, int]] = []
-        self._odd: list[tuple[int, int, float]] = []
-        self._histograms: list[list[int]] = []
+        self._odd: list[tuple[int, int, float, int]] = []
+        self._histograms = 0
         self._exemplars = 0
         self._invalid = 0
         self._problems: list[str] = []
@@ -151,24 +160,32 @@ class Gathering:
                 known.add(key, int(fresh[slot]))
         new = series < 0
         series[new] = fresh[series[new]]
-        kept = Samples(series, at_ms, values) if limited is None else _of_numbered(series, at_ms, values)
-        parts = [fresh[slots] >= 0 for slots in self._histograms]
-        whole = sum(bool(each.all()) for each in parts)
-        of_histograms = sum(map(len, parts))
-        samples = len(kept) - sum(int(np.count_nonzero(each)) for each in parts)
+        of_histogram = self._of_histogram(series)
+        kept = slice(None) if limited is None else series >= 0
+        is_sample = of_histogram == NO_HISTOGRAM
+        samples, whole = int(np.count_nonzero(is_sample[kept])), len(np.unique(of_histogram[of_histogram >= 0]))
         return Written(
-            batch=Batch(kept),
+            batch=Batch(Samples(series[kept], at_ms[kept], values[kept])),
             samples=samples,
             histograms=whole,
             exemplars=self._exemplars,
             invalid=self._invalid,
             problems=tuple(self._problems),
-            over=len(series) - of_histograms - samples + len(parts) - whole,
+            over=int(np.count_nonzero(is_sample)) - samples + self._histograms - whole,
             limited=limited,
+            of_histogram=of_histogram[kept],
         )
 
+    def _of_histogram(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return which histogram each row is a part of, as `Written` has it."""
+        found = np.full(len(series), NO_HISTOGRAM)
+        if self._histograms:
+            found[len(series) - len(self._odd) :] = [each[3] for each in self._odd]
+            found[np.isin(found, found[(series < 0) & (found >= 0)])] = CUT
+        return found
+
     def _columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        odd = tuple(zip(*self._odd, strict=True)) or ((), (), ())
+        odd = tuple(zip(*self._odd, strict=True)) or ((), (), (), ())
         series = [places.series for places in self.places] + [odd[0]]
         read = [samples_at(self.body, places.at, places.shape) for places in self.places]
         return (
@@ -182,13 +199,7 @@ class Gathering:
         self._exemplars += found.exemplars
         if found.samples:
             slot = self.number(labels, key)
-            self._odd += [(slot, at_ms, value) for at_ms, value in found.samples]
+            self._odd += [(slot, at_ms, value, NO_HISTOGRAM) for at_ms, value in found.samples]
         for at_ms, series in histograms:
-            slots = [(self.number(own), value) for own, value in series]
-            self._odd += [(slot, at_ms, value) for slot, value in slots]
-            self._histograms.append([slot for slot, _ in slots])
-
-
-def _of_numbered(series: NDArray[np.int64], at_ms: NDArray[np.int64], values: NDArray[np.float64]) -> Samples:
-    kept = series >= 0
-    return Samples(series[kept], at_ms[kept], values[kept])
+            self._odd += [(self.number(own), at_ms, value, self._histograms) for own, value in series]
+            self._histograms += 1

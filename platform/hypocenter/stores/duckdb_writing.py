@@ -69,11 +69,12 @@ class Appender:
         gained = judge_increments(batch.increments, span)
         both = np.append(codes, gained)
         examples = (*refused(batch.samples, codes), *refused(batch.increments, gained))[:EXAMPLES]
-        lost = int(np.count_nonzero(both > THERE))
-        if not self._receipts.is_first(batch.receipt, now_ms):
+        lost = np.flatnonzero(both > THERE)
+        is_again = not self._receipts.is_first(batch.receipt, now_ms)
+        if is_again:
             gained[gained == WRITE] = THERE
         stood, added = _chosen(batch.samples, codes == WRITE), _chosen(batch.increments, gained == WRITE)
-        return stood, added, Taken(len(both) - lost, lost, examples)
+        return stood, added, Taken(len(both) - len(lost), len(lost), examples, is_again, lost)
 
     def _part(self, connection: DuckDBPyConnection, kind: str, day: int) -> Part:
         part = self._open.get((kind, day), Part(kind, day))

@@ -54,18 +54,24 @@ class MemoryMetrics:
             return [self._write(batch) for batch in batches]
 
     def _write(self, batch: Batch) -> Taken:
-        refused = [*self._write_samples(batch.samples), *self._add(batch.increments, batch.receipt)]
-        return Taken(len(batch) - len(refused), len(refused), tuple(refused[:EXAMPLES]))
+        is_again = batch.receipt in self._receipts
+        refused = dict(self._write_samples(batch.samples))
+        added = self._add(batch.increments, is_again=is_again)
+        refused |= {len(batch.samples) + place: each for place, each in added}
+        if batch.receipt and not is_again:
+            self._receipts[batch.receipt] = self._now_ms()
+        examples, places = tuple(refused.values())[:EXAMPLES], np.array(list(refused), np.int64)
+        return Taken(len(batch) - len(refused), len(refused), examples, is_again, places)
 
-    def _write_samples(self, samples: Samples) -> Iterator[Refused]:
+    def _write_samples(self, samples: Samples) -> Iterator[tuple[int, Refused]]:
         """Write what is taken; within one batch the first sample of a series and time counts."""
         first: dict[tuple[int, int], int] = {}
-        for series, at, bits in _rows(samples, bits_of(samples.values)):
+        for place, (series, at, bits) in enumerate(_rows(samples, bits_of(samples.values))):
             newest_at, newest = self._newest.get(series, (None, 0))
             there = newest if newest_at == at else first.setdefault((series, at), bits)
             reason = self._outside(at) or ("another value at this time" if there != bits else "")
             if reason:
-                yield Refused(series, at, reason)
+                yield place, Refused(series, at, reason)
             else:
                 self._samples.setdefault(series, {}).setdefault(at, bits)
         for (series, at), bits in first.items():
@@ -81,15 +87,12 @@ class MemoryMetrics:
     def _now_ms(self) -> int:
         return int(self._now().timestamp() * 1000)
 
-    def _add(self, increments: Samples, receipt: bytes) -> Iterator[Refused]:
-        is_known = receipt in self._receipts
-        if receipt and not is_known:
-            self._receipts[receipt] = self._now_ms()
-        for series, at, value in _rows(increments, increments.values):
+    def _add(self, increments: Samples, *, is_again: bool) -> Iterator[tuple[int, Refused]]:
+        for place, (series, at, value) in enumerate(_rows(increments, increments.values)):
             reason = "no finite number" if not np.isfinite(value) else self._outside(at)
             if reason:
-                yield Refused(series, at, reason)
-            elif not is_known:
+                yield place, Refused(series, at, reason)
+            elif not is_again:
                 gained = self._gained.setdefault(series, {})
                 gained[at] = gained.get(at, 0.0) + value
 

@@ -199,8 +199,8 @@ def _taken(samples: Samples, batch: NDArray[np.int64], refusals: Sequence[Refusa
     begins = np.searchsorted(batch, np.arange(batches + 1))
     reasons = {place: reason for places, reason in refusals for place in places.tolist()}
     places = np.array(sorted(reasons), np.int64)
-    refused = np.split(places, np.searchsorted(places, begins[1:-1]))
     rows = [range(begin, end) for begin, end in pairwise(begins.tolist())]
+    refused = [places[first:last] for first, last in pairwise(np.searchsorted(places, begins).tolist())]
     return [_taken_of(samples, own, lost, reasons) for own, lost in zip(rows, refused, strict=True)]
 
 

@@ -50,7 +50,7 @@ class SplitMetrics:
         taken = list(self._samples.append([Batch(batch.samples) for batch in batches]))
         added = self._increments.append(list(gained.values())) if gained else []
         for at, more in zip(gained, added, strict=True):
-            taken[at] = _both(taken[at], self._ours(batches[at], more))
+            taken[at] = _both(taken[at], self._ours(batches[at], more), len(batches[at].samples))
         return taken
 
     def series(
@@ -136,8 +136,15 @@ class SplitMetrics:
         return replace(taken, examples=tuple(replace(one, series=ours[one.series]) for one in taken.examples))
 
 
-def _both(one: Taken, other: Taken) -> Taken:
-    return Taken(one.written + other.written, one.refused + other.refused, one.examples + other.examples)
+def _both(one: Taken, other: Taken, samples: int) -> Taken:
+    """Return what became of a batch's samples, of which there are so many, and of its increments."""
+    return Taken(
+        one.written + other.written,
+        one.refused + other.refused,
+        one.examples + other.examples,
+        other.is_again,
+        np.concatenate([one.places, other.places + samples]),
+    )
 
 
 def _joined(number: int, parts: list[Found]) -> Found:
