@@ -26,7 +26,7 @@ from hypocenter_graph.stores.memory import MemoryStore
 from hypocenter_workers.investigate import Options, investigate
 from hypocenter_workers.known_graph import KnownGraph
 from hypocenter_workers.learn.serving import chosen
-from hypocenter_workers.live import AFTER, BEFORE
+from hypocenter_workers.live import AFTER, BEFORE, masks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -243,13 +243,14 @@ def case_of(simulation: Simulation, began: datetime) -> Case:
     table = simulation.metrics
     times = [to_datetime(int(at) / 1e9, "time") for at in table.times.astype(np.int64)]
     rows = np.array([began - BEFORE <= at <= began + AFTER for at in times])
-    others = tuple(simulation.scenario.start + timedelta(seconds=each.at) for each in simulation.scenario.faults)
+    others = (simulation.scenario.start + timedelta(seconds=each.at) for each in simulation.scenario.faults)
+    masks = tuple(at for each in others if each < began for at in masks_of(each, each + timedelta(seconds=LASTS_S)))
     return Case(
         case_id=f"offline-{began:%H%M}",
         metrics=RawTable(table.labels, table.times[rows], table.values[rows]),
         alerts=tuple(each for each in simulation.alerts if each.at and began - EARLY <= each.at <= began + AFTER),
         changes=tuple(each for each in simulation.changes if began - BEFORE <= each.at <= began + AFTER),
-        masked=tuple(other for other in others if other != began and began - BEFORE <= other <= began + AFTER),
+        masked=tuple(at for at in masks if began - BEFORE <= at),
         started_at=began,
     )
 

@@ -17,7 +17,7 @@ from hypocenter.incidents import Happened
 from hypocenter.model import Alert, Anomaly, DependencyType, Direction, Series
 from hypocenter.simulator import read_scenario, simulate
 from hypocenter.stores.detections import KeptAnomaly, Position
-from hypocenter.stores.live_incidents import Revision, Status
+from hypocenter.stores.live_incidents import LiveIncident, Revision, Status
 from hypocenter.stores.opening import open_records
 from hypocenter_graph.claims import DependencyClaim, Discovered, Interval
 from hypocenter_graph.stores.contract import View
@@ -157,6 +157,30 @@ def test_an_incident_is_judged_when_it_opens_and_looked_at_again(sources: Source
     assert investigate_incident(name, sources, now) is None
     assert [revision.number for revision in records.incidents.revisions(name)] == [1]
     assert records.incidents.incidents(Status.OPEN)[0].version == 1
+
+
+def test_what_an_incident_did_while_it_lasted_is_not_learned_as_normal(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """Requests of payment failed for twenty minutes, twice: the first time was longer than it takes to notice."""
+    folder = pytestconfig.rootpath / "fixtures" / "scenarios"
+    names = ("dependency_outage", "error_burst")
+    simulation = simulate(live_day.day_of([folder / f"{name}.scenario" for name in names], NOON, 3 * 3600.0))
+    first, second = (NOON + timedelta(seconds=fault.at) for fault in simulation.scenario.faults)
+    now = second + 30 * MINUTE
+    with running(tmp_path, NOON) as platform:
+        platform.graph.upsert(live_day.discovered(simulation))
+        live_day.Feed(platform, simulation).send(now)
+        incidents = platform.stores.records.incidents
+        for name, onset, resolved_at in (("before", first, first + 35 * MINUTE), ("now", second, None)):
+            status = Status.OPEN if resolved_at is None else Status.RESOLVED
+            assert incidents.save(
+                LiveIncident(name, status, onset, onset, onset, ("payment",), resolved_at=resolved_at)
+            )
+        sources = Sources(platform.stores.metrics, platform.stores.records, platform.stores.graph)
+        judgement = investigate_incident("now", sources, now)
+    assert judgement is not None
+    assert judgement.investigation.verdict.cause == "payment"
 
 
 def test_an_incident_that_is_not_there_is_no_work(sources: Sources) -> None:

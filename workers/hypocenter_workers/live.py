@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.incidents import changes, sign_of_alert
+from hypocenter.incidents import Rules, changes, sign_of_alert
 from hypocenter.report import render
 from hypocenter.signals import resolve
 from hypocenter.stores.live_incidents import Revision, Status
@@ -21,15 +22,15 @@ from hypocenter_graph.walks import MOST_COMPONENTS, incident_subgraph
 from hypocenter_workers.anomaly_signs import AnomalySigns
 from hypocenter_workers.detect.anomalies import instant, moment
 from hypocenter_workers.detect.onset import find_onsets
+from hypocenter_workers.detect.windows import NEIGHBOUR
 from hypocenter_workers.investigate import Options, investigate
 from hypocenter_workers.neighbourhood import neighbourhood
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence, Set
-    from datetime import datetime
     from pathlib import Path
 
-    from hypocenter.incidents import Change, Rules, Sign
+    from hypocenter.incidents import Change, Sign
     from hypocenter.model import Investigation, Verdict
     from hypocenter.stores.live_incidents import Judged, LiveIncident
     from hypocenter.stores.metrics import MetricsStore
@@ -45,6 +46,9 @@ BEFORE, AFTER = timedelta(hours=6), timedelta(minutes=30)
 AGAIN = timedelta(minutes=2)
 ALERTED_WITHIN, ALONE = timedelta(minutes=10), timedelta(minutes=5)
 LOOKS = (timedelta(minutes=10), timedelta(minutes=30))
+# Of one that lasts for longer the rest may be learned from: after hours of it nothing else were left.
+SPOILT = timedelta(hours=1)
+_MASKED: timedelta = NEIGHBOUR.item()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,10 @@ def _components(incidents: Iterable[LiveIncident]) -> set[str]:
 
 @dataclass(frozen=True)
 class Paths:
-    """Which components paths of the graph join; those that it does not know are held to be joined to each other."""
+    """Which components paths of the graph join; those whose calls it does not know are held to be joined to each other.
+
+    Where something runs says nothing of whom it asks, and labels of metrics often tell only that.
+    """
 
     topology: Topology
     known_as: Mapping[str, str]
@@ -133,10 +140,14 @@ class Paths:
     def near(self, component: str) -> set[str]:
         """Return those of the components to which blame may pass from this one, or from which to it."""
         name = self._name(component)
-        if name not in self.topology.components:
-            return {other for other in self.components if self._name(other) not in self.topology.components}
         joined = {*self.topology.distances(name), *self.topology.impact(name)}
-        return {other for other in self.components if self._name(other) in joined}
+        unknown = self._calls_unknown if component in self._calls_unknown else ()
+        return {other for other in self.components if self._name(other) in joined or other in unknown}
+
+    @cached_property
+    def _calls_unknown(self) -> Set[str]:
+        known = {*self.topology.callees, *self.topology.callers, *self.topology.draining}
+        return {component for component in self.components if self._name(component) not in known}
 
     def _name(self, component: str) -> str:
         return self.known_as.get(component, component)
@@ -228,11 +239,30 @@ def _began(case: Case, resolved: Signals, incident: LiveIncident) -> datetime:
 def _others(
     incident: LiveIncident, records: Records, window: tuple[datetime, datetime], near: Sequence[str] | None
 ) -> tuple[datetime, ...]:
-    """Return the onsets of other incidents in the window and near: normal is not to be learned from them."""
+    """Return what to mask of other incidents in the window and near: normal is not to be learned from them."""
     start, end = window
     others = (one for one in records.incidents.incidents(since=start) if one.incident_id != incident.incident_id)
     beside = (one for one in others if near is None or not set(near).isdisjoint(one.components))
-    return tuple(other.onset for other in beside if start <= other.onset <= end)
+    # What is masked ends where this one may have begun.
+    last = incident.onset - ALERTED_WITHIN - _MASKED
+    masks = (at for other in beside for at in masks_of(other.onset, min(_lasted_until(other), last)))
+    return tuple(at for at in masks if start <= at <= end)
+
+
+def masks_of(began: datetime, until: datetime) -> tuple[datetime, ...]:
+    """Return what `Case.masked` takes for a fault of some time: each moment hides only the minutes after it.
+
+    >>> began = datetime.fromisoformat("2026-03-01T12:00:00Z")
+    >>> [f"{at:%H:%M}" for at in masks_of(began, began + timedelta(minutes=12))]
+    ['12:00', '12:05', '12:10']
+    """
+    return tuple(began + number * _MASKED for number in range(1 + max(until - began, timedelta(0)) // _MASKED))
+
+
+def _lasted_until(incident: LiveIncident) -> datetime:
+    """Return until when an incident lasted, or when it is not held to be unusual any more."""
+    most = incident.onset + SPOILT
+    return most if incident.resolved_at is None else min(most, incident.resolved_at - Rules().quiet)
 
 
 def _last(records: Records, incident_id: str) -> Verdict:
