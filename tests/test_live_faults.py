@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from whole_platform import TELLING, LivePlatform, awaited
+from waiting import awaited
+from whole_platform import TELLING, LivePlatform
 
 from hypocenter_workers.ticks.prepare import prepare
 

@@ -9,7 +9,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from worker_platform import SETTINGS, WorkerPlatform, awaited
+from waiting import awaited
+from worker_platform import SETTINGS, WorkerPlatform
 
 from hypocenter.stores.redis_board import RedisBoard
 from hypocenter.stores.work_board import TICKS_MERGED, Figure

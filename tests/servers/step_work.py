@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from waiting import awaited
 
 from hypocenter.model import Anomaly, Direction, Series
 from hypocenter.queues import QUEUES
@@ -58,11 +59,13 @@ class StepWork:
         gate = Path(f"{self._place}.wait")
         if self._place and gate.exists():
             Path(f"{self._place}.begun").write_text(str(os.getpid()), encoding="utf-8")
-            while gate.exists():
-                time.sleep(0.02)
+            awaited(lambda: not gate.exists())
 
     def correlate(self, send: Callable[[Due], None]) -> None:
         send(Due())
+
+    def discover(self) -> None:
+        """There is no graph."""
 
     def investigate(self, incident_id: str) -> None:
         raise ValueError(f"no incident {incident_id}")

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from redis import Redis
 from server_process import ServerProcess, free_port
 from steady_stream import HISTORY, Sender, Stream
 from victoria_metrics import VictoriaMetrics
+from waiting import awaited
 
 from hypocenter.model import DependencyType
 from hypocenter.readers.prometheus_options import PrometheusOptions
@@ -31,7 +31,6 @@ from hypocenter_workers.ticks.states import FileStates
 from hypocenter_workers.ticks.tick import Place, tick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Self
 
     from native_neo4j import Neo4j
@@ -41,17 +40,8 @@ if TYPE_CHECKING:
 
 STEP = timedelta(seconds=2)
 SETTLE = timedelta(seconds=2)
-PATIENCE_S = 120.0
 # What falls ill just before the newest step may be told a few steps later.
 TELLING = timedelta(seconds=10)
-
-
-def awaited(condition: Callable[[], object], why: Callable[[], str] = str) -> None:
-    """Return once the condition holds; raises AssertionError, with `why`, when it does not within PATIENCE_S."""
-    until = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < until, f"what is waited for did not come: {why()}"
-        time.sleep(0.1)
 
 
 class LivePlatform:

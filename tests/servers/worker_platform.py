@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,27 +15,18 @@ from cut_proxy import CutProxy
 from redis import Redis
 from server_process import ServerProcess, free_port
 from step_work import told
+from waiting import awaited
 
 from hypocenter.stores.opening import open_records
 from hypocenter_workers.app import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Self
 
 SHARDS = 2
 STEP = timedelta(seconds=1)
 SETTINGS = {"TICK_SECONDS": "1", "SETTLE_SECONDS": "0", "SHARDS": str(SHARDS), "TICK_LIMIT_SECONDS": "4"}
-PATIENCE_S = 60.0
 TENANT = "faults"
-
-
-def awaited(condition: Callable[[], object]) -> None:
-    """Return once the condition holds; raises AssertionError when it does not within PATIENCE_S."""
-    until = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < until, "what is waited for did not come"
-        time.sleep(0.05)
 
 
 class WorkerPlatform:
