@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Plat
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from hypocenter.api.bounded import PATIENCE_S, Bounded
 from hypocenter.errors import HypocenterError
 from hypocenter.stores.metrics import BusyError, FullError
 
@@ -117,15 +118,15 @@ def _reasons(taken: Taken) -> Mapping[str, int]:
 
 
 class StoreMetrics(Collector):
-    """Asks the store what it holds whenever somebody scrapes."""
+    """Asks the store what it holds whenever somebody scrapes, and waits for `patience_s` at most."""
 
-    def __init__(self, store: MetricsStore) -> None:
-        self._store = store
+    def __init__(self, store: MetricsStore, patience_s: float = PATIENCE_S) -> None:
+        self._usage = Bounded(store.usage, patience_s)
 
     def collect(self) -> Iterable[Metric]:
         """Return the metrics of the store; where it does not answer, that alone."""
         try:
-            usage = self._store.usage()
+            usage = self._usage.answer()
         except HypocenterError:
             return [_gauge("up", "Whether the store of metrics answers.", 0)]
         held = [

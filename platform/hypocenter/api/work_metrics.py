@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from hypocenter.api.bounded import PATIENCE_S, Bounded
 from hypocenter.api.work_state import work_state
 from hypocenter.errors import HypocenterError
 from hypocenter.stores.work_board import (
@@ -32,16 +33,16 @@ if TYPE_CHECKING:
 
 
 class WorkMetrics(Collector):
-    """Asks records and board whenever somebody scrapes."""
+    """Asks records and board whenever somebody scrapes, and waits for `patience_s` at most."""
 
-    def __init__(self, overseen: Overseen) -> None:
-        self._overseen = overseen
+    def __init__(self, overseen: Overseen, patience_s: float = PATIENCE_S) -> None:
+        self._state = Bounded(lambda: work_state(overseen), patience_s)
 
     def collect(self) -> Iterable[Metric]:
         """Return lags, queues, tasks and what they counted; where records or board do not answer, that alone."""
         up = "Whether the records and the board of detection answer."
         try:
-            state = work_state(self._overseen)
+            state = self._state.answer()
         except HypocenterError:
             return [GaugeMetricFamily("hypocenter_detection_up", up, 0)]
         return [GaugeMetricFamily("hypocenter_detection_up", up, 1), *_of_positions(state), *_of_board(state)]
