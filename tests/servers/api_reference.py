@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "api-reference.md"
 SCHEMA = PAGE.with_name("verdict.schema.json")
+FORM = "application/x-www-form-urlencoded"
 HEAD = """\
 # The operations of the API
 
@@ -69,6 +70,8 @@ def _parameters(operation: Mapping[str, Any]) -> Iterator[str]:
 
 def _fields(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
     content = operation.get("requestBody", {}).get("content", {})
+    for name, field in content.get(FORM, {}).get("schema", {}).get("properties", {}).items():
+        yield _row(name, "form", field["description"], field)
     schema = content.get("application/json", {}).get("schema", {})
     named = next((each["$ref"] for each in (schema, *schema.get("allOf", ())) if "$ref" in each), None)
     if named is not None:

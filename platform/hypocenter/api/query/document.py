@@ -1,6 +1,5 @@
 """The OpenAPI document: what FastAPI says of the query API, who may ask what, and in short what else is served."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from starlette.routing import Route
 from hypocenter import __version__
 from hypocenter.api.query.others import OTHERS, Other
 from hypocenter.api.query.problems import RESPONSES, FieldError, Problem
+from hypocenter.api.query.prometheus_shapes import Failed
 from hypocenter.api.query.routing import KNOWN, OPEN
 from hypocenter.api.query.verdict_example import EXAMPLE
 from hypocenter.verdict_json import verdict_to_json
@@ -26,7 +26,7 @@ TAGS = {
     "status": "How detection is doing.",
     "investigations": "Questions about a time.",
     "series": "Series with what was expected of them.",
-    "prometheus": "The same as Prometheus answers it, for tools that speak to it.",
+    "prometheus": "The same as Prometheus answers it; docs/integrations/grafana.md tells what may be asked.",
     "settings": "Settings that may change while everything runs.",
     "access": "Who asks, tokens, and who changed what.",
     "intake": "What is pushed here, in the formats of other tools.",
@@ -67,7 +67,7 @@ def document_of(scoped: Mapping[str, Sequence[Route]]) -> dict[str, Any]:
         tags=[{"name": name, "description": said} for name, said in TAGS.items()],
     )
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= _schemas(Problem, FieldError)
+    schemas |= _schemas(Problem, FieldError, Failed)
     # FastAPI leaves null out of examples, which a verdict does not.
     schemas["Verdict"]["examples"] = [verdict_to_json(EXAMPLE)]
     made["components"]["securitySchemes"] = _SCHEMES
@@ -82,10 +82,6 @@ def document_of(scoped: Mapping[str, Sequence[Route]]) -> dict[str, Any]:
     for each in OTHERS:
         made["paths"].setdefault(each.path, {})[each.method] = _other(each)
     return made
-
-
-def _part_of_path(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "description": f"The {name}.", "schema": {"type": "string"}}
 
 
 def security_of(scope: str) -> list[dict[str, list[str]]]:
@@ -135,9 +131,6 @@ def _other(each: Other) -> dict[str, Any]:
         "security": security_of(each.scope),
         "responses": answers,
     }
-    named = re.findall(r"{(\w+)}", each.path)
-    if named:
-        told["parameters"] = [_part_of_path(name) for name in named]
     if each.takes:
         told["requestBody"] = {"required": True, "content": {kind: {} for kind in each.takes}}
     return told

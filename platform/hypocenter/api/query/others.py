@@ -30,12 +30,6 @@ def _answer(description: str, *kinds: str) -> Mapping[str, Any]:
     return {"200": {"description": description, "content": {kind: {} for kind in kinds}}}
 
 
-def _asked_as_prometheus(path: str, name: str, summary: str) -> Other:
-    answers = _answer("The answer, as Prometheus gives it.", _JSON)
-    whole = f"/prometheus/api/v1/{path}"
-    return Other("get", whole, name, summary, "integrations/grafana.md", scope=READ, tag="prometheus", answers=answers)
-
-
 OTHERS = (
     Other(
         "post",
@@ -158,11 +152,4 @@ OTHERS = (
         tag="server",
         answers=_answer("The backup.", "application/x-tar"),
     ),
-    _asked_as_prometheus("query", "prometheus_query", "Scores, bands and open incidents at one time"),
-    _asked_as_prometheus("query_range", "prometheus_query_range", "Scores, bands and open incidents over a time"),
-    _asked_as_prometheus("series", "prometheus_series", "Which series there are"),
-    _asked_as_prometheus("labels", "prometheus_labels", "Which labels they have"),
-    _asked_as_prometheus("label/{name}/values", "prometheus_label_values", "Which values a label has"),
-    _asked_as_prometheus("metadata", "prometheus_metadata", "What each metric is"),
-    _asked_as_prometheus("status/buildinfo", "prometheus_buildinfo", "What answers"),
 )

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
@@ -14,19 +14,35 @@ from hypocenter import __version__
 from hypocenter.api.query.bands import NAME, Selector, Span, checked, milliseconds, selector_of
 from hypocenter.api.query.prometheus_expressions import moment_ms, parsed, step_ms
 from hypocenter.api.query.prometheus_series import HELP, LABELS, Answers, Told, labels_of, told
-from hypocenter.api.query.routing import READ, Routers
+from hypocenter.api.query.prometheus_shapes import (
+    MOST_MATCH,
+    REFUSALS,
+    PrometheusBuild,
+    PrometheusMetadata,
+    PrometheusNames,
+    PrometheusQuery,
+    PrometheusRange,
+    PrometheusSeries,
+    in_form,
+    in_query,
+)
+from hypocenter.api.query.routing import READ, Routers, new_router
 from hypocenter.api.query.sources import Sources
 from hypocenter.api.refusals import retry_headers, status_of
 from hypocenter.errors import HypocenterError, InputError
 
 PREFIX = "/prometheus/api/v1"
-MOST_FIELDS, MOST_MATCH = 100, 20
+MOST_FIELDS = 100
 DAY_MS = 86_400_000
 SECOND_MS = 1000
 _EVERY = f'{{{NAME}=~"hypocenter_.+"}}'
 _KINDS = {400: "bad_data", 422: "execution", 503: "unavailable"}
 
+_RANGE = ("query", "start", "end", "step")
+_LISTED = ("match[]", "start", "end")
 Asked = Mapping[str, Sequence[str]]
+Endpoint = Callable[..., Coroutine[Any, Any, Response]]
+LabelName = Annotated[str, Path(description="Name of a label.", examples=["component"])]
 
 
 class _Route(APIRoute):
@@ -49,16 +65,31 @@ class _Route(APIRoute):
 
 def routers() -> Routers:
     """Return the router of what Prometheus would answer; its own documentation says how."""
-    reading = APIRouter(prefix=PREFIX, route_class=_Route, include_in_schema=False)
-    both = ["GET", "POST"]
-    reading.add_api_route("/query", query, methods=both)
-    reading.add_api_route("/query_range", query_range, methods=both)
-    reading.add_api_route("/series", series, methods=both)
-    reading.add_api_route("/labels", labels, methods=both)
-    reading.add_api_route("/label/{name}/values", label_values)
-    reading.add_api_route("/metadata", metadata)
-    reading.add_api_route("/status/buildinfo", build_info)
+    reading = new_router("prometheus", PREFIX, REFUSALS, _Route)
+    _ask(reading, "/query", query, PrometheusQuery, ("query", "time"), ("query",))
+    _ask(reading, "/query_range", query_range, PrometheusRange, _RANGE, _RANGE)
+    _ask(reading, "/series", series, PrometheusSeries, _LISTED, ("match[]",))
+    _ask(reading, "/labels", labels, PrometheusNames, _LISTED)
+    _get(reading, "/label/{name}/values", label_values, PrometheusNames, _LISTED)
+    _get(reading, "/metadata", metadata, PrometheusMetadata, ("metric",))
+    _get(reading, "/status/buildinfo", build_info, PrometheusBuild)
     return {READ: reading}
+
+
+def _ask(
+    router: APIRouter, path: str, answer: Endpoint, shape: type, asked: Sequence[str], needed: Sequence[str] = ()
+) -> None:
+    """Have a question answered by GET, and by POST of a form."""
+    _get(router, path, answer, shape, asked, needed)
+    name, form = f"prometheus_{answer.__name__}_by_form", in_form(asked, needed)
+    router.add_api_route(path, answer, methods=["POST"], response_model=shape, name=name, openapi_extra=form)
+
+
+def _get(
+    router: APIRouter, path: str, answer: Endpoint, shape: type, asked: Sequence[str] = (), needed: Sequence[str] = ()
+) -> None:
+    name, told = f"prometheus_{answer.__name__}", in_query(asked, needed)
+    router.add_api_route(path, answer, response_model=shape, name=name, openapi_extra=told)
 
 
 async def query(sources: Sources, request: Request) -> Response:
@@ -104,7 +135,7 @@ async def labels(sources: Sources, request: Request) -> Response:
     return await _data(sorted({name for each in found for name in each}))
 
 
-async def label_values(sources: Sources, request: Request, name: str) -> Response:
+async def label_values(sources: Sources, request: Request, name: LabelName) -> Response:
     """Answer with the values of a label."""
     asked = await _asked(request)
     if name == NAME and "match[]" not in asked:
