@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hook_receiver import Receiver, receiving
 
+from hypocenter import settings
 from hypocenter.cli import main
 from hypocenter.errors import InputError
 from hypocenter.notify.webhook import check_webhooks
@@ -21,6 +22,7 @@ from hypocenter.stores.memory_metrics import MemoryMetrics
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.retention import MetricsLimits
 from hypocenter.stores.work_board import MemoryBoard
+from hypocenter.tenant_settings import of_tenant
 from hypocenter_graph.stores.memory import MemoryStore
 from hypocenter_workers.live_stores import GivenStores, known
 from hypocenter_workers.live_work import LiveWork
@@ -29,6 +31,8 @@ from hypocenter_workers.ticks.states import FileStates
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from hypocenter_workers.workplace import Due
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ACME, GLOBEX = "acme", "globex"
@@ -51,13 +55,13 @@ def hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str 
     """The receivers of the setting's tenant and of acme; globex has none."""
     with receiving() as ours, receiving() as theirs:
         section = f'[acme]\nwebhook_url = "{theirs.url}"\nwebhook_secret_file = "{secret_file(tmp_path, ACME)}"\n'
-        settings = {
+        named = {
             "TENANTS": f"{ACME},{GLOBEX}",
             "TENANTS_FILE": tenants_file(tmp_path, section),
             "WEBHOOK_URL": ours.url,
             "WEBHOOK_SECRET_FILE": secret_file(tmp_path, None),
         }
-        for name, value in settings.items():
+        for name, value in named.items():
             monkeypatch.setenv(f"HYPOCENTER_{name}", value)
         yield {None: ours, ACME: theirs}
 
@@ -82,13 +86,22 @@ def told(receiver: Receiver) -> list[list[str]]:
     return [json.loads(body)["data"]["incident"]["components"] for _, body in receiver.requests]
 
 
+def due(work: LiveWork) -> list[str]:
+    """Return the incidents of which something is to be told now."""
+    sent: list[Due] = []
+    work.correlate(sent.append)
+    return [each for one in sent for each in one.notify]
+
+
 def test_an_incident_is_told_to_the_webhook_of_its_tenant_and_to_no_other(
     hooks: dict[str | None, Receiver], works: dict[str | None, LiveWork]
 ) -> None:
+    assert {tenant: due(work) for tenant, work in works.items()} == {None: ["abc"], ACME: ["abc"], GLOBEX: []}
     for work in works.values():
         work.notify("abc")
     assert told(hooks[None]) == [["of-None"]]
     assert told(hooks[ACME]) == [["of-acme"]]
+    assert [due(work) for work in works.values()] == [[], [], []]
 
 
 def test_each_is_signed_with_the_secret_of_its_tenant(
@@ -124,6 +137,18 @@ def test_what_a_file_of_tenants_cannot_say_is_named(
     with pytest.raises(InputError) as refused:
         check_webhooks()
     assert words in str(refused.value)
+
+
+def test_the_file_that_the_documentation_shows_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    page = (pytestconfig.rootpath / "docs" / "access.md").read_text(encoding="utf-8")
+    shown = page.partition("```toml\n")[2].partition("```")[0]
+    monkeypatch.setenv("HYPOCENTER_TENANTS", f"{ACME},{GLOBEX}")
+    monkeypatch.setenv("HYPOCENTER_TENANTS_FILE", tenants_file(tmp_path, shown))
+    monkeypatch.setenv("HYPOCENTER_WEBHOOK_URL", "https://ours.example")
+    urls = [of_tenant(each, lambda environ: settings.read("webhook_url", environ)) for each in (None, ACME, GLOBEX)]
+    assert urls == ["https://ours.example", "https://hooks.acme.example/hypocenter", "https://globex.example/incidents"]
 
 
 @pytest.mark.parametrize("role", ["serve", "api", "worker", "beat"])

@@ -22,6 +22,7 @@ from hypocenter.arguments import (
     about_the_server,
     refuse_server_options,
 )
+from hypocenter.cli_audit import audit
 from hypocenter.cli_backup import backup, restore
 from hypocenter.cli_detect import detect
 from hypocenter.cli_doctor import doctor
@@ -350,6 +351,7 @@ def evaluate(datasets: tuple[Path, ...], methods: tuple[str, ...], as_json: bool
 
 
 cli.add_command(api)
+cli.add_command(audit)
 cli.add_command(backup)
 cli.add_command(beat)
 cli.add_command(detect)

@@ -49,15 +49,19 @@ def token() -> None:
 def create(name: str, data_dir: Path | None, from_file: TextIO | None, scopes: Sequence[str], tenant: str) -> None:
     """Make a token called NAME and print it, once; from then on whoever sends or reads needs one."""
     from hypocenter.api.tokens import Grant
+    from hypocenter.cli_audit import note
 
     kept, grant = _tokens(data_dir), Grant.of(scopes, tenant)
     if from_file:
         new = kept.adopt(name, from_file.read(MOST_CHARACTERS).strip(), datetime.now(UTC), grant)
         click.echo(f"{name} is accepted {'from now on' if new else 'already'}", err=True)
-        return
-    click.echo(kept.create(name, datetime.now(UTC), grant))
-    where = visible(str(kept.data_dir.resolve()))
-    click.echo(f"copy it now: it is kept as a digest in {where}, and never shown again", err=True)
+    else:
+        new = True
+        click.echo(kept.create(name, datetime.now(UTC), grant))
+        where = visible(str(kept.data_dir.resolve()))
+        click.echo(f"copy it now: it is kept as a digest in {where}, and never shown again", err=True)
+    if new:
+        note(kept.data_dir, tenant, "token create", name, ",".join(grant.scopes))
 
 
 @token.command("list", short_help="Show the tokens and what they are for.")
@@ -84,8 +88,12 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
 @click.option("--tenant", default="", help="Whose data it opens; default: the tenant of the settings.")
 def revoke(name: str, data_dir: Path | None, tenant: str) -> None:
     """Forget the token called NAME: it is accepted no more, also by a server that runs."""
-    _tokens(data_dir).revoke(name, tenant)
+    from hypocenter.cli_audit import note
+
+    kept = _tokens(data_dir)
+    kept.revoke(name, tenant)
     click.echo(f"{name} is accepted no more")
+    note(kept.data_dir, tenant, "token revoke", name)
 
 
 def _tokens(data_dir: Path | None) -> TokenFile:

@@ -17,8 +17,9 @@ class AuditEntry:
     """That somebody did something, or was not let do it; no field ever holds a secret.
 
     `who` is the name of an identity and `how` it was proven; `action` is the method and path of a route, `target` the
-    path that was asked for, `details` what the action says of itself, `address` where it came from, `outcome` `done`,
-    `refused` or `failed`, `request_id` that of the log. `at` is in UTC. A store cuts texts after `LONGEST` characters.
+    path that was asked for; or a command on the machine itself (`cli`), and what it was about. `details` is what the
+    action says of itself, `address` where it came from, `outcome` is `done`, `refused` or `failed`, `request_id` that
+    of the log. `at` is in UTC. A store cuts texts after `LONGEST` characters.
     """
 
     at: datetime

@@ -14,9 +14,14 @@ class Entry(Shape):
 
     at: Time = Field(description="When.")
     who: str = Field(description="The name of the token or user; empty where none was known.", examples=["sre"])
-    how: str = Field(description="How that was proven; empty where it was not.", examples=["token"])
-    action: str = Field(description="Method and route.", examples=["PATCH /api/v1/settings"])
-    target: str = Field(description="The path that was asked for.", examples=["/api/v1/settings"])
+    how: str = Field(
+        description="How that was proven, `cli` for a command on the machine itself; empty where it was not.",
+        examples=["token"],
+    )
+    action: str = Field(description="Method and route, or the command.", examples=["PATCH /api/v1/settings"])
+    target: str = Field(
+        description="The path that was asked for, or what the command was about.", examples=["/api/v1/settings"]
+    )
     outcome: str = Field(description="`done`, `refused` or `failed`.", examples=["done"])
     details: str = Field(description="What the action says of itself.", examples=["precision=0.9"])
     address: str = Field(description="Where it came from.", examples=["10.0.0.7"])
