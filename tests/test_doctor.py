@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from contextlib import closing
@@ -28,22 +27,6 @@ if TYPE_CHECKING:
     Doctor = Callable[..., tuple[int, dict[str, Any]]]
 
 PAGE = (Path(__file__).parents[1] / "docs" / "doctor.md").read_text(encoding="utf-8")
-# What the disk of the machine is like is no matter of ours.
-DISK = {"disk-low"}
-
-
-@pytest.fixture
-def doctor(capsys: pytest.CaptureFixture[str]) -> Doctor:
-    """`doctor(*words)` is the exit code, and what was found by its code."""
-
-    def call(*words: object) -> tuple[int, dict[str, Any]]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["doctor", "--json", *map(str, words)])
-        found = json.loads(capsys.readouterr().out)["findings"]
-        return int(ended.value.code or 0), {each["code"]: each for each in found if each["code"] not in DISK}
-
-    return call
 
 
 def test_the_page_says_all_that_can_be_found() -> None:

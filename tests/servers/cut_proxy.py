@@ -1,4 +1,4 @@
-"""A TCP proxy whose line can be slow, or cut: connections stay open then, and nothing passes until it is mended."""
+"""TCP proxies: one whose line can be slow, or cut, and one that has a server say something else of itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class CutProxy:
-    """Passes on what comes to its `port` to `target`, both on loopback, each part of it `delay_s` later."""
+    """Passes on what comes to its `port` to `target`, both on loopback, each part of it `delay_s` later.
+
+    While it is cut connections stay open, and nothing passes.
+    """
 
     def __init__(self, target: int) -> None:
         self._target, self.delay_s = target, 0.0
@@ -59,7 +62,22 @@ class CutProxy:
             while data := source.recv(65536):
                 self._whole.wait()
                 time.sleep(self.delay_s)
-                sink.sendall(data)
+                sink.sendall(self._as_told(data))
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def _as_told(self, data: bytes) -> bytes:
+        return data
+
+
+class TellingProxy(CutProxy):
+    """Passes on `said` as `told`, such as the version of an older server; of one length, by which protocols count."""
+
+    def __init__(self, target: int, said: bytes, told: bytes) -> None:
+        assert len(said) == len(told)
+        self._said, self._told = said, told
+        super().__init__(target)
+
+    def _as_told(self, data: bytes) -> bytes:
+        return data.replace(self._said, self._told)

@@ -27,10 +27,13 @@ def awaited(condition: Callable[[], bool]) -> None:
 
 
 class HypocenterServer:
-    """A running server: its `url` and `data_dir`; started again on the same data by `start()`."""
+    """A running server: its `url` and `data_dir`; started again on the same data by `start()`.
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
-        self.data_dir, self._options = data_dir, options
+    `part` is the command: `serve`, or `api` with workers apart.
+    """
+
+    def __init__(self, data_dir: Path, *options: str, part: str = "serve") -> None:
+        self.data_dir, self._options, self._part = data_dir, options, part
         self.url = ""
         self.start()
 
@@ -39,9 +42,9 @@ class HypocenterServer:
         program = str(Path(sys.executable).with_name("hypocenter"))
         # Detection is no matter of most tests, and would take its share of a small machine.
         given = [each for each in (*self._options, *options) if each != "--detection"]
-        detection = [] if "--detection" in self._options else ["--no-detection"]
+        detection = [] if "--detection" in self._options or self._part == "api" else ["--no-detection"]
         listen = [] if "--listen" in self._options else ["--listen", "127.0.0.1:0"]
-        command = [program, "serve", *detection, "--data-dir", str(self.data_dir), *listen, *given]
+        command = [program, self._part, *detection, "--data-dir", str(self.data_dir), *listen, *given]
         # The last of the lines that it greets with.
         self.process = ServerProcess(command, "OTEL_EXPORTER_OTLP_ENDPOINT")
         found = re.search(r"listening +(http://\S+?)[ ,]", self.process.said())
