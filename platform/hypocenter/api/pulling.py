@@ -53,7 +53,7 @@ def _plan(
         source,
         _selectors(match, environ),
         access_from_settings("pull" if named else "metrics", environ),
-        _interval(environ),
+        interval_s(environ),
         copies=copies,
         owner=Alone() if copies else owner_of(tenant),
     )
@@ -64,7 +64,8 @@ def _selectors(match: Sequence[str], environ: Mapping[str, str]) -> tuple[str, .
     return tuple(str(each) for each in parse_selectors(str(text))) if text else DEFAULT_MATCH
 
 
-def _interval(environ: Mapping[str, str]) -> float:
+def interval_s(environ: Mapping[str, str]) -> float:
+    """Return the seconds from one reading to the next; raises InputError for what cannot be."""
     seconds = float(settings.read("pull_interval", environ) or 0)
     if not 1 <= seconds <= 86_400:
         raise InputError(f"HYPOCENTER_PULL_INTERVAL={seconds:g}: write seconds, from 1 to 86400")

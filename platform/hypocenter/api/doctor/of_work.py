@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hypocenter.api.doctor.findings import Finding
+from hypocenter.api.pulling import interval_s
 from hypocenter.api.work_state import Overseen, work_state
 from hypocenter.notify.messages import untold
 from hypocenter.notify.webhook import webhook_of_settings
@@ -48,11 +49,12 @@ def detection_goes_on(examined: Examined) -> Iterator[Finding]:
 def pull_goes_on(examined: Examined) -> Iterator[Finding]:
     """Yield that the server that is read by itself was not read lately."""
     up, last = examined.number(_PULL_UP), examined.number(_PULLED)
+    longest = PULL_STALE.total_seconds() + of_tenant(examined.places.tenant, interval_s)
     if up is None or (up and last is None):
         return
     if last is None:
         yield Finding("pull-stale", "pull", "no reading went well so far")
-    elif examined.now().timestamp() - last > PULL_STALE.total_seconds():
+    elif examined.now().timestamp() - last > longest:
         yield Finding(
             "pull-stale", "pull", f"the last reading that went well was {examined.now().timestamp() - last:.0f} s ago"
         )
