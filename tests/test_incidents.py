@@ -39,8 +39,9 @@ def at(minute: float) -> datetime:
 def sign(
     component: str, minute: float, end: float | None = None, what: str = "latency", *, alert: bool = False
 ) -> Sign:
-    named = f"{component}|{what}"
-    return Sign(at(minute), f"{named}@{minute}", component, named, None if end is None else at(end), is_alert=alert)
+    """Return a sign of a series that is named by its kind, and by a statistic after a space."""
+    named, ended_at = f"{component}|{what}", None if end is None else at(end)
+    return Sign(at(minute), f"{named}@{minute}", component, named, ended_at, is_alert=alert, kind=what.split()[0])
 
 
 class Life:
@@ -95,6 +96,14 @@ def test_one_odd_series_opens_nothing_and_one_alert_does() -> None:
     assert len(Life().see(sign("cart", 0, alert=True)).go(10)) == 1
 
 
+def test_one_measure_in_several_series_opens_nothing_and_two_measures_do() -> None:
+    life = Life().see(sign("cart", 0, what="memory"), sign("cart", 0, what="memory share"))
+    assert life.go(10) == ()
+    life.see(sign("cart", 11, what="latency"))
+    (change,) = life.go(12)
+    assert (len(change.incident.anomalies), change.incident.onset) == (3, at(0))
+
+
 def test_nothing_opens_before_it_is_settled() -> None:
     life = Life().see(sign("cart", 0, alert=True))
     assert life.go(0.5) == ()
@@ -119,6 +128,31 @@ def test_it_is_over_a_quarter_of_an_hour_after_all_of_it_ended() -> None:
 def test_it_lasts_as_long_as_anything_of_it_does() -> None:
     life = Life().see(sign("cart", 0, alert=True), sign("web", 3, 20)).run(1, 300)
     assert life.happened() == ["opened"]
+
+
+def test_what_it_left_behind_keeps_it_open_for_an_hour_and_never_opens_it_again() -> None:
+    memory = sign("cart", 0, what="memory")
+    life = Life().see(memory, sign("cart", 1, 20, what="errors"), sign("web", 2, 30)).run(1, 200)
+    assert life.happened() == ["opened", "resolved"]
+    assert life.only.resolved_at == at(90)
+    life.see(replace(memory, ended_at=at(150))).run(200, 300)
+    assert life.happened() == ["opened", "resolved"]
+
+
+def test_what_comes_back_after_all_but_what_is_left_behind_was_over_is_another_incident() -> None:
+    life = (
+        Life().see(sign("cart", 0, what="memory"), sign("cart", 1, 20, what="errors"), sign("web", 2, 30)).run(1, 200)
+    )
+    life.see(sign("cart", 210, 220, what="errors"), sign("web", 210, 220)).run(210, 300)
+    assert life.happened() == ["opened", "resolved", "opened", "resolved"]
+
+
+def test_what_lasts_whole_is_how_things_are_after_a_day_unless_an_alert_fires() -> None:
+    both = sign("cart", 0), sign("web", 3)
+    life = Life().see(*both).run(1, 25 * 60, 10)
+    assert (life.happened(), life.only.resolved_at) == (["opened", "resolved"], at(24 * 60 + 11))
+    alerted = Life().see(*both, sign("web", 4, what="SlowRequests", alert=True)).run(5, 48 * 60, 10)
+    assert alerted.happened() == ["opened"]
 
 
 def test_signs_more_than_an_hour_apart_are_two_incidents() -> None:
@@ -196,6 +230,7 @@ def test_anomalies_and_alerts_are_signs() -> None:
     anomaly = KeptAnomaly(Anomaly(series, at(0), at(1), 9.0, 2.0, 1.0, 0.5, 1.5, Direction.UP), at(7))
     seen = sign_of_anomaly(anomaly)
     assert (seen.component, seen.onset, seen.ended_at, seen.key) == ("cart", at(0), at(7), anomaly.key)
+    assert seen.kind == "other"
     back = sign_of_anomaly(replace(anomaly, anomaly=replace(anomaly.anomaly, returned_at=at(40)), ended_at=None))
     assert (back.onset, back.what, back.ended_at) == (at(40), seen.what, None)
     assert back.key != seen.key

@@ -31,7 +31,7 @@ MOST_DOUBLINGS = 10
 class Sign:
     """An anomaly or an alert: `key` names it for good, `what` the series or rule that may tell of it again and again.
 
-    `ended_at` is None while it lasts.
+    `kind` is what the series measures, such as latency or memory; `ended_at` is None while it lasts.
     """
 
     onset: datetime
@@ -40,6 +40,7 @@ class Sign:
     what: str
     ended_at: datetime | None = None
     is_alert: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Rules:
     settle: timedelta = timedelta(minutes=1)
     quiet: timedelta = timedelta(minutes=15)
     longest: timedelta = timedelta(hours=1)
+    usual: timedelta = timedelta(days=1)
     least: int = 2
 
 
@@ -81,7 +83,8 @@ def sign_of_anomaly(kept: KeptAnomaly) -> Sign:
     """Return the sign that an anomaly is; one that returned is another sign of the same series each time."""
     told, at = kept.anomaly, kept.anomaly.returned_at
     key = kept.key if at is None else f"{kept.key}@{at.isoformat()}"
-    return Sign(at or told.onset, key, told.series.component, f"anomaly {told.series.name}", kept.ended_at)
+    what, kind = f"anomaly {told.series.name}", str(told.series.kind)
+    return Sign(at or told.onset, key, told.series.component, what, kept.ended_at, kind=kind)
 
 
 def sign_of_alert(kept: KeptAlert, now: datetime) -> Sign:
@@ -173,15 +176,25 @@ class _Life:
         return end is not None and sign.onset > end
 
     def _status(self, now: datetime) -> Status:
-        own = [*self.known, *self.again, *self.new]
-        ended = [sign.ended_at for sign in own if sign.ended_at is not None]
-        resolved_at = self.incident.resolved_at
-        if len(ended) < len(own):
+        own, resolved_at = self._telling(), self.incident.resolved_at
+        lasting = [sign for sign in own if sign.ended_at is None]
+        if any(sign.is_alert for sign in lasting):
             return Status.OPEN
-        last = max(ended, default=self.incident.updated_at)
-        if resolved_at is not None and last <= resolved_at:
+        last = max((sign.ended_at or sign.onset for sign in own), default=resolved_at or self.incident.updated_at)
+        if resolved_at is not None and not lasting and last <= resolved_at:
             return Status.RESOLVED
-        return Status.RESOLVED if now - last >= self._wanted_quiet() else Status.OPEN
+        quiet = self._patience(len(lasting), len(own)) if lasting else self._wanted_quiet()
+        return Status.RESOLVED if now - last >= quiet else Status.OPEN
+
+    def _telling(self) -> list[Sign]:
+        """Return the signs that tell whether it is over: what it left behind opens it no more."""
+        is_left = self.incident.resolved_at is not None
+        known = (sign for sign in self.known if sign.is_alert or not is_left)
+        return [*known, *self.again, *self.new]
+
+    def _patience(self, lasting: int, of: int) -> timedelta:
+        """Return how long nothing is to begin or end until anomalies that last keep the incident open no more."""
+        return self.rules.longest if 2 * lasting <= of else self.rules.usual
 
     def _wanted_quiet(self) -> timedelta:
         returns = max(Counter(sign.what for sign in self.again).values(), default=0)
@@ -269,7 +282,7 @@ def _without(signs: Sequence[Sign], taken: Iterable[Sign]) -> list[Sign]:
 
 
 def _is_enough(group: Sequence[Sign], rules: Rules) -> bool:
-    return any(sign.is_alert for sign in group) or len({sign.what for sign in group}) >= rules.least
+    return any(sign.is_alert for sign in group) or len({(sign.component, sign.kind) for sign in group}) >= rules.least
 
 
 def _joined(signs: Sequence[Sign], components: Iterable[str], near: Near) -> list[Sign]:
