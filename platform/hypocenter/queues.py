@@ -11,6 +11,7 @@ DETECT, INVESTIGATE, TRAIN, NOTIFY = QUEUES = ("detect", "investigate", "train",
 ROUTES: Mapping[str, str] = {
     "hypocenter.tick": DETECT,
     "hypocenter.correlate": INVESTIGATE,
+    "hypocenter.discover": INVESTIGATE,
     "hypocenter.investigate": INVESTIGATE,
     "hypocenter.investigate_incident": INVESTIGATE,
     "hypocenter.investigate_window": INVESTIGATE,

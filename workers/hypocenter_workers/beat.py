@@ -12,10 +12,11 @@ from redis.exceptions import RedisError
 
 from hypocenter.errors import HypocenterError
 from hypocenter.queues import DETECT, QUEUES
-from hypocenter.stores.forwarding_told import heard
+from hypocenter.stores.forwarding_told import reached
 from hypocenter.stores.work_board import BEAT_SEEN, TICKS_MERGED, WAITING, Figure
 from hypocenter_workers.depth import waiting
-from hypocenter_workers.sending import correlation_of, send_once, tick_of
+from hypocenter_workers.sending import correlation_of, discovery_of, send_once, tick_of
+from hypocenter_workers.ticks.hearing import rests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,7 +61,7 @@ class Beat:
 
     def __init__(self, app: Celery, sight: Sight, name: str) -> None:
         self._app, self._sight, self._name = app, sight, name
-        self._correlated = -CORRELATE_S
+        self._looked = -CORRELATE_S
         # The newest step for which a shard's tick was sent or merged.
         self._noted: dict[int, datetime] = {}
 
@@ -83,7 +84,7 @@ class Beat:
         for queue, messages in depth.items():
             board.put(Figure(WAITING, queue), messages)
         self._tick(self._positions(), depth)
-        self._correlate()
+        self._now_and_then()
         return True
 
     def _positions(self) -> Mapping[int, Position]:
@@ -95,11 +96,11 @@ class Beat:
 
     def _tick(self, positions: Mapping[int, Position], depth: Mapping[str, int]) -> None:
         rhythm = self._sight.rhythm
-        now = heard(self._sight.board, self._sight.now(), rhythm.settle)
+        now = reached(self._sight.board, self._sight.now(), rhythm.settle).until
         # Messages that nobody takes must not pile up, also when their holds have ended.
         room = 2 * rhythm.shards * self._sight.tenants - depth[DETECT]
         for shard in range(rhythm.shards):
-            if rhythm.is_due(positions.get(shard), now):
+            if rhythm.is_due(positions.get(shard), now) and not rests(self._sight.board, shard):
                 sent = room > 0 and send_once(self._app, self._sight.board, tick_of(shard, self._sight.tenant))
                 room -= sent
                 self._note(shard, rhythm.settled(now), sent)
@@ -110,11 +111,12 @@ class Beat:
             self._sight.board.add(Figure(TICKS_MERGED))
         self._noted[shard] = step
 
-    def _correlate(self) -> None:
+    def _now_and_then(self) -> None:
         moment = self._sight.pulse()
-        if moment - self._correlated >= CORRELATE_S:
-            send_once(self._app, self._sight.board, correlation_of(self._sight.tenant))
-            self._correlated = moment
+        if moment - self._looked >= CORRELATE_S:
+            for order_of in (correlation_of, discovery_of):
+                send_once(self._app, self._sight.board, order_of(self._sight.tenant))
+            self._looked = moment
 
     def give_up_lease(self) -> None:
         """Let another beat take over at once."""

@@ -139,15 +139,18 @@ class Paths:
 
     def near(self, component: str) -> set[str]:
         """Return those of the components to which blame may pass from this one, or from which to it."""
-        name = self._name(component)
-        joined = {*self.topology.distances(name), *self.topology.impact(name)}
+        joined = self._joined(component)
         unknown = self._calls_unknown if component in self._calls_unknown else ()
         return {other for other in self.components if self._name(other) in joined or other in unknown}
 
     @cached_property
     def _calls_unknown(self) -> Set[str]:
-        known = {*self.topology.callees, *self.topology.callers, *self.topology.draining}
-        return {component for component in self.components if self._name(component) not in known}
+        known = self.topology.callees.keys() | self.topology.callers.keys()
+        return {component for component in self.components if known.isdisjoint(self._joined(component))}
+
+    def _joined(self, component: str) -> Set[str]:
+        name = self._name(component)
+        return {name, *self.topology.distances(name), *self.topology.impact(name)}
 
     def _name(self, component: str) -> str:
         return self.known_as.get(component, component)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hypocenter.stores.work_board import WorkBoard
     from hypocenter_workers.anomaly_signs import AnomalySigns
     from hypocenter_workers.bands import Listings
+    from hypocenter_workers.discovery import Discovery
     from hypocenter_workers.known_graph import KnownGraph
     from hypocenter_workers.learn.serving import Served
     from hypocenter_workers.live import Sources
@@ -76,6 +77,7 @@ class LiveWork:
         self._tenant = tenant
         self._given_now, self._given_rhythm = now, rhythm
         self._place: Place | None = None
+        self._discovery: Discovery | None = None
 
     @property
     def board(self) -> WorkBoard:
@@ -122,6 +124,16 @@ class LiveWork:
         send(Due(due(self.records, now, since), self._untold(now), asked))
         # Whatever was not sent before a crash is so due again; what was sent twice is done once.
         self.board.put(CORRELATED, now.timestamp())
+
+    def discover(self) -> None:
+        """Keep in the graph what labels of series show of the system."""
+        from hypocenter_workers.discovery import Discovery, discover
+
+        roster = self._place_of(self.records.detections.shards() or self._rhythm.shards).roster
+        if self._discovery is None or self._discovery.roster is not roster:
+            self._discovery = Discovery(roster)
+        until = heard(self.board, self._now(), self._rhythm.settle)
+        discover(self._discovery, self._stores.graph, self.board, self._rhythm.settled(until))
 
     def investigate(self, incident_id: str) -> None:
         """Investigate an incident and keep the verdict."""

@@ -60,6 +60,11 @@ def correlation_of(tenant: str | None = None) -> Order:
     return Order("hypocenter.correlate", tenant=tenant, priority=URGENT)
 
 
+def discovery_of(tenant: str | None = None) -> Order:
+    """Return the order to keep in the graph what labels of series show."""
+    return Order("hypocenter.discover", tenant=tenant)
+
+
 def tick_of(shard: int, tenant: str | None = None) -> Order:
     """Return the order to tick a shard."""
     return Order("hypocenter.tick", (shard,), tick_limit_s() + 2.0 * tick_grace_s(), tenant)

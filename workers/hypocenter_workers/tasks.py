@@ -22,6 +22,7 @@ from hypocenter_workers.messages import options_from_json
 from hypocenter_workers.sending import (
     answer_of,
     correlation_of,
+    discovery_of,
     done_once,
     investigation_of,
     notice_of,
@@ -65,6 +66,12 @@ def tick(task: Task, shard: int, tenant: str | None = None) -> None:
 def correlate(task: Task, tenant: str | None = None) -> None:
     """Bring anomalies and alerts together to incidents, and send those that changed to be investigated."""
     done_once(task, correlation_of(tenant), partial(_correlate, task, tenant))
+
+
+@shared_task(name="hypocenter.discover", **PATIENT)  # type: ignore[untyped-decorator]
+def discover(task: Task, tenant: str | None = None) -> None:
+    """Keep in the graph what labels of series show of the system."""
+    done_once(task, discovery_of(tenant), lambda work: work.discover())
 
 
 @shared_task(name="hypocenter.investigate_incident", **PATIENT)  # type: ignore[untyped-decorator]

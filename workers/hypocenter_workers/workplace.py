@@ -44,6 +44,9 @@ class Work(Protocol):
         What was not sent, since that failed or this process died, is due again the next time.
         """
 
+    def discover(self) -> None:
+        """Keep in the graph what labels of series show of the system."""
+
     def investigate(self, incident_id: str) -> None:
         """Investigate an incident and keep the verdict."""
 

@@ -18,7 +18,7 @@ from hypocenter.signals.scale import settle
 from hypocenter.telemetry import SeriesTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
 
     from hypocenter.model import Series
     from hypocenter.signals.aggregate import Recipe
@@ -53,12 +53,12 @@ def resolve_labelled(
     raw = [_aligned(one, keys) for one in (table, *reference)]
     columns = _settled(columns, raw[0])
     plan = recipes_of(columns)
+    speaking = {recipe.series.component for recipe in plan}
     tables = [_cook(plan, one, values, columns) for one, values in zip((table, *reference), raw, strict=True)]
-    views = [view for column in columns for view in column.views]
     return Labelled(
         table=tables[0],
         reference=tuple(tables[1:]),
-        dependencies=(*dependencies_of(views), *placements(columns), *_instances(columns, plan)),
+        dependencies=dependencies_shown(columns, speaking),
         hosts=hosts(columns),
         notes=_notes(columns),
     )
@@ -69,6 +69,15 @@ def recipes_of(columns: Sequence[Column]) -> tuple[Recipe, ...]:
     requests = [column for column in columns if is_request(column)]
     others = [column for column in columns if not is_request(column)]
     return _distinct((*request_recipes(requests), *resource_recipes(others)))
+
+
+def dependencies_shown(columns: Sequence[Column], speaking: Set[str]) -> tuple[Dependency, ...]:
+    """Return who calls whom, what runs where and what is an instance of what, as labels of series show it.
+
+    `speaking` are the components that have signals of their own: only such instances count.
+    """
+    views = [view for column in columns for view in column.views]
+    return *dependencies_of(views), *placements(columns), *_instances(columns, speaking)
 
 
 def _keys(tables: Sequence[RawTable]) -> list[Key]:
@@ -159,9 +168,8 @@ def scale_of(column: Column) -> float:
     return 1.0 if column.measure.part in ("count", "bucket") else column.measure.scale
 
 
-def _instances(columns: Sequence[Column], plan: Sequence[Recipe]) -> tuple[Dependency, ...]:
+def _instances(columns: Sequence[Column], speaking: Set[str]) -> tuple[Dependency, ...]:
     """The instances that have signals of their own are instances of their component."""
-    speaking = {recipe.series.component for recipe in plan}
     pairs = {
         (column.views[0].component, column.instance)
         for column in columns

@@ -12,6 +12,8 @@ from hypocenter.readers.selectors import parse_selector
 from hypocenter_workers.ticks.listing import Listing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hypocenter.stores.metrics import MetricsStore, StoredSeries
     from hypocenter.stores.work_board import WorkBoard
 
@@ -76,6 +78,17 @@ class Roster:
             if wanted > self._until:
                 self._list(wanted)
             return self._members[shard]
+
+    def listed(self, until_ms: int) -> int:
+        """Return the time of the newest listing at a time, NO_TIME where nothing is known yet; raises SourceError."""
+        self.members(0, until_ms)
+        with self._lock:
+            return self._until if self._known else NO_TIME
+
+    def heard(self, numbers: Iterable[int]) -> int:
+        """Return the time of the newest listing that had one of these series, NO_TIME where all of them are gone."""
+        with self._lock:
+            return max((self._heard.get(number, NO_TIME) for number in numbers), default=NO_TIME)
 
     def _list(self, until_ms: int) -> None:
         """Take in what has samples since the listing before the last; while nothing is known it looks a day back."""
