@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from hypocenter.incidents import Change
     from hypocenter.stores.opening import SqlRecords
     from hypocenter_workers.workplace import Due
 
@@ -86,7 +87,8 @@ class Shards:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_incidents_are_as_where_all_is_read_each_time(kept: SqlRecords, tmp_path: Path, seed: int) -> None:
-    shards, seen = Shards(seed), []
+    shards = Shards(seed)
+    seen: list[Change] = []
     with closing(open_records(str(tmp_path / "whole.db"))) as whole:
         once = AnomalySigns(kept.detections)
         for step in range(1, STEPS):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypocenter_server import awaited
 from split_store import BIN, NOW, NOW_MS, OPTIONS, alone
+from waiting import awaited
 
 from hypocenter.api.parts import Places, opened
 from hypocenter.batches import Batch, Samples
@@ -19,7 +19,7 @@ from hypocenter.remote_write_sending import Patience
 from hypocenter.rhythm import Rhythm
 from hypocenter.stores.duckdb_metrics import DuckDbMetrics
 from hypocenter.stores.forwarding import NEW_SHOWN_AFTER, PATIENCE, SHOWN_AFTER
-from hypocenter.stores.forwarding_told import ALIVE_S, NAME, heard, tell
+from hypocenter.stores.forwarding_told import ALIVE_S, NAME, reached, tell
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.opening_metrics import BEFORE_SETTLED, open_beside
 from hypocenter.stores.prometheus_metrics import PrometheusMetrics
@@ -75,7 +75,7 @@ class Told:
     def heard(self) -> datetime:
         """Return up to when ticks score, by what is told now."""
         tell(self.board, self.store.forwarder)
-        return RHYTHM.settled(heard(self.board, self.now, SETTLE))
+        return RHYTHM.settled(reached(self.board, self.now, SETTLE).until)
 
 
 @pytest.fixture
@@ -161,9 +161,9 @@ def test_who_counts_and_is_gone_is_waited_for_a_while(away: Told, tenant: str) -
     away.count(tenant, 0)
     away.heard()
     for seconds in (ALIVE_S - 1, 1):
-        assert heard(away.board, away.now + timedelta(hours=1), SETTLE) <= NOW + SETTLE
+        assert reached(away.board, away.now + timedelta(hours=1), SETTLE).until <= NOW + SETTLE
         away.move(timedelta(seconds=seconds))
-    assert heard(away.board, away.now, SETTLE) == away.now
+    assert reached(away.board, away.now, SETTLE).until == away.now
 
 
 def test_a_clock_that_was_set_back_tells_what_is_true_then(victoria_metrics, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_server_whose_workers_are_apart_tells_them(
     with opened(Places(tmp_path, victoria_metrics.url, apart=True)) as parts:
         awaited(lambda: parts.board.pinned(NAME))
         later = datetime.now(UTC) + timedelta(hours=1)
-        assert heard(parts.board, later, SETTLE) < later
+        assert reached(parts.board, later, SETTLE).until < later
 
 
 @pytest.mark.parametrize("held", [True, False])

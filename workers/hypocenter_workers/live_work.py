@@ -15,7 +15,7 @@ from hypocenter.access import served_tenants
 from hypocenter.errors import HypocenterError, InputError, SourceError
 from hypocenter.garbage import keep_for_good
 from hypocenter.rhythm import rhythm_of_settings
-from hypocenter.stores.forwarding_told import heard
+from hypocenter.stores.forwarding_told import reached
 from hypocenter.stores.work_board import LATE, SAMPLES, SERIES, STATE_BYTES, STEPS, TOLD, Figure
 from hypocenter.tenant_settings import of_tenant
 from hypocenter_workers.known_graph import check
@@ -63,7 +63,8 @@ class LiveWork:
     """The Work that is done with open stores, or with those that the settings name, opened as they are needed.
 
     It is done for `tenant`, None for that of the settings. What `now` tells, in UTC, is the board's time of day where
-    nobody gives another: of machines with different clocks one would score what others have not sent yet.
+    nobody gives another: of machines with different clocks one would score what others have not sent yet. `pulse` are
+    the seconds that pass with it, by which it is doubted; who gives a `now` without them is believed.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class LiveWork:
         now: Callable[[], datetime] | None = None,
         rhythm: Rhythm | None = None,
         tenant: str | None = None,
+        pulse: Callable[[], float] | None = None,
     ) -> None:
         self._stores: Stores = stores or SettingsStores(tenant)
+        self._pulse = time.monotonic if now is None else pulse
         self._tenant = tenant
         self._given_now, self._given_rhythm = now, rhythm
         self._place: Place | None = None
@@ -108,7 +111,10 @@ class LiveWork:
         place = self._place_of(self.records.detections.shards() or self._rhythm.shards)
         # One that was sent before the work was divided among fewer is nobody's.
         if shard < place.roster.shards:
-            done = tick(place, shard, heard(self.board, self._now(), self._rhythm.settle))
+            now = self._now()
+            if place.hearing is not None:
+                place.hearing.look(now)
+            done = tick(place, shard, *reached(self.board, now, self._rhythm.settle))
             if done.is_committed:
                 self._count(done)
 
@@ -132,7 +138,7 @@ class LiveWork:
         roster = self._place_of(self.records.detections.shards() or self._rhythm.shards).roster
         if self._discovery is None or self._discovery.roster is not roster:
             self._discovery = Discovery(roster)
-        until = heard(self.board, self._now(), self._rhythm.settle)
+        until = reached(self.board, self._now(), self._rhythm.settle).until
         discover(self._discovery, self._stores.graph, self.board, self._rhythm.settled(until))
 
     def investigate(self, incident_id: str) -> None:
@@ -208,6 +214,7 @@ class LiveWork:
         return self._place
 
     def _new_place(self, shards: int) -> Place:
+        from hypocenter_workers.ticks.hearing import Hearing
         from hypocenter_workers.ticks.shapes import Pointers
         from hypocenter_workers.ticks.shards import Roster
         from hypocenter_workers.ticks.states import SparedStates
@@ -222,6 +229,7 @@ class LiveWork:
             roster,
             self._rhythm,
             pointers=Pointers(stores.records, most) if most else None,
+            hearing=None if self._pulse is None else Hearing(self.board, self._rhythm, self._pulse),
         )
 
     @cached_property

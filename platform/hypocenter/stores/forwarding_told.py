@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -11,9 +11,16 @@ if TYPE_CHECKING:
     from hypocenter.stores.forwarding import Forwarder
     from hypocenter.stores.work_board import WorkBoard
 
-NAME = "forwarded"
-# Who counts and is gone for longer is waited for no more.
-ALIVE_S = 180.0
+NAME, LAST = "forwarded", "last forwarded"
+# Who counts and is gone for longer is waited for no more; what would have been counted is not known for longer.
+ALIVE_S, MISSED_S = 180.0, 3600.0
+
+
+class Reached(NamedTuple):
+    """Up to when what is settled may be scored, and since when counts are not known, None where they are."""
+
+    until: datetime
+    uncounted_since: datetime | None = None
 
 
 def tell(board: WorkBoard, forwarder: Forwarder) -> None:
@@ -21,9 +28,13 @@ def tell(board: WorkBoard, forwarder: Forwarder) -> None:
     until = forwarder.shown_until()
     if until is not None:
         board.pin(NAME, until.isoformat(), ALIVE_S)
+        board.pin(LAST, until.isoformat(), MISSED_S)
 
 
-def heard(board: WorkBoard, now: datetime, settle: timedelta) -> datetime:
-    """Return the latest time, `now` at most, at which what is settled has all its counts; raises SourceError."""
+def reached(board: WorkBoard, now: datetime, settle: timedelta) -> Reached:
+    """Return how far, `now` at most, what is settled has its counts, or nobody waits for them; raises SourceError."""
     told = board.pinned(NAME)
-    return now if told is None else min(now, datetime.fromisoformat(told) + settle)
+    if told is not None:
+        return Reached(min(now, datetime.fromisoformat(told) + settle))
+    last = board.pinned(LAST)
+    return Reached(now, None if last is None else datetime.fromisoformat(last))

@@ -25,6 +25,8 @@ TASKS, TASK_SECONDS, WAITING, STATE_BYTES, SERIES = "tasks", "task_seconds", "wa
 TASKS_WITHIN = "tasks_within"
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, float("inf"))
 BEAT_SEEN = Figure("beat_seen")
+# The newest step, by its beginning in ms since 1970, in which a shard heard something.
+HEARD = "heard"
 TICKS_MERGED, STEPS, SAMPLES, LATE, TOLD = "ticks_merged", "steps_scored", "samples_scored", "samples_late", "anomalies"
 TOTALS = {
     TICKS_MERGED: "Ticks that were merged into another, because workers were behind.",

@@ -93,10 +93,38 @@ def _narrowed(raw: Raw, recipes: Sequence[Recipe]) -> tuple[Raw, tuple[Recipe, .
 
 
 class Block(NamedTuple):
-    """Signals on steps, [step, series], and how many raw samples each step and each before it had."""
+    """Signals on steps, [step, series], how many raw samples each step and each before it had, and when the newest was.
+
+    Where `uncounted` is given, True are steps in which counts are not known: the last columns, from `counted` on, are
+    missing there.
+    """
 
     values: Values
     samples: NDArray[np.int64]
+    newest_ms: int
+    counted: int
+    uncounted: NDArray[np.bool_] | None = None
+
+    def first(self, steps: int) -> Block:
+        """Return what it holds of its first steps."""
+        return self._replace(values=self.values[:steps], samples=self.samples[: LOOK_BACK + steps])
+
+    def without_counts(self, uncounted: NDArray[np.bool_]) -> Block:
+        """Return the same but for the counts of some steps, which are not known."""
+        if not uncounted.any():
+            return self
+        values = self.values.copy()
+        values[uncounted, self.counted :] = np.nan
+        return self._replace(values=values, uncounted=uncounted)
+
+    @property
+    def reported(self) -> Values:
+        """The values as those see them who look for silence: who was not asked is not silent."""
+        if self.uncounted is None:
+            return self.values
+        values = self.values.copy()
+        values[self.uncounted, self.counted :] = 0.0
+        return values
 
 
 def plan_of(members: Members, shard: int, shards: int) -> Plan:
@@ -151,4 +179,5 @@ def read_block(metrics: MetricsStore, plan: Plan, start_ms: int, steps: int, ste
     added = np.nan_to_num(laid.gains[own:]) * (1000 / step_ms)
     cooked = plan.cooking[0].cook(raw * plan.scraped.scales[:, None]), plan.cooking[1].cook(added)
     values = np.concatenate(cooked)[:, LOOK_BACK:]
-    return Block(np.ascontiguousarray(values.T), laid.counts)
+    newest_ms = int(found.at_ms.max(initial=0))
+    return Block(np.ascontiguousarray(values.T), laid.counts, newest_ms, len(plan.recipes[0]))

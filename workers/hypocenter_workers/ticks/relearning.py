@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hypocenter_workers.ticks.learned import Learned
-    from hypocenter_workers.ticks.plan import Plan
+    from hypocenter_workers.ticks.plan import Block, Plan
     from hypocenter_workers.ticks.tick import Place
 
 # So many raw values are held at a time.
@@ -45,11 +45,20 @@ def learned(place: Place, plan: Plan, watermark: datetime) -> Learned:
     for first_ms in range(start_ms, end_ms, steps * step_ms):
         rows = min(steps, (end_ms - first_ms) // step_ms)
         block = read_block(place.metrics, plan, first_ms, rows, step_ms)
-        if known is not None or block.samples[LOOK_BACK:].any():
-            before = known or begun(place, plan.keys, first_ms)
-            _, after = score(place.watching, block.values, times_of(first_ms, rows, step_ms), before)
+        # That nothing was counted before anything ever was is not what is normal.
+        skipped = 0 if known else _empty(block)
+        if skipped < rows:
+            before = known or begun(place, plan.keys, first_ms + skipped * step_ms)
+            times = times_of(first_ms, rows, step_ms)
+            _, after = score(place.watching, block.values[skipped:], times[skipped:], before)
             known = replace(after, counts=block.samples[-LOOK_BACK:])
     return known or begun(place, plan.keys, end_ms)
+
+
+def _empty(block: Block) -> int:
+    """Return how many steps lie before the first that has samples."""
+    there = block.samples[LOOK_BACK:] > 0
+    return int(there.argmax()) if there.any() else len(there)
 
 
 def _first_ms(plan: Plan, wanted_ms: int, end_ms: int, step_ms: int) -> int:

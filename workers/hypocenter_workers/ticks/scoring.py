@@ -56,10 +56,15 @@ def watching(tick_s: int, calendar: Calendar | None = None, threshold: float | N
     return Watching(Ensemble(calendar or Calendar(), shapes=False), Events(usual if threshold is None else threshold))
 
 
-def score(how: Watching, values: Values, times: Times, learned: Learned) -> tuple[Told, Learned]:
-    """Score [step, series] at strictly rising times, tell events, and return what is known then."""
+def score(
+    how: Watching, values: Values, times: Times, learned: Learned, reported: Values | None = None
+) -> tuple[Told, Learned]:
+    """Score [step, series] at strictly rising times, tell events, and return what is known then.
+
+    Where some values are missing though nobody fell silent, `reported` are the values with any in their place.
+    """
     scored, kinds = how.detector.detect_block(values, times, learned.detector)
-    silence = how.silence.score_block(values, times, learned.silence)
+    silence = how.silence.score_block(values if reported is None else reported, times, learned.silence)
     silent = np.isnan(values) & (silence.scores - RUN_PRICE > 0)
     heard = scored._replace(scores=np.where(silent, silence.scores - RUN_PRICE, scored.scores))
     kinds = np.where(silent, np.uint8(Kind.SILENCE), kinds)

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from hypocenter.stores.detections import DetectionStore, KeptAnomaly
     from hypocenter.stores.metrics import MetricsStore
+    from hypocenter_workers.ticks.hearing import Hearing
     from hypocenter_workers.ticks.learned import Learned
-    from hypocenter_workers.ticks.plan import Plan
+    from hypocenter_workers.ticks.plan import Block, Plan
     from hypocenter_workers.ticks.scoring import Watching
     from hypocenter_workers.ticks.shapes import Pointers
     from hypocenter_workers.ticks.shards import Roster
@@ -58,7 +59,7 @@ class Plans:
 class Place:
     """Where a tick works: what it reads, where it commits, its cache, and how time is cut and series are watched.
 
-    With `pointers`, what they point to is looked at for shapes too.
+    With `pointers`, what they point to is looked at for shapes too; without `hearing` the time of day is believed.
     """
 
     metrics: MetricsStore
@@ -68,6 +69,7 @@ class Place:
     rhythm: Rhythm = field(default_factory=Rhythm)
     how: Watching | None = None
     pointers: Pointers | None = None
+    hearing: Hearing | None = None
     plans: Plans = field(default_factory=Plans)
 
     @property
@@ -98,10 +100,11 @@ class Ticked:
     state_bytes: int = 0
 
 
-def tick(place: Place, shard: int, now: datetime) -> Ticked:
+def tick(place: Place, shard: int, now: datetime, uncounted_since: datetime | None = None) -> Ticked:
     """Score what a shard's watermark lags behind, `most_steps` at a time; the first tick learns and tells nothing.
 
-    Raises SourceError when a store cannot be reached; then nothing was committed, and the next tick does it all.
+    What is counted is not known from `uncounted_since` on, where that is given. Raises SourceError when a store cannot
+    be reached; then nothing was committed, and the next tick does it all.
     """
     before = place.detections.position(shard)
     # Asked after the position: what is divided anew from here on commits no tick of before.
@@ -113,8 +116,12 @@ def tick(place: Place, shard: int, now: datetime) -> Ticked:
     steps = min(due, place.rhythm.most_steps)
     if not steps:
         return Ticked(shard, before.watermark, 0, 0, is_committed=True)
-    after = Position(before.watermark + steps * place.rhythm.step, before.version + 1)
-    return _scored(place, shard, before, after, due)
+    start_ms, until_ms = milliseconds(before.watermark), milliseconds(before.watermark + steps * place.rhythm.step)
+    plan = place.plans.of(shard, place.roster, until_ms)
+    block = _heard(place, shard, plan, start_ms, steps)
+    if not len(block.values):
+        return Ticked(shard, before.watermark, 0, due, is_committed=False)
+    return _scored(place, shard, before, due, plan, _known(place, block, start_ms, uncounted_since))
 
 
 def _begun(place: Place, shard: int, now: datetime) -> Ticked:
@@ -128,15 +135,43 @@ def _begun(place: Place, shard: int, now: datetime) -> Ticked:
     return Ticked(shard, first.watermark, 0, 0, is_committed=done, series=series, relearned=series, state_bytes=size)
 
 
-def _scored(place: Place, shard: int, before: Position, after: Position, due: int) -> Ticked:
-    start_ms, end_ms = milliseconds(before.watermark), milliseconds(after.watermark)
-    steps = (end_ms - start_ms) // place.rhythm.step_ms
-    plan = place.plans.of(shard, place.roster, end_ms)
+def _heard(place: Place, shard: int, plan: Plan, start_ms: int, steps: int) -> Block:
+    """Read the steps from a time on, and leave out those at the end after which nobody may have heard anything yet."""
+    block = read_block(place.metrics, plan, start_ms, steps, place.rhythm.step_ms)
+    if place.hearing is None or not plan.series or block.samples[-1]:
+        return block
+
+    def newest_ms() -> int:
+        return max(block.newest_ms, place.metrics.usage().newest_ms or 0)
+
+    return block.first(place.hearing.steps(shard, start_ms, steps, newest_ms))
+
+
+def _known(place: Place, block: Block, start_ms: int, uncounted_since: datetime | None) -> Block:
+    """Leave out the counts of steps in which they are not known: nobody told of them, or there was no such time."""
+    starts_ms = start_ms + place.rhythm.step_ms * np.arange(len(block.values))
+    uncounted = np.zeros(len(starts_ms), np.bool_)
+    if uncounted_since is not None:
+        uncounted |= starts_ms + place.rhythm.step_ms > milliseconds(uncounted_since)
+    if place.hearing is not None:
+        uncounted |= (block.samples[LOOK_BACK:] == 0) & place.hearing.passed_at_once(starts_ms)
+    return block.without_counts(uncounted)
+
+
+def _note(place: Place, shard: int, block: Block, start_ms: int) -> None:
+    """Tell other shards the newest step in which this one heard something."""
+    heard = np.flatnonzero(block.samples[LOOK_BACK:])
+    if place.hearing is not None and len(heard):
+        place.hearing.note(shard, start_ms + int(heard[-1]) * place.rhythm.step_ms)
+
+
+def _scored(place: Place, shard: int, before: Position, due: int, plan: Plan, block: Block) -> Ticked:
+    start_ms, steps = milliseconds(before.watermark), len(block.values)
+    after = Position(before.watermark + steps * place.rhythm.step, before.version + 1)
     kept = _kept(place, shard, before, plan)
     known, missing = relearning.completed(place, plan, before.watermark, kept)
-    block = read_block(place.metrics, plan, start_ms, steps, place.rhythm.step_ms)
     times = times_of(start_ms, steps, place.rhythm.step_ms)
-    told, learned = score(place.watching, block.values, times, known)
+    told, learned = score(place.watching, block.values, times, known, block.reported)
     found = (
         *shapes.found(place, plan, shard, before.watermark, after.watermark),
         *anomalies(told, plan.series, shard, times[-1]),
@@ -145,6 +180,7 @@ def _scored(place: Place, shard: int, before: Position, after: Position, due: in
     done = place.detections.commit(shard, before, after, found)
     if done:
         _forget(place, shard, before.version)
+        _note(place, shard, block, start_ms)
     return Ticked(
         shard,
         after.watermark if done else before.watermark,
