@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from alertmanager import Alertmanager, RulingPrometheus
 from documented import pasted
 from hypocenter_server import HypocenterServer
+from prometheus_client.parser import text_string_to_metric_families
 from server_process import free_port
+from waiting import awaited
 
 from hypocenter.api.tokens import TokenFile
 from hypocenter.ingest.alert_labels import fingerprint
@@ -107,15 +109,20 @@ def test_alertmanager_tells_of_an_alert_and_its_end(
     assert resolved.origin.key == firing.origin.key
 
 
+def ruled(url: str, folder: Path, port: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configuration and the rules of a Prometheus that tells a server of ours when nothing answers at a port."""
+    config = pasted("alertmanager", 2, server=url.removeprefix("http://"), folder=f"{folder}/")
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["scrape_configs"] = [{"job_name": "shop", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}]
+    rule = {"alert": "Down", "expr": "up == 0", "labels": {"severity": "page"}, "annotations": {"summary": "no answer"}}
+    return config, {"groups": [{"name": "all", "rules": [rule]}]}
+
+
 def test_prometheus_tells_of_an_alert_and_its_end_without_an_alertmanager(
     require: Callable[[str], str], server: HypocenterServer, kept: SqlRecords, folder: Path, tmp_path: Path
 ) -> None:
     port = free_port()
-    config = pasted("alertmanager", 2, server=server.url.removeprefix("http://"), folder=f"{folder}/")
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config["scrape_configs"] = [{"job_name": "shop", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}]
-    rule = {"alert": "Down", "expr": "up == 0", "labels": {"severity": "page"}, "annotations": {"summary": "no answer"}}
-    rules = {"groups": [{"name": "all", "rules": [rule]}]}
+    config, rules = ruled(server.url, folder, port)
     with RulingPrometheus(require("prometheus"), config, rules, tmp_path):
         firing = alert_of(kept, "Down", resolved=False)
         assert firing.ends_at is not None
@@ -135,3 +142,41 @@ def test_a_wrong_token_is_told_and_nothing_is_kept(server: HypocenterServer, kep
     assert answer.status_code == 401
     now = datetime.now(UTC)
     assert "Forged" not in {each.alert.name for each in kept.alerts.alerts(now - timedelta(days=1), now)}
+
+
+def test_an_alert_of_prometheus_that_is_pushed_and_pulled_is_kept_once(
+    require: Callable[[str], str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, ours = free_port(), f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("HYPOCENTER_PULL_INTERVAL", "1")
+    with ExitStack() as stack:
+        prometheus = stack.enter_context(
+            RulingPrometheus(require("prometheus"), *ruled(f"http://{ours}", folder, port), tmp_path)
+        )
+        stack.enter_context(HypocenterServer(tmp_path / "ours", "--listen", ours, "--pull", prometheus.url))
+        records = stack.enter_context(closing(open_records(str(tmp_path / "ours" / "records.db"))))
+        alert_of(records, "Down", resolved=False)
+        await_pull(f"http://{ours}")
+        awaited(lambda: [each.alert.summary for each in kept_of(records)] == ["no answer"])
+        with answering(port):
+            alert_of(records, "Down", resolved=True)
+            await_pull(f"http://{ours}")
+            (kept,) = kept_of(records)
+    assert kept.resolved
+
+
+def kept_of(records: SqlRecords) -> list[KeptAlert]:
+    now = datetime.now(UTC)
+    return list(records.alerts.alerts(now - timedelta(days=1), now))
+
+
+def await_pull(url: str) -> None:
+    """Wait until a server has read all that there is now."""
+    now_s = datetime.now(UTC).timestamp()
+
+    def is_read() -> bool:
+        told = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+        successes = [each.samples[0].value for each in told if each.name.startswith("hypocenter_pull_last_success")]
+        return successes[:1] > [now_s]
+
+    awaited(is_read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,12 @@ from pull_place import (
 )
 from scripted_prometheus import Reply, success
 
+from hypocenter.ingest.alertmanager import decode_posted
+from hypocenter.signals.components import DEFAULT_COMPONENT_LABELS
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from scripted_prometheus import Server
 
 
@@ -101,6 +107,51 @@ def test_an_alert_that_begins_anew_ends_the_one_before(pull_place: Place, pull_s
     assert alerts(pull_place) == [("cart", -2, 30), ("cart", 29, None)]
 
 
+def pushed(place: Place, began: datetime, ended: datetime | None = None) -> None:
+    """Tell of the same alert as Prometheus does of those that its rules fire."""
+    labels = {name: value for name, value in FIRING.items() if name != "alertstate"}
+    told = {"labels": labels, "annotations": {"summary": "slow"}, "startsAt": began.isoformat()}
+    body = json.dumps([told | ({"endsAt": ended.isoformat()} if ended else {})]).encode()
+    place.records.alerts.add_alerts(decode_posted(body, place.now[0], DEFAULT_COMPONENT_LABELS).alerts)
+
+
+@pytest.mark.parametrize("order", ["pull, push", "push, pull", "push, pull, push, pull", "pull, pull, push, push"])
+@pytest.mark.parametrize("unseen", [timedelta(), timedelta(microseconds=700), -timedelta(minutes=90)])
+def test_an_alert_that_comes_by_pull_and_by_push_is_one(
+    pull_place: Place, pull_server: Server, order: str, unseen: timedelta
+) -> None:
+    """Its beginning may be cut to milliseconds, or have been before what the pull reads."""
+    active = (NOW - timedelta(hours=3)).timestamp()
+    pull_server.script = script = Alerts({active: [-2, -1, 0]}, fires_yet=True)
+    began = NOW - 2 * MINUTE + unseen
+    with stopping(pull_place.pull(pull_server.url)) as pull:
+        for way in order.split(", "):
+            if way == "pull":
+                pull.turn()
+            else:
+                pushed(pull_place, began)
+        ((component, start, _),) = alerts(pull_place)
+        assert (component, start) == ("cart", min(-2, (began - NOW) / MINUTE))
+        pull_place.now[0] += 10 * MINUTE
+        script.fires_yet = False
+        pushed(pull_place, began, NOW + MINUTE)
+        pull.turn()
+    ((_, _, end),) = alerts(pull_place)
+    assert end is not None
+    (kept,) = pull_place.records.alerts.alerts(NOW, NOW)
+    assert (kept.resolved, kept.alert.summary) == (True, "slow")
+
+
+def test_an_alert_that_is_pushed_as_it_fires_anew_is_another(pull_place: Place, pull_server: Server) -> None:
+    active = (NOW - 10 * MINUTE).timestamp()
+    pull_server.script = Alerts({active: [-5, -4]}, fires_yet=False)
+    with stopping(pull_place.pull(pull_server.url)) as pull:
+        pull.turn()
+    for minutes in (-11, -3):
+        pushed(pull_place, NOW + minutes * MINUTE, NOW + minutes * MINUTE + MINUTE / 2)
+    assert [start for _, start, _ in alerts(pull_place)] == [-11, -5, -3]
+
+
 def test_of_the_server_that_keeps_the_metrics_nothing_is_copied(pull_place: Place, pull_server: Server) -> None:
     pull_server.script = pull_script = Alerts({200.0: [-2]}, fires_yet=True)
     with stopping(pull_place.pull(pull_server.url, copies=False)) as pull:
@@ -118,7 +169,7 @@ def test_of_the_server_that_keeps_the_metrics_nothing_is_copied(pull_place: Plac
     assert alerts(pull_place) == [("cart", -2, None)]
 
 
-@pytest.mark.parametrize("began", [float("nan"), float("inf")])
+@pytest.mark.parametrize("began", [float("nan"), float("inf"), -1.0, 1e300, NOW.timestamp()])
 def test_an_alert_since_no_time_is_none(pull_place: Place, pull_server: Server, began: float) -> None:
     pull_server.script = Alerts({began: [-2, -1]}, fires_yet=True)
     with stopping(pull_place.pull(pull_server.url)) as pull:

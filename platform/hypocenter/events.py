@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from hypocenter.model import Alert, ChangeEvent
 
+# Samples have their times in whole milliseconds, cut off.
+SEEN_WITHIN = timedelta(milliseconds=1)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -18,13 +20,15 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class Origin:
     """Who told of something: `key` names it for good among all that is told; what was said twice has one key.
 
-    `source` is the shape in which it came, `reference` where to read on, `labels` are all that came with it.
+    `source` is the shape in which it came, `reference` where to read on, `labels` are all that came with it. `since` is
+    told by who saw an alert fire and not begin to: the earliest that it can have begun.
     """
 
     key: str
     source: str = ""
     reference: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,24 @@ class KeptChange:
 def joined(one: KeptAlert, other: KeptAlert) -> KeptAlert:
     """Return what two messages of one alert say together, the same in whatever order and however often they come.
 
-    It began at the earlier of both times, and is described as it was then. A resolved one stays so, with the later end.
+    It began at the earlier of both times, and is described as it was then, with the other's summary where it had none.
+    A resolved one stays so, with the later end.
     """
-    first = min(one, other, key=lambda each: each.starts_at)
+    first, last = sorted((one, other), key=lambda each: each.starts_at)
+    alert = replace(first.alert, summary=first.alert.summary or last.alert.summary)
     ending = max(one, other, key=lambda each: (each.resolved, each.ends_at or _NEVER))
-    return replace(first, ends_at=ending.ends_at, resolved=ending.resolved)
+    return replace(first, alert=alert, ends_at=ending.ends_at, resolved=ending.resolved)
+
+
+def came_both_ways(one: KeptAlert, other: KeptAlert) -> bool:
+    """Whether one of two was seen firing, the other told of as it began, and they are the same alert.
+
+    Between the time since when it was active and the first time at which it was seen firing an alert begins once.
+    """
+    seen, told = (one, other) if other.origin.since is None else (other, one)
+    if seen.origin.since is None or told.origin.since is not None or seen.origin.labels != told.origin.labels:
+        return False
+    return seen.origin.since <= told.starts_at <= seen.starts_at + SEEN_WITHIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,16 +30,18 @@ class Alertmanager(ServerProcess):
 
 
 class RulingPrometheus(ServerProcess):
-    """A running Prometheus with `config` and rules, which tells of its alerts each second."""
+    """A running Prometheus at `url` with `config` and rules, which tells of its alerts each second."""
 
     def __init__(self, program: str, config: dict[str, Any], rules: dict[str, Any], folder: Path) -> None:
+        place = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{place}"
         (folder / "rules.yml").write_text(json.dumps(rules), encoding="utf-8")
         (folder / "prometheus.yml").write_text(json.dumps({**config, "rule_files": ["rules.yml"]}), encoding="utf-8")
         command = [
             program,
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{free_port()}",
+            f"--web.listen-address={place}",
             "--rules.alert.resend-delay=1s",
         ]
         super().__init__(command, "Server is ready to receive web requests", folder)

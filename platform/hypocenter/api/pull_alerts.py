@@ -71,7 +71,7 @@ def _times(
     active = dict(zip(since[0].tolist(), since[1].tolist(), strict=True)) if since else {}
     spans: dict[float, list[int]] = {}
     for moment in firing[0].tolist():
-        if math.isfinite(active.get(moment, math.nan)):
+        if 0 <= active.get(moment, math.nan) <= moment / 1e9:
             spans.setdefault(active[moment], []).append(moment)
     newest = max(spans, default=0.0)
     for began, moments in sorted(spans.items()):
@@ -82,7 +82,8 @@ def _alert(
     labels: dict[str, str], began: float, moments: list[int], order: Sequence[str], *, is_over: bool
 ) -> KeptAlert:
     fired = _moment(moments[0])
-    origin = Origin(f"alert:{fingerprint(labels)}@active {began:.3f}", SOURCE, labels=labels)
+    since = datetime.fromtimestamp(began, tz=UTC)
+    origin = Origin(f"alert:{fingerprint(labels)}@active {began:.3f}", SOURCE, labels=labels, since=since)
     return KeptAlert(alert_of(labels, {}, fired, order), origin, _moment(moments[-1]) if is_over else None, is_over)
 
 

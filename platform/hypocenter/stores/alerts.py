@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, insert, select, update
 
-from hypocenter.events import KeptAlert, Origin, joined
+from hypocenter.events import SEEN_WITHIN, KeptAlert, Origin, came_both_ways, joined
 from hypocenter.history.past_incident import Counts
 from hypocenter.listing import Listed, Place, newest
 from hypocenter.model import Alert
@@ -18,7 +19,7 @@ from hypocenter.stores.sql_rows import forget_rows
 from hypocenter.stores.tables import ALERTS as T
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Row
@@ -36,12 +37,18 @@ class SqlAlerts:
         self._database, self._tenant = database, tenant
 
     def add_alerts(self, alerts: Sequence[KeptAlert]) -> Counts:
-        """Keep alerts, all or none; those of one key are joined as `hypocenter.events.joined` says."""
+        """Keep alerts, all or none; those of one key are joined as `hypocenter.events.joined` says.
+
+        So are those that came both ways, under the key of the one that came first.
+        """
         if not alerts:
             return Counts()
         told = _by_identity(alerts)
         with self._database.writing(self._tenant) as connection:
             kept = self._kept(connection, list(told))
+            twins = self._twins(connection, [alert for name, alert in told.items() if name not in kept])
+            told = _by_identity(_as_kept(told.values(), twins))
+            kept |= {name: twin for twin in twins if (name := identity_of(twin.origin.key)) in told}
             new = [self._row(name, alert) for name, alert in told.items() if name not in kept]
             together = {name: joined(alert, told[name]) for name, alert in kept.items()}
             changed = [self._row(name, alert) for name, alert in together.items() if alert != kept[name]]
@@ -91,6 +98,24 @@ class SqlAlerts:
             found |= {row.identity: _alert(row) for row in connection.execute(select(T).where(are))}
         return found
 
+    def _twins(self, connection: Connection, alerts: Sequence[KeptAlert]) -> Sequence[KeptAlert]:
+        """Return the kept alerts that came the other way than these and may be the same."""
+        found: list[KeptAlert] = []
+        seen = T.c.origin.contains('"since": "', autoescape=True)
+        for is_seen in (True, False):
+            own = [alert for alert in alerts if (alert.origin.since is not None) == is_seen]
+            earliest = min((each.origin.since or each.starts_at for each in own), default=None)
+            for few in by_few(sorted({each.alert.component for each in own})):
+                assert earliest is not None
+                rows = and_(
+                    T.c.tenant == self._tenant,
+                    T.c.component.in_([number_of(name) for name in few]),
+                    T.c.starts_us >= microseconds(earliest - SEEN_WITHIN),
+                    ~seen if is_seen else seen,
+                )
+                found += map(_alert, connection.execute(select(T).where(rows)))
+        return found
+
     def _change(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         if not rows:
             return
@@ -111,6 +136,17 @@ class SqlAlerts:
             "origin": to_text(kept.origin),
             "component": number_of(kept.alert.component),
         }
+
+
+def _as_kept(alerts: Iterable[KeptAlert], twins: Iterable[KeptAlert]) -> Iterator[KeptAlert]:
+    """Yield alerts, each under the origin of the twin that it is where it is one of them."""
+    known: dict[frozenset[tuple[str, str]], list[KeptAlert]] = {}
+    for twin in twins:
+        known.setdefault(frozenset(twin.origin.labels.items()), []).append(twin)
+    for alert in alerts:
+        same = known.get(frozenset(alert.origin.labels.items()), ())
+        twin_of_it = next((twin for twin in same if came_both_ways(alert, twin)), None)
+        yield alert if twin_of_it is None else replace(alert, origin=twin_of_it.origin)
 
 
 def _by_identity(alerts: Iterable[KeptAlert]) -> Mapping[str, KeptAlert]:
