@@ -12,9 +12,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypocenter_server import awaited
 from oidc_issuer import Issuer
 from served import OTHER, Served, serving
+from waiting import awaited
 
 from hypocenter.access import Scope
 from hypocenter.api.oidc import Claims, Oidc, oidc_of_settings

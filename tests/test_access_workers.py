@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypocenter_server import awaited
 from served import OTHER
 from step_work import StepWork, told
+from waiting import awaited
 
 from hypocenter.errors import InputError
 from hypocenter.rhythm import Rhythm

@@ -18,10 +18,10 @@ import uvicorn
 import yaml
 from band_server import band_sources
 from documented import blocks
-from hypocenter_server import awaited
 from query_client import QueryClient
 from server_process import free_port
 from shifting_system import END, START, STEP
+from waiting import awaited
 
 from hypocenter.api.query.app import create_query_app
 from hypocenter.api.query.prometheus_expressions import parsed

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import httpx
 import numpy as np
 import pytest
-from hypocenter_server import awaited
 from split_store import BIN, NOW, NOW_MS, OPTIONS, alone
+from waiting import awaited
 
 from hypocenter.batches import Batch, Samples
 from hypocenter.readers.selectors import parse_selector

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from hypocenter_server import PATIENCE_S, HypocenterServer, awaited
+from hypocenter_server import HypocenterServer
+from waiting import PATIENCE_S, awaited
 
 from hypocenter.api.backup_restoring import checked, restore
 from hypocenter.errors import InputError, SourceError

@@ -7,9 +7,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from hypocenter_server import awaited
 from prometheus_client import CollectorRegistry, generate_latest
 from scripted_prometheus import running, success
+from waiting import awaited
 
 from hypocenter.api.bounded import Bounded
 from hypocenter.api.self_metrics import RequestMetrics, StoreMetrics

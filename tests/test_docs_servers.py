@@ -14,10 +14,11 @@ import httpx
 import numpy as np
 import pytest
 from documented import PAGES, blocks
-from hypocenter_server import HypocenterServer, awaited
+from hypocenter_server import HypocenterServer
 from own_prometheus import RECEIVER, OwnPrometheus
 from prometheus_client import CollectorRegistry, generate_latest
 from server_process import ServerProcess, free_port
+from waiting import awaited
 
 from hypocenter.api.pull import PullStatus
 from hypocenter.api.pull_metrics import PullMetrics

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypocenter_server import HypocenterServer, awaited
+from hypocenter_server import HypocenterServer
 from incident_server import serving
 from own_prometheus import OwnPrometheus
 from prometheus_client import CollectorRegistry
 from pull_place import MINUTE, Place, Script, stopping
 from scripted_prometheus import failure
+from waiting import awaited
 
 from hypocenter.api.doctor.examined import Examined
 from hypocenter.api.doctor.of_work import pull_goes_on

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from hypocenter_server import HypocenterServer, awaited
+from hypocenter_server import HypocenterServer
 from prometheus_client.parser import text_string_to_metric_families
 from steady_stream import HISTORY, Stream, writer_to
+from waiting import awaited
 
 from hypocenter_workers.ticks.prepare import prepare
 

@@ -16,10 +16,10 @@ import identity_day
 import live_day
 import numpy as np
 import pytest
-from hypocenter_server import awaited
 from live_platform import IdleBoard
 from redis import Redis
 from server_process import ServerProcess
+from waiting import awaited
 
 from hypocenter.stores.duckdb_metrics import DuckDbMetrics
 from hypocenter.stores.opening import open_records

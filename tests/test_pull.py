@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypocenter_server import awaited
 from own_prometheus import OwnPrometheus
 from pull_place import (
     MINUTE,
@@ -24,6 +23,7 @@ from pull_place import (
     stopping,
 )
 from scripted_prometheus import Reply, failure, success
+from waiting import awaited
 
 from hypocenter.api.pull_marks import FILE
 from hypocenter.errors import LimitError, SourceError

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypocenter_server import awaited
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.utils import floatToGoString
 from pull_place import (
@@ -17,6 +16,7 @@ from pull_place import (
     stopping,
 )
 from scripted_prometheus import failure, success
+from waiting import awaited
 
 from hypocenter.api.pull_marks import FILE, Marks
 from hypocenter.api.pull_metrics import PullMetrics

@@ -7,9 +7,9 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from hypocenter_server import awaited
 from hypothesis import settings
 from shard_ticks import MINUTE, NOON, SHARD, Tick, after, commit, found_by, tick_for_ever
+from waiting import awaited
 
 from hypocenter.stores.live_incidents import LiveIncident, Revision, Status
 

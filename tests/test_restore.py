@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 import numpy as np
 import pytest
-from hypocenter_server import PATIENCE_S
+from waiting import PATIENCE_S
 
 from hypocenter.api.backup_restoring import checked, restore
 from hypocenter.batches import Batch, Samples

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from hypocenter_server import HypocenterServer, awaited
+from hypocenter_server import HypocenterServer
+from waiting import awaited
 
 from hypocenter.api.tokens import TokenFile
 from hypocenter.remote_write_encoding import HEADERS, request_body

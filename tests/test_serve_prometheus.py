@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from hypocenter_server import HypocenterServer, awaited
+from hypocenter_server import HypocenterServer
 from server_process import ServerProcess, free_port
+from waiting import awaited
 
 from hypocenter.api.tokens import TokenFile
 from hypocenter.readers.selectors import parse_selector

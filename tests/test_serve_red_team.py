@@ -11,9 +11,10 @@ import cramjam
 import httpx
 import pytest
 import raw_http
-from hypocenter_server import HypocenterServer, awaited
+from hypocenter_server import HypocenterServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from waiting import awaited
 
 from hypocenter.remote_write_encoding import HEADERS, request_body
 

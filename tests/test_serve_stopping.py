@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from hypocenter_server import HypocenterServer, awaited
+from hypocenter_server import HypocenterServer
+from waiting import awaited
 
 from hypocenter.readers.selectors import parse_selector
 from hypocenter.remote_write_encoding import HEADERS, encoded_labels, encoded_series, request_body

@@ -21,10 +21,10 @@ import composed
 import httpx
 import native_neo4j
 import pytest
-from hypocenter_server import awaited
 from neo4j import GraphDatabase
 from redis import Redis
 from redis.exceptions import AuthenticationError
+from waiting import awaited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

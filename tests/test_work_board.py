@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypocenter_server import awaited
 from redis import Redis
 from server_process import free_port
+from waiting import awaited
 
 from hypocenter.errors import InputError, SourceError
 from hypocenter.stores.redis_board import RedisBoard, open_board

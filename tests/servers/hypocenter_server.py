@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from pathlib import Path
 from signal import SIGTERM, Signals
 from typing import TYPE_CHECKING
@@ -12,18 +11,7 @@ from typing import TYPE_CHECKING
 from server_process import ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Self
-
-PATIENCE_S = 60.0
-
-
-def awaited(condition: Callable[[], bool]) -> None:
-    """Return once the condition holds; raises AssertionError when it does not within PATIENCE_S."""
-    until = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < until, "what is waited for did not come"
-        time.sleep(0.02)
 
 
 class HypocenterServer:
