@@ -119,6 +119,13 @@ class TokenFile:
                 raise AbsentError(f"there is no token {name}; see them with: hypocenter token list")
             self._write(left)
 
+    def keep(self, tokens: Iterable[Token]) -> None:
+        """Keep tokens that were kept elsewhere, without those whose names are taken here."""
+        with self._alone():
+            kept = self.tokens()
+            taken = {(token.name, token.tenant) for token in kept}
+            self._write((*kept, *(token for token in tokens if (token.name, token.tenant) not in taken)))
+
     def version(self) -> tuple[int, int, int] | None:
         """Return what changes whenever the file does, None while there is none; quick."""
         try:
@@ -128,8 +135,7 @@ class TokenFile:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _write(self, tokens: Sequence[Token]) -> None:
-        kept = {"version": VERSION, "tokens": [asdict(token) for token in tokens]}
-        write_durably(self._path, json.dumps(kept, indent=1))
+        write_durably(self._path, text_of(tokens))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -160,6 +166,10 @@ class TenantTokens:
     tenant: str = ""
     known_as: str = ""
 
+    def text(self) -> str | None:
+        """Return what a file of these alone holds; None where there is no file, and nobody needs a token."""
+        return None if self.file.version() is None else text_of(self.tokens())
+
     def tokens(self) -> Sequence[Token]:
         """Return them in the order of their making."""
         return [token for token in self.file.tokens() if token.tenant in (self.tenant, self.known_as or self.tenant)]
@@ -175,6 +185,11 @@ class TenantTokens:
             self.file.revoke(name, tenant)
 
 
+def text_of(tokens: Sequence[Token]) -> str:
+    """Return what a file of tokens holds."""
+    return json.dumps({"version": VERSION, "tokens": [asdict(token) for token in tokens]}, indent=1)
+
+
 def _tokens_of(kept: dict[str, Any]) -> tuple[Token, ...]:
     """Return the tokens of a file; the first version had one scope for each, and no tenant."""
     version = kept.get("version", 1)
@@ -187,16 +202,20 @@ def _tokens_of(kept: dict[str, Any]) -> tuple[Token, ...]:
     return tuple(_token_of(**entry) for entry in entries)
 
 
-def _token_of(scopes: Sequence[str], tenant: str = "", **rest: str) -> Token:
+def _token_of(name: str, scopes: Sequence[str], tenant: str = "", **rest: str) -> Token:
     grant = Grant.of(scopes, tenant)
-    return Token(**rest, scopes=grant.scopes, tenant=grant.tenant)
+    return Token(_name_of(name), **rest, scopes=grant.scopes, tenant=grant.tenant)
+
+
+def _name_of(name: str) -> str:
+    if not re.fullmatch(NAME, name):
+        raise InputError(f"{name!r} is no name of a token; use {NAMED}")
+    return name
 
 
 def _made(name: str, text: str, now: datetime, grant: Grant) -> Token:
-    if not re.fullmatch(NAME, name):
-        raise InputError(f"{name!r} is no name of a token; use {NAMED}")
     made_at = now.astimezone(UTC).isoformat(timespec="seconds")
-    return Token(name, digest(text.encode()), made_at, grant.scopes, grant.tenant)
+    return Token(_name_of(name), digest(text.encode()), made_at, grant.scopes, grant.tenant)
 
 
 def digest(text: bytes) -> str:
