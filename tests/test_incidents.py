@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hypocenter.events import KeptAlert, Origin
 from hypocenter.incidents import Change, Happened, Rules, Sign, changes, sign_of_alert, sign_of_anomaly
-from hypocenter.model import Alert, Anomaly, Direction, Series
+from hypocenter.model import Alert, Anomaly, Direction, MetricKind, Series
 from hypocenter.stores.detections import KeptAnomaly
 from hypocenter.stores.live_incidents import Status
 
@@ -41,7 +41,8 @@ def sign(
 ) -> Sign:
     """Return a sign of a series that is named by its kind, and by a statistic after a space."""
     named, ended_at = f"{component}|{what}", None if end is None else at(end)
-    return Sign(at(minute), f"{named}@{minute}", component, named, ended_at, is_alert=alert, kind=what.split()[0])
+    kind = MetricKind.OTHER if alert else MetricKind(what.split()[0])
+    return Sign(at(minute), f"{named}@{minute}", component, named, ended_at, is_alert=alert, kind=kind)
 
 
 class Life:
@@ -147,8 +148,9 @@ def test_what_comes_back_after_all_but_what_is_left_behind_was_over_is_another_i
     assert life.happened() == ["opened", "resolved", "opened", "resolved"]
 
 
-def test_what_lasts_whole_is_how_things_are_after_a_day_unless_an_alert_fires() -> None:
-    both = sign("cart", 0), sign("web", 3)
+def test_what_lasts_is_how_things_are_after_a_day_unless_an_alert_fires() -> None:
+    # Whatever else is over: users still feel it.
+    both = sign("cart", 0), sign("web", 3), sign("web", 3, 9, what="errors"), sign("cart-db", 3, 9, what="cpu")
     life = Life().see(*both).run(1, 25 * 60, 10)
     assert (life.happened(), life.only.resolved_at) == (["opened", "resolved"], at(24 * 60 + 11))
     alerted = Life().see(*both, sign("web", 4, what="SlowRequests", alert=True)).run(5, 48 * 60, 10)
@@ -230,7 +232,7 @@ def test_anomalies_and_alerts_are_signs() -> None:
     anomaly = KeptAnomaly(Anomaly(series, at(0), at(1), 9.0, 2.0, 1.0, 0.5, 1.5, Direction.UP), at(7))
     seen = sign_of_anomaly(anomaly)
     assert (seen.component, seen.onset, seen.ended_at, seen.key) == ("cart", at(0), at(7), anomaly.key)
-    assert seen.kind == "other"
+    assert seen.kind is MetricKind.OTHER
     back = sign_of_anomaly(replace(anomaly, anomaly=replace(anomaly.anomaly, returned_at=at(40)), ended_at=None))
     assert (back.onset, back.what, back.ended_at) == (at(40), seen.what, None)
     assert back.key != seen.key

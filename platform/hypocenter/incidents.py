@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from hypocenter.model import MetricKind
 from hypocenter.stores.identity import identity_of
 from hypocenter.stores.live_incidents import LiveIncident, Status
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 ID_LENGTH = 16
 MOST_DOUBLINGS = 10
+# What users feel themselves; all else, such as memory, may stay as it is and hurt nobody.
+FELT = frozenset({MetricKind.ERRORS, MetricKind.AVAILABILITY, MetricKind.LATENCY, MetricKind.TRAFFIC, MetricKind.UP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Sign:
     what: str
     ended_at: datetime | None = None
     is_alert: bool = False
-    kind: str = ""
+    kind: MetricKind = MetricKind.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,8 @@ def sign_of_anomaly(kept: KeptAnomaly) -> Sign:
     """Return the sign that an anomaly is; one that returned is another sign of the same series each time."""
     told, at = kept.anomaly, kept.anomaly.returned_at
     key = kept.key if at is None else f"{kept.key}@{at.isoformat()}"
-    what, kind = f"anomaly {told.series.name}", str(told.series.kind)
-    return Sign(at or told.onset, key, told.series.component, what, kept.ended_at, kind=kind)
+    what = f"anomaly {told.series.name}"
+    return Sign(at or told.onset, key, told.series.component, what, kept.ended_at, kind=told.series.kind)
 
 
 def sign_of_alert(kept: KeptAlert, now: datetime) -> Sign:
@@ -183,7 +186,7 @@ class _Life:
         last = max((sign.ended_at or sign.onset for sign in own), default=resolved_at or self.incident.updated_at)
         if resolved_at is not None and not lasting and last <= resolved_at:
             return Status.RESOLVED
-        quiet = self._patience(len(lasting), len(own)) if lasting else self._wanted_quiet()
+        quiet = self._patience(own) if lasting else self._wanted_quiet()
         return Status.RESOLVED if now - last >= quiet else Status.OPEN
 
     def _telling(self) -> list[Sign]:
@@ -192,9 +195,10 @@ class _Life:
         known = (sign for sign in self.known if sign.is_alert or not is_left)
         return [*known, *self.again, *self.new]
 
-    def _patience(self, lasting: int, of: int) -> timedelta:
+    def _patience(self, own: Sequence[Sign]) -> timedelta:
         """Return how long nothing is to begin or end until anomalies that last keep the incident open no more."""
-        return self.rules.longest if 2 * lasting <= of else self.rules.usual
+        felt = [sign.ended_at for sign in own if sign.is_alert or sign.kind in FELT]
+        return self.rules.longest if felt and None not in felt else self.rules.usual
 
     def _wanted_quiet(self) -> timedelta:
         returns = max(Counter(sign.what for sign in self.again).values(), default=0)
