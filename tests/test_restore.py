@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -134,6 +135,36 @@ def test_what_the_manifest_does_not_name_is_refused(kept: Path, tmp_path: Path) 
     renamed = altered(kept, tmp_path / "renamed.tar", {"records.db": "other.db"})
     with pytest.raises(InputError, match=r"other\.db"):
         checked(renamed)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"made_at": 7},
+        {"made_at": "\x1b[2J"},
+        {"tenant": ["acme"]},
+        {"elsewhere": {"records": 7}},
+        {"elsewhere": ["records"]},
+        {"schema": {"records": "0001", "metrics": "one"}},
+        {"schema": {}},
+        {"files": [7]},
+        {"more": 7},
+    ],
+    ids=str,
+)
+def test_a_manifest_that_is_none_is_refused(stated: dict[str, object], kept: Path, tmp_path: Path) -> None:
+    with tarfile.open(kept) as old, tarfile.open(tmp_path / "hostile.tar", "w") as new:
+        for member in old:
+            content = old.extractfile(member)
+            assert content is not None
+            text = content.read()
+            if member.name == "manifest.json":
+                text = json.dumps({**json.loads(text), **stated}).encode()
+                member.size = len(text)
+            new.addfile(member, io.BytesIO(text))
+    with pytest.raises(InputError, match="a manifest that is none"):
+        restore(tmp_path / "hostile.tar", tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["hostile.tar"]
 
 
 def test_a_backup_that_is_killed_leaves_no_file_of_its_name(

@@ -43,7 +43,8 @@ def backup(destination: Path, data_dir: Path | None, bearer_token_file: Path | N
             _made_there(owner, bearer_token_file, draft)
         manifest = checked(draft)
     _tell(destination, manifest)
-    _tell_of_tenants(folder)
+    if manifest.tenant is None:
+        _tell_of_tenants(folder)
 
 
 @contextmanager
@@ -67,7 +68,7 @@ def _draft(destination: Path) -> Iterator[Path]:
 
 
 def _made_here(folder: Path, draft: Path) -> None:
-    from hypocenter.api.backup_archive import archive, elsewhere, staged
+    from hypocenter.api.backup_archive import archive, staged
     from hypocenter.api.data_directory import owned
     from hypocenter.api.parts import Places
     from hypocenter.stores.opening_metrics import open_metrics
@@ -79,7 +80,7 @@ def _made_here(folder: Path, draft: Path) -> None:
         staged(places, metrics) as copied,
         draft.open("wb") as file,
     ):
-        file.writelines(archive(copied, made_at, elsewhere(places)))
+        file.writelines(archive(copied, made_at, places))
 
 
 def _made_there(url: str, token_file: Path | None, draft: Path) -> None:
@@ -92,9 +93,27 @@ def _made_there(url: str, token_file: Path | None, draft: Path) -> None:
 
 def _tell(destination: Path, manifest: Manifest) -> None:
     held = sum(each.bytes for each in manifest.files)
-    click.echo(f"{visible(str(destination))}  {held:,} bytes in {len(manifest.files)} files, as of {manifest.made_at}")
+    whose = f" of tenant {manifest.tenant}" if manifest.tenant else ""
+    click.echo(
+        f"{visible(str(destination))}  {held:,} bytes in {len(manifest.files)} files{whose}, as of {manifest.made_at}"
+    )
     for part, where in manifest.elsewhere.items():
-        click.echo(f"not in it: {part}, kept by {visible(where)}; back that up by its own means", err=True)
+        click.echo(f"not in it: {part}, kept by {visible(where)}; {_means(where)}", err=True)
+
+
+def _means(where: str) -> str:
+    """Return how what is kept somewhere else is backed up.
+
+    >>> _means("postgresql://db/hypocenter")
+    'back that up with pg_dump'
+    """
+    means = {
+        "postgresql": "back that up with pg_dump",
+        "http": "back that up by its snapshots, after this",
+        "": "the backup of the first tenant holds it",
+    }
+    scheme = where.partition("://")[0].partition("+")[0] if "://" in where else ""
+    return means.get(scheme.removesuffix("s"), "back that up with hypocenter graph export or neo4j-admin")
 
 
 def _tell_of_tenants(folder: Path) -> None:
@@ -112,7 +131,8 @@ def restore(source: Path, data_dir: Path) -> None:
     from hypocenter.api.backup_restoring import restore as make
 
     manifest = make(source, data_dir)
-    where = visible(str(data_dir))
-    click.echo(f"{where}  as of {manifest.made_at}; start it with: hypocenter serve --data-dir {where}")
+    where, tenant = visible(str(data_dir)), manifest.tenant
+    use = f"tenants/{tenant} of a data directory" if tenant else f"start it with: hypocenter serve --data-dir {where}"
+    click.echo(f"{where}  as of {manifest.made_at}; {use}")
     for part, place in manifest.elsewhere.items():
         click.echo(f"not in it: {part}, which was kept by {visible(place)}", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from hypocenter.api.backup_archive import archive, elsewhere, forget_staging, staged
+from hypocenter.api.backup_archive import archive, forget_staging, staged
 from hypocenter.stores.metrics import BusyError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def routes(places: Places, metrics: Copies, now: Callable[[], datetime]) -> list
         except BaseException:
             stack.close()
             raise
-        return _Sent(stack, archive(folder, made_at, elsewhere(places)), media_type=MEDIA_TYPE)
+        return _Sent(stack, archive(folder, made_at, places), media_type=MEDIA_TYPE)
 
     return [Route(PATH, backup, methods=["POST"])]
 

@@ -54,12 +54,14 @@ class Packed:
 class Manifest:
     """What a backup holds: when it was begun (UTC, ISO 8601), by which versions, its files, and what lies elsewhere.
 
-    `elsewhere` names the servers that keep a part, which are backed up by their own means.
+    `elsewhere` names the servers that keep a part, which are backed up by their own means. `tenant` is whose it is,
+    None for the first.
     """
 
     made_at: str
     files: Sequence[Packed]
     elsewhere: Mapping[str, str]
+    tenant: str | None = None
     format: int = FORMAT
     hypocenter: str = __version__
     schema: Mapping[str, str] = field(default_factory=lambda: {"records": NEWEST, "metrics": str(METRICS_FORMAT)})
@@ -81,6 +83,7 @@ def staged(places: Places, metrics: Copies) -> Iterator[Path]:
     forget_staging(places.data_dir)
     try:
         folder.mkdir(mode=0o700)
+        _write_tokens(places, folder)
         _copy_plain(places.data_dir, folder)
         for part, file in _SQLITE.items():
             kept = Path(_where(places, part) or places.data_dir / file)
@@ -92,9 +95,16 @@ def staged(places: Places, metrics: Copies) -> Iterator[Path]:
         forget_staging(places.data_dir)
 
 
+def _write_tokens(places: Places, folder: Path) -> None:
+    """Write the tokens of one tenant: what opens the data of others is theirs."""
+    text = places.tokens().text()
+    if text is not None:
+        (folder / TOKENS_FILE).write_text(text, encoding="utf-8")
+
+
 def _copy_plain(data_dir: Path, folder: Path) -> None:
     reports = sorted((data_dir / REPORTS).rglob("*"))
-    for path in (data_dir / TOKENS_FILE, data_dir / MARKS_FILE, *reports):
+    for path in (data_dir / MARKS_FILE, *reports):
         # Each is replaced whole by its writers, and may be gone by now.
         with suppress(FileNotFoundError):
             if path.is_file() and not path.is_symlink():
@@ -122,8 +132,8 @@ def _shown(url: str) -> str:
     return f"{scheme}{separator}{rest.partition('?')[0].rpartition('@')[2]}"
 
 
-def archive(folder: Path, made_at: datetime, others: Mapping[str, str]) -> Iterator[bytes]:
-    """Yield the blocks of the tar of a folder's files, and of their manifest as its end."""
+def archive(folder: Path, made_at: datetime, places: Places) -> Iterator[bytes]:
+    """Yield the blocks of the tar of a folder's files, which are of `places`, and of their manifest as its end."""
     packed = []
     for path in sorted(each for each in folder.rglob("*") if each.is_file()):
         name, digest = path.relative_to(folder).as_posix(), sha256()
@@ -134,7 +144,8 @@ def archive(folder: Path, made_at: datetime, others: Mapping[str, str]) -> Itera
             yield block
         yield _filling(size)
         packed.append(Packed(name, size, digest.hexdigest()))
-    text = json.dumps(asdict(Manifest(made_at.isoformat(timespec="seconds"), packed, others)), indent=1).encode()
+    manifest = Manifest(made_at.isoformat(timespec="seconds"), packed, elsewhere(places), places.tenant)
+    text = json.dumps(asdict(manifest), indent=1).encode()
     yield from (_head(MANIFEST, len(text), made_at), text, _filling(len(text)), _END)
 
 

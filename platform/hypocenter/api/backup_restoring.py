@@ -8,10 +8,14 @@ import re
 import shutil
 import tarfile
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from hypocenter.api.backup_archive import FORMAT, MANIFEST, Manifest, Packed
+from hypocenter.api.parts import TENANTS
+from hypocenter.api.tokens import FILE as TOKENS_FILE
+from hypocenter.api.tokens import TokenFile
 from hypocenter.errors import InputError
 from hypocenter.stores.duckdb_file import FORMAT as METRICS_FORMAT
 from hypocenter.stores.schema import NEWEST
@@ -38,14 +42,25 @@ def checked(source: Path) -> Manifest:
 def restore(source: Path, data_dir: Path) -> Manifest:
     """Make a data directory of a backup; what was not there before is there whole or not at all.
 
+    That of a tenant, restored to `tenants/NAME` of a data directory, has its tokens kept with those of all others.
     Raises InputError as `checked` does, and when there is something in the directory already.
     """
     if data_dir.exists() and (not data_dir.is_dir() or any(data_dir.iterdir())):
         raise InputError(f"{data_dir}: is not empty; a backup is restored to a folder that is new or empty")
     with _draft(data_dir) as draft:
         manifest = _read(source, draft)
+        if manifest.tenant is not None and data_dir.absolute().parts[-2:] == (TENANTS, manifest.tenant):
+            _bring_tokens(draft, data_dir.absolute().parents[1], manifest.tenant)
         draft.replace(data_dir)
     return manifest
+
+
+def _bring_tokens(draft: Path, home: Path, tenant: str) -> None:
+    """Keep the tokens of a tenant where a server looks for them; whatever they say, they open its data alone."""
+    tokens = TokenFile(draft)
+    if tokens.version() is not None:
+        TokenFile(home).keep(replace(token, tenant=tenant) for token in tokens.tokens())
+        (draft / TOKENS_FILE).unlink()
 
 
 @contextmanager
@@ -114,9 +129,18 @@ def _manifest(text: bytes) -> Manifest:
         stated = json.loads(text)
         if stated["format"] != FORMAT:
             raise InputError(f"is a backup of format {stated['format']}, and this version knows {FORMAT}")
-        return Manifest(**{**stated, "files": [Packed(**each) for each in stated["files"]]})
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        return _printable(Manifest(**{**stated, "files": [Packed(**each) for each in stated["files"]]}))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError("has a manifest that is none; make another backup") from error
+
+
+def _printable(manifest: Manifest) -> Manifest:
+    """Return the manifest where its texts are texts, which terminals may be shown; raises ValueError, TypeError."""
+    named = (*manifest.elsewhere.items(), *manifest.schema.items())
+    texts = (manifest.made_at, manifest.hypocenter, manifest.tenant or "", *(text for pair in named for text in pair))
+    if not all(map(str.isprintable, texts)) or not manifest.schema["metrics"].isdecimal():
+        raise ValueError("no text")
+    return manifest
 
 
 def _agreed(manifest: Manifest, found: list[Packed]) -> Manifest:
@@ -126,6 +150,6 @@ def _agreed(manifest: Manifest, found: list[Packed]) -> Manifest:
         wrong = [each.name for each in found if stated.get(each.name) != each]
         wrong += sorted(set(stated) - {each.name for each in found})
         raise InputError(f"is damaged: {', '.join(wrong[:5])} not as the manifest says; use another backup")
-    if manifest.schema.get("records", "") > NEWEST or int(manifest.schema.get("metrics", 0)) > METRICS_FORMAT:
+    if manifest.schema["records"] > NEWEST or int(manifest.schema["metrics"]) > METRICS_FORMAT:
         raise InputError(f"was made by Hypocenter {manifest.hypocenter}, which is newer; restore it with that version")
     return manifest
