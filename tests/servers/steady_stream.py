@@ -41,6 +41,7 @@ class Stream:
     every: timedelta = timedelta(seconds=12)
     lasting: timedelta = timedelta(seconds=10)
     calm: timedelta = timedelta(seconds=30)
+    name: str = "shop"
 
     @property
     def first(self) -> datetime:
@@ -50,7 +51,7 @@ class Stream:
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Caller and database of each system, in the order in which they fall ill."""
-        return [(f"shop-{number}", f"shop-{number}-db") for number in range(self.systems)]
+        return [(f"{self.name}-{number}", f"{self.name}-{number}-db") for number in range(self.systems)]
 
     def ill_before(self, moment: datetime) -> list[tuple[str, str]]:
         """Return the systems whose illness was over then."""
@@ -88,16 +89,17 @@ class Stream:
         return usual * (1 + 0.05 * noise + 6.0 * is_ill)
 
 
-def writer_to(url: str) -> RemoteWriter:
-    """Return what sends to the server at `url`."""
-    return RemoteWriter(f"{url}/api/v1/write", PrometheusOptions(timeout_s=20.0), Patience(attempts=1, seconds=10.0))
+def writer_to(url: str, token: str | None = None) -> RemoteWriter:
+    """Return what sends to the server at `url`, with a token where it asks for one."""
+    options = PrometheusOptions(timeout_s=20.0, bearer_token=token)
+    return RemoteWriter(f"{url}/api/v1/write", options, Patience(attempts=1, seconds=10.0))
 
 
 class Sender:
     """Sends a stream to the server at `url`, LEAD ahead of the clock, from here to the end of this context."""
 
-    def __init__(self, stream: Stream, url: str) -> None:
-        self._writer = writer_to(url)
+    def __init__(self, stream: Stream, url: str, token: str | None = None) -> None:
+        self._writer = writer_to(url, token)
         self._stream, self._sent = stream, stream.begun
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run)
