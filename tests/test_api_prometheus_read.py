@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import threading
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
-import uvicorn
 import yaml
 from band_server import band_sources
 from documented import blocks
+from listening import listening
 from query_client import QueryClient
-from server_process import free_port
 from shifting_system import END, START, STEP
-from waiting import awaited
 
 from hypocenter.api.query.app import create_query_app
 from hypocenter.api.query.prometheus_expressions import parsed
@@ -189,28 +186,14 @@ def test_more_series_than_a_picture_holds_are_refused_by_the_number(posted: Call
         parsed("vector(1)")
 
 
-@contextmanager
-def listening(app: ASGIApp) -> Iterator[str]:
-    """Serve an application on a port of its own."""
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        awaited(lambda: server.started)
-        yield f"http://127.0.0.1:{port}/prometheus"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 def test_promtool_asks_and_reads(app: ASGIApp, require: Callable[[str], str]) -> None:
     def said(*words: str) -> str:
         command = [require("promtool"), "query", *words]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
     span = [f"--start={SPIKE - 60:.0f}", f"--end={SPIKE:.0f}"]
-    with listening(app) as url:
+    with listening(app) as server:
+        url = f"{server}/prometheus"
         assert said("instant", url, "1+1").startswith("scalar: 2 @[")
         instant = said("instant", f"--time={SPIKE:.0f}", url, f"hypocenter_anomaly_score{QUEUE}")
         assert instant.startswith("hypocenter_anomaly_score{")
@@ -246,7 +229,8 @@ def test_the_lines_to_paste_are_those_that_are_provisioned(app: ASGIApp, require
     assert pasted | elsewhere == own
     place = pasted["url"]
     asks = [line for block in blocks("grafana", "sh") for line in block.splitlines() if line.startswith("promtool")]
-    with listening(app) as url:
+    with listening(app) as server:
+        url = f"{server}/prometheus"
         for line in asks:
             words = [require("promtool"), *shlex.split(line.replace(place, url))[1:]]
             subprocess.run(words, check=True, timeout=60, capture_output=True)

@@ -16,7 +16,7 @@ from hypocenter_server import HypocenterServer
 
 from hypocenter.client import PAGE, Client
 from hypocenter.errors import ClientError, InputError, SourceError
-from hypocenter.model import Anomaly, Direction, Series
+from hypocenter.model import Anomaly, Direction, Evidence, Series, Suspect
 from hypocenter.readers import read_cases
 from hypocenter.simulator import fault_as_sent, read_scenario, send, simulate, write_case
 from hypocenter.stores.detections import KeptAnomaly, Position
@@ -114,6 +114,8 @@ def test_what_is_told_is_as_it_is_kept(client: Client) -> None:
     assert incident.verdict is not None
     found = client.suspects(incident.incident_id)
     assert found.suspects[0].component == incident.verdict.suspect == "catalog-db"
+    assert all(isinstance(each, Suspect) for each in found.suspects)
+    assert all(isinstance(each, Evidence) for each in found.suspects[0].evidence)
     assert found.suspects[0].evidence
     assert client.report(incident.incident_id).startswith("<!DOCTYPE html>")
     told = client.feedback(incident.incident_id, "cause", component="orders-db", note="it was the index")

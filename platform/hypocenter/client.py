@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
+from hypocenter.client_events import Following
 from hypocenter.client_reading import shaped
 from hypocenter.client_shapes import Anomaly, Incident, Investigation, Suspects, Told, Topology
 from hypocenter.client_transport import Patience, Transport
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PAGE = 200
-LOOK_S, MOST_S = 0.1, 1800.0
+MOST_S = 1800.0
 
 
 class Client:
     """Asks the server at `url`, with a token where it wants one; for one thread.
 
-    What is not given for now (429, 503) is asked for again after the server's `Retry-After`; `sleep` waits. Every
-    method raises ClientError for what is turned down, and SourceError when there is no answer; InputError is raised for
-    a URL that is none.
+    What is not given for now (429, 503) is asked for again after the server's `Retry-After`; `sleep` waits, `clock`
+    tells the seconds. Every method raises ClientError for what is turned down, and SourceError when there is no answer;
+    InputError is raised for a URL that is none.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class Client:
         token: str | None = None,
         patience: Patience | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._transport, self._sleep = Transport(url, token, patience or Patience(), sleep), sleep
+        self._transport = Transport(url, token, patience or Patience(), sleep, clock)
 
     def __enter__(self) -> Self:
         return self
@@ -120,7 +122,8 @@ class Client:
     ) -> Investigation:
         """Have an incident investigated, that began `at` a time or between two, and return it when it is over.
 
-        `progress` is called for each step. Raises SourceError when it failed, or is not over after `most_s` seconds.
+        `progress` is called for each step as it is done. Raises SourceError when it failed, or is not over after
+        `most_s` seconds.
         """
         asked = {
             **_text({"at": at, "start": start, "end": end}),
@@ -129,26 +132,12 @@ class Client:
         # Tried again because the server was busy, it is still the same question.
         headers = {"Idempotency-Key": secrets.token_hex(16)}
         begun = shaped(Investigation, self._transport.json("POST", "/investigations", json=asked, headers=headers))
-        return _successful(self._awaited(begun, progress, most_s))
+        following = Following(self._transport, _asked(begun.investigation_id), progress)
+        return _successful(following.ended(begun, most_s))
 
     def investigation(self, investigation_id: str) -> Investigation:
         """Return an investigation that was asked for, as it is now."""
-        found = self._transport.json("GET", f"/investigations/{quote(investigation_id, safe='')}")
-        return shaped(Investigation, found)
-
-    def _awaited(self, asked: Investigation, progress: Callable[[Step], None], most_s: float) -> Investigation:
-        told, left_s = 0, most_s
-        while True:
-            for step in asked.steps[told:]:
-                progress(step)
-            told = len(asked.steps)
-            if asked.is_over:
-                return asked
-            if left_s <= 0:
-                raise SourceError(f"investigation {asked.investigation_id} is not over after {most_s:g} s")
-            self._sleep(LOOK_S)
-            left_s -= LOOK_S
-            asked = self.investigation(asked.investigation_id)
+        return shaped(Investigation, self._transport.json("GET", _asked(investigation_id)))
 
     def _listed(self, kind: type[T], path: str, wanted: Mapping[str, str | datetime | None]) -> Iterator[T]:
         asked: dict[str, str] = {**_text(wanted), "limit": str(PAGE)}
@@ -162,6 +151,10 @@ class Client:
 
 def _of(incident_id: str, what: str = "") -> str:
     return f"/incidents/{quote(incident_id, safe='')}" + (f"/{what}" if what else "")
+
+
+def _asked(investigation_id: str) -> str:
+    return f"/investigations/{quote(investigation_id, safe='')}"
 
 
 def _text(wanted: Mapping[str, str | datetime | None]) -> dict[str, str]:

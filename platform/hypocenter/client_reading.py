@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
-from functools import cache
 from types import UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from hypocenter.errors import SourceError
+from hypocenter.verdict_json import field_types
 
 T = TypeVar("T")
 
@@ -17,8 +18,10 @@ T = TypeVar("T")
 def shaped(kind: type[T], value: object, place: str = "") -> T:
     """Return a JSON value as a type of these, or of simple ones; raises SourceError that names the field that is not.
 
-    >>> shaped(tuple[int, ...], [1, 2])
-    (1, 2)
+    What JSON has no number for is null there, and NaN where nothing else may stand for it.
+
+    >>> shaped(tuple[int, ...], [1, 2]), shaped(float, None)
+    ((1, 2), nan)
     """
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (UnionType, Union):
@@ -39,7 +42,7 @@ def _optional(inner: tuple[Any, ...], value: object, place: str) -> Any:
 
 
 def _object(kind: type[T], value: Mapping[str, object], place: str) -> T:
-    hints = _hints(cast("Hashable", kind))
+    hints = field_types(kind)
     known = [each for each in fields(kind) if each.init]  # type: ignore[arg-type]
     missing = [each.name for each in known if each.name not in value and _is_needed(each)]
     if missing:
@@ -52,14 +55,11 @@ def _is_needed(known: Field[Any]) -> bool:
     return known.default is MISSING and known.default_factory is MISSING
 
 
-@cache
-def _hints(kind: Hashable) -> Mapping[str, Any]:
-    return get_type_hints(kind)
-
-
 def _simple(kind: type[T], value: object, place: str) -> T:
     if kind is Any or kind is object:
         return value  # type: ignore[return-value]
+    if kind is float and value is None:
+        return math.nan  # type: ignore[return-value]
     try:
         if kind is datetime:
             return datetime.fromisoformat(_of(str, value, place))  # type: ignore[return-value]

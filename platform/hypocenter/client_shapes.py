@@ -1,12 +1,15 @@
-"""What the query API answers, as frozen dataclasses; times are UTC, a number that was not finite is None.
+"""What the query API answers, as frozen dataclasses; times are UTC, a number that was not finite is None or NaN.
 
-The fields are those of `GET /api/v1/openapi.json`, where each is explained.
+The fields are those of `GET /api/v1/openapi.json`, where each is explained. Suspects with their evidence and series are
+those of the model.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from hypocenter.model import Series, Suspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +41,6 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """One finding for or against a suspect, with its numbers in `unit`."""
-
-    channel: str
-    text: str
-    supports: bool = True
-    share: float | None = None
-    series: str | None = None
-    unit: str = ""
-    before: float | None = None
-    after: float | None = None
-    onset: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """A component, how likely it is the root cause (0 to 1), and why."""
-
-    component: str
-    probability: float | None
-    score: float | None
-    fault_type: str
-    path: tuple[str, ...] = ()
-    series: str | None = None
-    evidence: tuple[Evidence, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Suspects:
     """The suspects of one verdict, the likeliest first."""
 
@@ -74,19 +49,6 @@ class Suspects:
     abstained: bool
     suspects: tuple[Suspect, ...]
     cause: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One metric of one component."""
-
-    component: str
-    metric: str
-    kind: str = "other"
-    unit: str = ""
-    stat: str = ""
-    side: str | None = None
-    peer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

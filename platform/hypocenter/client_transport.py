@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,11 +14,12 @@ from hypocenter.errors import ClientError, InputError, SourceError
 from hypocenter.retry_after import retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 PREFIX = "/api/v1"
 _BUSY = (429, 503)
 _FIRST_WAIT_S = 0.5
+_EVENTS = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,17 @@ class Patience:
 
 
 class Transport:
-    """One server at `url`, asked with `token`; `sleep` waits some seconds between tries."""
+    """One server at `url`, asked with `token`; `sleep` waits some seconds between tries, `clock` tells them."""
 
     def __init__(
-        self, url: str, token: str | None, patience: Patience, sleep: Callable[[float], None] = time.sleep
+        self,
+        url: str,
+        token: str | None,
+        patience: Patience,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.url, self._patience, self._sleep = _checked(url), patience, sleep
+        self.url, self._patience, self.sleep, self.clock = _checked(url), patience, sleep, clock
         # A redirect would take the token elsewhere; a proxy of the environment would see it.
         self.http = httpx.Client(
             base_url=self.url + PREFIX,
@@ -51,7 +58,7 @@ class Transport:
             answer = self._sent(method, path, question)
             if answer.status_code not in _BUSY or attempt + 1 == self._patience.attempts:
                 break
-            self._sleep(self._pause(attempt, answer.headers))
+            self.sleep(self._pause(attempt, answer.headers))
         if not answer.is_success:
             raise refusal(answer)
         return answer
@@ -66,11 +73,48 @@ class Transport:
                 f"{self.url}: answers with something that is no JSON; is it a Hypocenter server?"
             ) from error
 
+    def patient_json(self, path: str) -> Any:
+        """Return the JSON value of a path, tried as often where the server cannot be reached as where it is busy."""
+        for attempt in range(self._patience.attempts - 1):
+            try:
+                return self.json("GET", path)
+            except SourceError:
+                self.sleep(self._pause(attempt, {}))
+        return self.json("GET", path)
+
+    @contextmanager
+    def lines(self, path: str, headers: Mapping[str, str], until: float) -> Iterator[Iterator[str]]:
+        """Give the lines of a stream of events as they come, up to a time of the clock when nobody waits for more.
+
+        Raises ClientError when the request is turned down, and SourceError for another answer, or one that breaks off.
+        """
+        left_s = min(self._patience.timeout_s, max(until - self.clock(), 0.0))
+        try:
+            with self.http.stream("GET", path, headers=headers, timeout=left_s) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise refusal(answer)
+                if not answer.headers.get("Content-Type", _EVENTS).startswith(_EVENTS):
+                    raise SourceError(f"{self.url}: answers with something that is no stream of events")
+                yield self._in_time(answer.iter_lines(), until - left_s)
+        except httpx.HTTPError as error:
+            raise self._unreached(error) from error
+
+    def _in_time(self, lines: Iterator[str], last: float) -> Iterator[str]:
+        """Yield lines up to the end of an event after which the next might come too late."""
+        for line in lines:
+            yield line
+            if not line and self.clock() > last:
+                return
+
     def _sent(self, method: str, path: str, question: Mapping[str, Any]) -> httpx.Response:
         try:
             return self.http.request(method, path, **question)
         except httpx.HTTPError as error:
-            raise SourceError(f"{self.url}: cannot be reached or broke off ({error})") from error
+            raise self._unreached(error) from error
+
+    def _unreached(self, error: httpx.HTTPError) -> SourceError:
+        return SourceError(f"{self.url}: cannot be reached or broke off ({error})")
 
     def _pause(self, attempt: int, headers: Mapping[str, str]) -> float:
         wanted = retry_after(headers, self.url)
