@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from http.server import ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from small_server import Quiet, served, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,27 +24,12 @@ class Receiver:
 
 @contextmanager
 def receiving(*answers: tuple[int, dict[str, str]]) -> Iterator[Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+    class Handler(Quiet):
+        def asked(self, body: bytes) -> None:
             receiver.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            status, headers = receiver.answers[min(len(receiver.requests), len(receiver.answers)) - 1]
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """What was asked is not for the eyes of whoever runs the tests."""
+            self.reply(*receiver.answers[min(len(receiver.requests), len(receiver.answers)) - 1])
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook", list(answers) or [(204, {})])
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    receiver = Receiver(f"{url_of(server)}/hook", list(answers) or [(204, {})])
+    with served(server):
         yield receiver
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

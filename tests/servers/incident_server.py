@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
+
+from small_server import Quiet, served, url_of
 
 from hypocenter.history.asking import Asked, fetched
 from hypocenter.history.client import Access
@@ -30,43 +31,24 @@ class Asking(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return url_of(self)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     server: Asking
 
-    def do_GET(self) -> None:
+    def asked(self, body: bytes) -> None:
         parts = urlsplit(self.path)
-        self._reply(parts.path, {name: values[-1] for name, values in parse_qs(parts.query).items()})
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self._reply(self.path, json.loads(body))
-
-    def _reply(self, path: str, params: dict[str, Any]) -> None:
+        params = json.loads(body) if body else {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        path = self.path if body else parts.path
         self.server.asked.append((path, params, dict(self.headers)))
-        status, headers, body = self.server.answer(path, params)
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.reply(*self.server.answer(path, params))
 
 
 @contextmanager
 def serving(answer: Callable[[str, dict[str, Any]], Reply]) -> Iterator[Asking]:
-    with Asking(answer) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(Asking(answer)) as server:
+        yield server
 
 
 def page(value: Any, **headers: str) -> Reply:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from small_server import Quiet, served, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,17 +36,15 @@ class Issuer:
         self.answers = threading.Event()
         self.answers.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self.url = url_of(self._server)
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._open.enter_context(served(self._server))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._open.close()
 
     def token(self, key_id: str = "rsa", *, head: Mapping[str, Any] | None = None, **claims: Any) -> str:
         """Return a token with claims beside those that are usual; None leaves one of them out."""
@@ -64,20 +64,14 @@ class Issuer:
         kind = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
         return {**json.loads(kind.to_jwk(key.public_key())), "kid": key_id, "use": "sig"}
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[Quiet]:
         issuer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(Quiet):
+            def asked(self, _body: bytes) -> None:
                 issuer.fetched.append(self.path)
                 issuer.answers.wait()
                 body = json.dumps(issuer.served(self.path)).encode()
-                self.send_response(503 if issuer.is_away else 200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                self.reply(503 if issuer.is_away else 200, {}, body)
 
         return Handler

@@ -6,9 +6,11 @@ import json
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
+
+from small_server import Quiet, served
 
 if TYPE_CHECKING:
     import ssl
@@ -70,24 +72,14 @@ class Server:
                 self.in_flight -= 1
 
 
-def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.reply(urlsplit(self.path).query)
-
-        def do_POST(self) -> None:
-            self.reply(self.rfile.read(int(self.headers["Content-Length"])).decode())
-
-        def reply(self, query: str) -> None:
-            params = {name: values[0] for name, values in parse_qs(query).items()}
-            endpoint = urlsplit(self.path).path.rpartition("/")[2]
+def handler_of(server: Server) -> type[Quiet]:
+    class Handler(Quiet):
+        def asked(self, body: bytes) -> None:
+            parts = urlsplit(self.path)
+            params = {name: values[0] for name, values in parse_qs(body.decode() or parts.query).items()}
+            endpoint = parts.path.rpartition("/")[2]
             status, headers, body = server.answer(endpoint, params, self.headers["Authorization"])
-            self.send_response_only(status)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
     return Handler
 
@@ -95,12 +87,9 @@ def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
 @contextmanager
 def running(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     server = Server()
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(server)) as listening:
-        if tls:
-            listening.socket = tls.wrap_socket(listening.socket, server_side=True)
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listening.server_address[1]}"
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(server))
+    if tls:
+        listening.socket = tls.wrap_socket(listening.socket, server_side=True)
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listening.server_port}"
+    with served(listening):
         yield server
-        listening.shutdown()
-        thread.join()

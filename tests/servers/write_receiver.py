@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import cramjam
+from small_server import Quiet, served, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,25 +28,17 @@ class Receiver:
     url: str = ""
 
 
-def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(receiver: Receiver) -> type[Quiet]:
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:
-            body = bytes(cramjam.snappy.decompress_raw(self.rfile.read(int(self.headers["Content-Length"]))))
+        def asked(self, body: bytes) -> None:
+            sent = bytes(cramjam.snappy.decompress_raw(body))
             receiver.headers.append(dict(self.headers))
-            status, headers, text = receiver.script(body)
+            status, headers, text = receiver.script(sent)
             if status < 300:
-                receiver.taken.append(body)
-            self.send_response_only(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: Any) -> None:
-            return
+                receiver.taken.append(sent)
+            self.reply(status, headers, text)
 
     return Handler
 
@@ -65,10 +57,6 @@ class _Listening(ThreadingHTTPServer):
 def receiving() -> Iterator[Receiver]:
     """Run a receiver; its `url` is the whole address to write to."""
     receiver = Receiver()
-    with _Listening(("127.0.0.1", 0), _handler(receiver)) as listening:
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        receiver.url = f"http://127.0.0.1:{listening.server_address[1]}/api/v1/write"
+    with served(_Listening(("127.0.0.1", 0), _handler(receiver))) as listening:
+        receiver.url = f"{url_of(listening)}/api/v1/write"
         yield receiver
-        listening.shutdown()
-        thread.join()
