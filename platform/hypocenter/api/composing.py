@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hypocenter.access import served_tenants
 from hypocenter.api.app import Routes, create_server_app, create_tenant_app, intake_routes
 from hypocenter.api.auditing import Auditing, Denials
 from hypocenter.api.auth import Door
@@ -33,7 +32,6 @@ from hypocenter.api.self_metrics import RequestMetrics, StoreMetrics, new_regist
 from hypocenter.api.sending import Sender
 from hypocenter.api.status import routes as status_routes
 from hypocenter.api.tenants import TenantApp, Tenants
-from hypocenter.api.tokens import TenantTokens, TokenFile
 from hypocenter.api.work_metrics import WorkMetrics
 from hypocenter.api.work_state import Overseen
 from hypocenter.rhythm import rhythm_of_settings
@@ -62,7 +60,7 @@ def composed(opened: Mapping[str, Parts], places: Places, entrance: Entrance, st
     for tenant, parts in opened.items():
         registry = new_registry()
         theirs = places.of(tenant) if apps else places
-        routes = _routes(parts, theirs, registry, stack, TokenFile(places.data_dir), seats)
+        routes = _routes(parts, theirs, registry, stack, seats)
         routes = replace(routes, open=[*health, *routes.open], known=[metrics_route(registry), *routes.known])
         app = Auditing(create_tenant_app(routes, memory), parts.records.audit, _now)
         apps[tenant] = TenantApp(app, RequestMetrics(registry).observe)
@@ -73,9 +71,7 @@ def composed(opened: Mapping[str, Parts], places: Places, entrance: Entrance, st
     return create_server_app(Tenants(apps, first), door, Buckets(rate), origins_of_settings())
 
 
-def _routes(
-    parts: Parts, places: Places, registry: CollectorRegistry, stack: ExitStack, file: TokenFile, seats: Seats
-) -> Routes:
+def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: ExitStack, seats: Seats) -> Routes:
     registry.register(StoreMetrics(parts.metrics))
     intake = parts.intake(registry)
     counting = stack.enter_context(Counting(intake.index, intake.writer, intake.graph, intake.now))
@@ -88,7 +84,7 @@ def _routes(
     registry.register(WorkMetrics(overseen))
     send = stack.enter_context(closing(Sender(apart=places.apart, tenant=places.tenant)))
     sources = QuerySources(parts.records, parts.metrics, parts.graph, parts.board, overseen, intake.now, send)
-    tokens = TenantTokens(file, places.tenant or "", places.tenant or served_tenants()[0])
+    tokens = places.tokens()
     query = query_routes(replace(sources, tokens=tokens, seat=partial(seats.seat, tokens.known_as)))
     return Routes(
         open=query["open"],

@@ -9,10 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hypocenter import settings
+from hypocenter.access import served_tenants
 from hypocenter.api.intake import BodyLimits, Intake
 from hypocenter.api.schedule import Schedule
 from hypocenter.api.signed_webhooks import signatures_of_settings
 from hypocenter.api.tending import tend
+from hypocenter.api.tokens import TenantTokens, TokenFile
 from hypocenter.ingest.alert_labels import label_order
 
 if TYPE_CHECKING:
@@ -59,6 +61,15 @@ class Places:
     def is_foreign(self) -> bool:
         """Whether it is of another tenant than the one of the settings, whose server it is."""
         return self.tenant is not None
+
+    @property
+    def home(self) -> Path:
+        """The data directory of the server, in which that of each other tenant lies, and the tokens of all."""
+        return self.data_dir.parents[1] if self.is_foreign else self.data_dir
+
+    def tokens(self) -> TenantTokens:
+        """Return the tokens that open what is kept here."""
+        return TenantTokens(TokenFile(self.home), self.tenant or "", self.tenant or served_tenants()[0])
 
     def of(self, tenant: str) -> Places:
         """Return where the same server keeps what it is sent of another tenant; what was typed is not read for it."""
