@@ -35,9 +35,9 @@ NOTE = (
     "the beginning of the fault to the webhook that an incident opened, on a clock that moves by 15 and 45 s; verdict: "
     "to the verdict that names first what the last one does. Same: the last verdict before the next fault names the "
     "same component first and the same causes as `hypocenter investigate --at` the true beginning does on the same "
-    "time of telemetry, where nothing is learned from the other faults; right: the component that broke is first, of all "
-    "faults; named: as a cause. Messages: all that the webhook was sent because of it. The calm days have a restless "
-    "service and a deploy each, and metrics every minute."
+    "time of telemetry, where nothing is learned from the other faults; right: the component that broke is first, of "
+    "all faults; named: as a cause. Messages: all that the webhook was sent because of it. The calm days have a "
+    "restless service and a deploy each, and metrics every minute."
 )
 COLUMNS = (
     "table", "what", "component", "detected, min", "verdict, min", "same", "right", "named", "offline right",
