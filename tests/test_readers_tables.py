@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,7 +20,8 @@ from hypocenter.errors import InputError, LimitError
 from hypocenter.readers import read_cases
 from hypocenter.readers.columns import labels_of
 from hypocenter.readers.grid import on_grid, sampling_interval
-from hypocenter.readers.times import to_datetime, to_times
+from hypocenter.readers.time_columns import to_times
+from hypocenter.readers.times import to_datetime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -372,3 +375,12 @@ def test_a_grid_loses_no_sample_to_jitter(shapes: list[tuple[int, int, int]], ra
         held = np.flatnonzero(np.isfinite(values[:, column]))
         assert values[held, column].tolist() == samples.tolist()
         assert np.abs(times[held].astype(np.int64) - own).max() <= 0.55 * interval
+
+
+def test_what_puts_a_server_together_loads_no_pandas() -> None:
+    """Its store does when it is opened, and what writes cases."""
+    code = (
+        "import sys, hypocenter.api.composing; from hypocenter.readers.times import to_datetime;"
+        "assert to_datetime('2026-01-31T12:00:00Z', 'at').year == 2026; assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIX = re.compile(r"-?\d{9,}(\.\d+)?", re.ASCII)
-# The bounds of readers.times, which is too heavy for `--help`; a test holds the two together.
+# The bounds of readers.time_columns, which is too heavy for `--help`; a test holds the two together.
 _PER_SECOND = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6))
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")

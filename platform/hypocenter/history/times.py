@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _UNIX = re.compile(r"\d{9,19}(\.\d{1,9})?", re.ASCII)
-# The bounds of readers.times: the year 5138 in seconds, milliseconds and microseconds.
+# The bounds of readers.time_columns: the year 5138 in seconds, milliseconds and microseconds.
 _PER_SECOND = ((1e11, 1), (1e14, 10**3), (1e17, 10**6), (float("inf"), 10**9))
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 # Jira's own notation, 31/Jan/26 3:45 PM, and its relatives with a four-digit year, seconds or dashes.

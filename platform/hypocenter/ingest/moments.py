@@ -9,7 +9,7 @@ from hypocenter.errors import InputError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(2200, 1, 1, tzinfo=UTC)
-# The bounds of readers.times: the year 5138 in seconds, milliseconds and microseconds.
+# The bounds of readers.time_columns: the year 5138 in seconds, milliseconds and microseconds.
 _PER_SECOND = ((1e11, 1), (1e14, 10**3), (1e17, 10**6))
 _FIX = "write ISO 8601 (2026-01-31T12:00:00Z) or Unix seconds"
 

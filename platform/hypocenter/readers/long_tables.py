@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from hypocenter.errors import InputError
 from hypocenter.readers.columns import check_components, labels_of
+from hypocenter.readers.finite import finite
 from hypocenter.readers.frames import read_frame
 from hypocenter.readers.grid import on_grid, sampling_interval
 from hypocenter.readers.limits import check_cells
-from hypocenter.readers.tables import TIME_COLUMNS, Notes, as_numbers, finite, time_column, wide_table, wrong_cells
-from hypocenter.readers.times import to_times
+from hypocenter.readers.tables import TIME_COLUMNS, Notes, as_numbers, time_column, wide_table, wrong_cells
+from hypocenter.readers.time_columns import to_times
 from hypocenter.telemetry import RawTable, Times, Values
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 from hypocenter.errors import SourceError
 from hypocenter.model import Alert
 from hypocenter.readers.counted_grid import laid
+from hypocenter.readers.finite import finite
 from hypocenter.readers.limits import limits_from_settings
-from hypocenter.readers.tables import finite
 from hypocenter.telemetry import RawTable
 
 if TYPE_CHECKING:

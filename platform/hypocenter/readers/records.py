@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hypocenter.readers.finite import finite
 from hypocenter.readers.frames import read_frame, require
-from hypocenter.readers.tables import Notes, as_numbers, finite, wrong_cells
-from hypocenter.readers.times import to_times
+from hypocenter.readers.tables import Notes, as_numbers, wrong_cells
+from hypocenter.readers.time_columns import to_times
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from hypocenter.errors import InputError
 from hypocenter.readers.frames import is_table, read_frame
 from hypocenter.readers.limits import limits_from_settings
 from hypocenter.readers.tables import TIME_COLUMNS, Notes, as_numbers, in_order, numbers_of
-from hypocenter.readers.times import to_times
+from hypocenter.readers.time_columns import to_times
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ import pandas as pd
 
 from hypocenter.errors import InputError
 from hypocenter.readers.columns import check_components, labels_of
-from hypocenter.readers.times import to_times
+from hypocenter.readers.finite import LARGEST, finite
+from hypocenter.readers.time_columns import to_times
 from hypocenter.telemetry import RawTable, Times, Values
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Notes = tuple[str, ...]
-# No quantity comes near it, and its square still is a number, also after a change of unit.
-LARGEST = 1e100
 TIME_COLUMNS = ("time", "timestamp", "ts", "datetime", "date", "index")
 
 
@@ -68,15 +67,6 @@ def in_order(times: Times, values: Values, where: str) -> tuple[Times, Values, N
     if len(times) == 1:
         notes.append(f"{where}: only one row, too little to know what is normal")
     return times, values, tuple(notes)
-
-
-def finite(values: Values, where: str) -> tuple[Values, Notes]:
-    """Return `values` with infinities and what is as good as infinite as NaN, and a note that counts them."""
-    infinite = (values > LARGEST) | (values < -LARGEST)
-    if not infinite.any():
-        return values, ()
-    text = f"{where}: {int(infinite.sum())} values that are infinite or beyond {LARGEST:g} were left out"
-    return np.where(infinite, np.nan, values), (text,)
 
 
 def as_numbers(column: pd.Series[Any]) -> tuple[Values, int]:

@@ -1,112 +1,51 @@
-"""Times in any usual notation to UTC."""
+"""One time in any usual notation to UTC, without pandas where it is an ISO 8601 text: servers read few others."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from hypocenter.errors import InputError
 
 if TYPE_CHECKING:
-    from hypocenter.telemetry import Times
+    import numpy as np
 
-# A number below the first bound counts seconds since 1970, below the next milliseconds, and so on: the bounds are
-# the year 5138 in each unit, so that no date of the last fifty years is read in the wrong one.
-_UNIT_BOUNDS: tuple[tuple[float, Literal["s", "ms", "us", "ns"]], ...] = (
-    (1e11, "s"),
-    (1e14, "ms"),
-    (1e17, "us"),
-    (float("inf"), "ns"),
-)
 # Whole years that nanoseconds in 64 bits hold.
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261
-_NAIVE = "times without a zone were read as UTC"
-
-
-def to_times(column: pd.Series[Any] | pd.Index[Any], where: str) -> tuple[Times, tuple[str, ...]]:
-    """Return `column` as `datetime64[ns]` in UTC, NaT where a cell is no time, and notes.
-
-    Numbers are Unix times in s, ms, us or ns, told apart by their size; text is ISO 8601, with or without a zone,
-    also mixed. Raises InputError when no cell is a time or one lies outside the years 1677 to 2262.
-    """
-    series = pd.Series(column).reset_index(drop=True)
-    try:
-        times, naive = _parsed(series)
-    except (ValueError, OverflowError, TypeError) as error:
-        raise InputError(f"{where}: a time lies outside the years 1677 to 2262; {_TIME_FIX}") from error
-    if len(times) and np.isnat(times).all():
-        raise InputError(f"{where}: no cell is a time; {_TIME_FIX}")
-    return times, (f"{where}: {_NAIVE}",) if naive else ()
-
-
-_TIME_FIX = "write ISO 8601 (2026-01-31T12:00:00Z) or Unix seconds"
+TIME_FIX = "write ISO 8601 (2026-01-31T12:00:00Z) or Unix seconds"
 
 
 def to_datetime(value: object, where: str) -> datetime:
     """Return one time as an aware datetime in UTC; raises InputError when it is none."""
     if value is None or isinstance(value, (bool, dict, list)):
-        raise InputError(f"{where}: {value!r} is no time; {_TIME_FIX}")
+        raise InputError(f"{where}: {value!r} is no time; {TIME_FIX}")
     if isinstance(value, datetime):
         return _in_range(value, where)
     if isinstance(value, str) and value[:4].isdecimal() and value[4:5] == "-":
         with suppress(ValueError):
             return _in_range(datetime.fromisoformat(value), where)
+    from hypocenter.readers.time_columns import to_times
+
     try:
-        times, _ = to_times(pd.Series([value]), where)
+        times, _ = to_times([value], where)
     except InputError as error:
-        raise InputError(f"{where}: {value!r} is no time within the years 1677 to 2262; {_TIME_FIX}") from error
+        raise InputError(f"{where}: {value!r} is no time within the years 1677 to 2262; {TIME_FIX}") from error
     return as_datetime(times[0])
 
 
 def _in_range(time: datetime, where: str) -> datetime:
     if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
-        raise InputError(f"{where}: {time} lies outside the years {_FIRST_YEAR} to {_LAST_YEAR}; {_TIME_FIX}")
+        raise InputError(f"{where}: {time} lies outside the years {_FIRST_YEAR} to {_LAST_YEAR}; {TIME_FIX}")
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def as_datetime(time: np.datetime64) -> datetime:
     """Return a `datetime64` as an aware datetime in UTC, to the microsecond.
 
+    >>> import numpy as np
     >>> as_datetime(np.datetime64("2026-01-31T12:00:00"))
     datetime.datetime(2026, 1, 31, 12, 0, tzinfo=datetime.timezone.utc)
     """
     moment: datetime = time.astype("datetime64[us]").item()
     return moment.replace(tzinfo=UTC)
-
-
-def _parsed(series: pd.Series[Any]) -> tuple[Times, bool]:
-    if isinstance(series.dtype, pd.DatetimeTZDtype):
-        return _nanoseconds(series.dt.tz_convert("UTC").dt.tz_localize(None)), False
-    if series.dtype.kind == "M":
-        return _nanoseconds(series), True
-    numbers = pd.to_numeric(series, errors="coerce").astype("float64")
-    numbers = numbers.where(np.isfinite(numbers))
-    if len(series) and numbers.notna().sum() * 2 > series.notna().sum():
-        return _from_numbers(series, numbers), False
-    text = series.astype("string")
-    # To pandas these words are the time of reading.
-    text = text.mask(text.str.strip().str.lower().isin(["now", "today"]))
-    parsed = pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
-    return _nanoseconds(parsed.dt.tz_localize(None)), _has_naive(series[parsed.notna()])
-
-
-def _from_numbers(series: pd.Series[Any], numbers: pd.Series[float]) -> Times:
-    size = float(numbers.abs().median())
-    unit = next(unit for bound, unit in _UNIT_BOUNDS if not size >= bound)
-    exact = series if series.dtype.kind in "iu" else numbers
-    return _nanoseconds(pd.to_datetime(exact, unit=unit))
-
-
-def _nanoseconds(series: pd.Series[Any]) -> Times:
-    times: Times = series.dt.as_unit("ns").to_numpy(dtype="datetime64[ns]")
-    return times
-
-
-def _has_naive(text: pd.Series[Any]) -> bool:
-    zoned = text.astype("string").str.contains(r"(?:Z|z|[+-]\d{2}:?\d{0,2})\s*$", regex=True)
-    dated = text.astype("string").str.fullmatch(r"\d{4}-\d{2}-\d{2}")
-    return bool((~zoned | dated).any())
