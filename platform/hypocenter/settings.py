@@ -164,10 +164,19 @@ def unknown(environ: Mapping[str, str] | None = None) -> Sequence[str]:
 def data_home(environ: Mapping[str, str] | None = None) -> Path:
     """Return the folder for what is kept where nobody named a place, by the XDG Base Directory Specification.
 
+    Raises InputError for an account without a home.
+
     >>> str(data_home({"XDG_DATA_HOME": "/home/me/data"}))
     '/home/me/data/hypocenter'
     """
     named = environment(environ).get("XDG_DATA_HOME")
     # The specification has relative paths ignored.
-    base = Path(named) if named and Path(named).is_absolute() else Path.home() / ".local" / "share"
+    base = Path(named) if named and Path(named).is_absolute() else _home() / ".local" / "share"
     return base / "hypocenter"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise InputError("this account has no home folder; set HOME, or name places as in docs/settings.md") from error

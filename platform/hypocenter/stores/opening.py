@@ -107,7 +107,7 @@ def _url(place: str) -> URL:
     if "://" in place:
         return _server_url(place)
     path = Path(place)
-    if not named_by_us(path) and not path.parent.is_dir():
+    if not path.parent.is_dir() and not named_by_us(path):
         raise InputError(f"{place}: there is no folder {path.parent}; make it, or name another place")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists() and not path.is_file():
