@@ -58,12 +58,17 @@ class Watched:
         self.true, self.error, self.seconds = START, timedelta(0), 0.0
         self.rhythm = Rhythm(STEP, SETTLE, SHARDS)
         self.metrics = store(lambda: self.now)
-        self.board = MemoryBoard(lambda: self.seconds, lambda: self.now)
         self.records = opening.enter_context(closing(open_records(str(folder / "records.db"))))
-        stores = GivenStores(self.metrics, self.records, None, FileStates(folder / "states"), self.board)
-        self.work = LiveWork(stores, lambda: self.now, self.rhythm, pulse=lambda: self.seconds)
+        self._states = FileStates(folder / "states")
+        self.start()
         self.components = [_named(shard) for shard in range(SHARDS)]
         self.records.detections.divide(SHARDS)
+
+    def start(self) -> None:
+        """Begin anew with what is kept, as a process that is started."""
+        self.board = MemoryBoard(lambda: self.seconds, lambda: self.now)
+        stores = GivenStores(self.metrics, self.records, None, self._states, self.board)
+        self.work = LiveWork(stores, lambda: self.now, self.rhythm, pulse=lambda: self.seconds)
 
     @property
     def now(self) -> datetime:
@@ -214,6 +219,16 @@ def test_no_calls_are_missed_of_a_time_that_never_was(
     watched.live(CALM + 2 + 60, 8)
     assert watched.watermarks() == [CALM + 70] * SHARDS
     assert bool(watched.told()) is (slept > 0)
+
+
+def test_no_calls_are_missed_of_the_time_before_who_counts_was_started(new: Callable[..., Watched]) -> None:
+    watched = new()
+    watched.live(CALM, 2)
+    watched.pass_by(HOUR)
+    watched.start()
+    watched.live(CALM + 62, 8)
+    assert watched.watermarks() == [CALM + 70] * SHARDS
+    assert watched.told() == []
 
 
 @pytest.fixture

@@ -65,6 +65,9 @@ def _of_board(state: WorkState) -> Iterable[Metric]:
     if state.beat_seen is not None:
         told = "When a beat took its last turn, in seconds since 1970."
         yield GaugeMetricFamily("hypocenter_beat_timestamp_seconds", told, state.beat_seen.timestamp())
+    if state.heard is not None:
+        told = "The newest scored step in which a sample came, by its beginning, in seconds since 1970."
+        yield GaugeMetricFamily("hypocenter_heard_timestamp_seconds", told, state.heard.timestamp())
     waiting = GaugeMetricFamily("hypocenter_queue_messages", "Messages that wait in a queue.", labels=["queue"])
     yield _filled(waiting, state.levels, WAITING, 1)
     sizes = GaugeMetricFamily("hypocenter_shard_state_bytes", "Size of a shard's detector state.", labels=["shard"])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from hypocenter.stores.live_incidents import Status
-from hypocenter.stores.work_board import BEAT_SEEN, SERIES, STATE_BYTES, Figure
+from hypocenter.stores.work_board import BEAT_SEEN, HEARD, SERIES, STATE_BYTES, Figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +57,12 @@ class WorkState:
         """When a beat took a turn, None where none ever did."""
         seen = self.levels.get(BEAT_SEEN)
         return None if seen is None else datetime.fromtimestamp(seen, UTC)
+
+    @property
+    def heard(self) -> datetime | None:
+        """The newest step in which a shard heard something, None where none did since the board was begun."""
+        steps = [level for figure, level in self.levels.items() if figure.name == HEARD]
+        return datetime.fromtimestamp(max(steps) / 1000, UTC) if steps else None
 
     @property
     def has_beat(self) -> bool:

@@ -27,6 +27,7 @@ BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 6
 BEAT_SEEN = Figure("beat_seen")
 # The newest step, by its beginning in ms since 1970, in which a shard heard something.
 HEARD = "heard"
+WATCHED_SINCE = Figure("watched_since")
 TICKS_MERGED, STEPS, SAMPLES, LATE, TOLD = "ticks_merged", "steps_scored", "samples_scored", "samples_late", "anomalies"
 TOTALS = {
     TICKS_MERGED: "Ticks that were merged into another, because workers were behind.",

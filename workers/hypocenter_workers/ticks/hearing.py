@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hypocenter.stores.work_board import HEARD, Figure
+from hypocenter.stores.work_board import HEARD, WATCHED_SINCE, Figure
 from hypocenter_workers.ticks.steps import MS, milliseconds
 
 if TYPE_CHECKING:
@@ -43,12 +43,16 @@ class Hearing:
         self._jumps: deque[tuple[int, int]] = deque(maxlen=MOST_JUMPS)
 
     def look(self, now: datetime) -> None:
-        """Note the time of day, which jumps where a clock is put right, or a machine had been put to sleep."""
+        """Note the time of day, which jumps where a clock is put right, or a machine had been put to sleep.
+
+        For the first who looks it jumps from the beginning to now. Raises SourceError.
+        """
         with self._lock:
             now_ms, moment = milliseconds(now), self._pulse()
-            before_ms, before = self._looked or (now_ms, moment)
-            if now_ms - before_ms - 1000 * (moment - before) > self._rhythm.step_ms:
-                self._jumps.append((before_ms, now_ms))
+            before_ms, before = self._looked or (0, moment)
+            until_ms = now_ms if self._looked else self._watched_since(now_ms)
+            if until_ms - before_ms - 1000 * (moment - before) > self._rhythm.step_ms:
+                self._jumps.append((before_ms, until_ms))
             self._looked = now_ms, moment
 
     def note(self, shard: int, step_ms: int) -> None:
@@ -73,6 +77,13 @@ class Hearing:
         if not allowed:
             self._board.pin(_rest(shard), "rests", min(step_ms / 4000, LONGEST_REST_S))
         return allowed
+
+    def _watched_since(self, now_ms: int) -> int:
+        """Return since when the board is there, which in one process is as new as those who count."""
+        known = self._board.levels().get(WATCHED_SINCE)
+        if known is None:
+            self._board.put(WATCHED_SINCE, now_ms)
+        return now_ms if known is None else int(known)
 
     def _heard_by_others(self, shard: int) -> int:
         told = self._board.levels().items()
