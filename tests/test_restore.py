@@ -20,6 +20,7 @@ import pytest
 from waiting import PATIENCE_S
 
 from hypocenter.api.backup_restoring import checked, restore
+from hypocenter.api.data_directory import owned
 from hypocenter.batches import Batch, Samples
 from hypocenter.cli import main
 from hypocenter.errors import InputError
@@ -79,13 +80,35 @@ def test_a_folder_in_use_is_refused(kept: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["other.txt"]
 
 
+def test_a_folder_where_a_volume_is_mounted_stays_what_it_is(kept: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "volume"
+    (folder / "lost+found").mkdir(parents=True)
+    before = folder.stat().st_ino
+    restore(kept, folder)
+    assert folder.stat().st_ino == before
+    assert (folder / "reports" / "one.html").is_file()
+    assert sorted(path.name for path in folder.iterdir()) == ["lost+found", "metrics.duckdb", "records.db", "reports"]
+    assert [path.name for path in tmp_path.iterdir()] == ["volume"]
+
+
+def test_no_server_starts_with_what_was_half_restored(kept: Path, tmp_path: Path) -> None:
+    (tmp_path / ".restoring").mkdir()
+    with pytest.raises(InputError, match="a restore was cut off"), owned(tmp_path):
+        pass
+    with pytest.raises(InputError, match="not empty"):
+        restore(kept, tmp_path)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
 def test_what_is_cut_off_is_refused(share: float, kept: Path, tmp_path: Path) -> None:
-    cut = tmp_path / "cut.tar"
+    cut, empty = tmp_path / "cut.tar", tmp_path / "empty"
     cut.write_bytes(kept.read_bytes()[: int(share * kept.stat().st_size)])
-    with pytest.raises(InputError, match=r"cut off|damaged|no backup"):
-        restore(cut, tmp_path / "new")
-    assert [path.name for path in tmp_path.iterdir()] == ["cut.tar"]
+    empty.mkdir()
+    for folder in (tmp_path / "new", empty):
+        with pytest.raises(InputError, match=r"cut off|damaged|no backup"):
+            restore(cut, folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.tar", "empty"]
+    assert list(empty.iterdir()) == []
 
 
 def test_what_is_altered_is_refused(kept: Path, tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import os
 import re
 import shutil
 import tarfile
-from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from hypocenter.api.backup_archive import FORMAT, MANIFEST, Manifest, Packed
+from hypocenter.api.data_directory import RESTORING
 from hypocenter.api.parts import TENANTS
 from hypocenter.api.tokens import FILE as TOKENS_FILE
 from hypocenter.api.tokens import TokenFile
@@ -21,12 +21,13 @@ from hypocenter.stores.duckdb_file import FORMAT as METRICS_FORMAT
 from hypocenter.stores.schema import NEWEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from tarfile import TarFile, TarInfo
     from typing import IO
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}", re.ASCII)
+# What the file system has in the uppermost folder of a disk.
+_OF_DISK = "lost+found"
 _LONGEST_MANIFEST = 64 << 20
 _BLOCK = 1 << 20
 
@@ -40,18 +41,32 @@ def checked(source: Path) -> Manifest:
 
 
 def restore(source: Path, data_dir: Path) -> Manifest:
-    """Make a data directory of a backup; what was not there before is there whole or not at all.
+    """Make a data directory of a backup; what was not there before is there whole, or no server starts with it.
 
     That of a tenant, restored to `tenants/NAME` of a data directory, has its tokens kept with those of all others.
     Raises InputError as `checked` does, and when there is something in the directory already.
     """
-    if data_dir.exists() and (not data_dir.is_dir() or any(data_dir.iterdir())):
+    if data_dir.exists() and (not data_dir.is_dir() or any(each.name != _OF_DISK for each in data_dir.iterdir())):
         raise InputError(f"{data_dir}: is not empty; a backup is restored to a folder that is new or empty")
-    with _draft(data_dir) as draft:
+    try:
+        return _restored(source, data_dir)
+    except OSError as error:
+        raise InputError(f"{data_dir}: cannot be written: {error.strerror}") from error
+
+
+def _restored(source: Path, data_dir: Path) -> Manifest:
+    # A folder that is there may be where a volume is mounted, beside which nothing can be written.
+    draft = data_dir / RESTORING if data_dir.is_dir() else data_dir.absolute().with_name(f".{data_dir.name}{RESTORING}")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700, parents=True)
         manifest = _read(source, draft)
         if manifest.tenant is not None and data_dir.absolute().parts[-2:] == (TENANTS, manifest.tenant):
             _bring_tokens(draft, data_dir.absolute().parents[1], manifest.tenant)
-        draft.replace(data_dir)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    _put(draft, data_dir)
     return manifest
 
 
@@ -63,17 +78,13 @@ def _bring_tokens(draft: Path, home: Path, tenant: str) -> None:
         (draft / TOKENS_FILE).unlink()
 
 
-@contextmanager
-def _draft(data_dir: Path) -> Iterator[Path]:
-    draft = data_dir.absolute().with_name(f".{data_dir.absolute().name}.restoring")
-    try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(mode=0o700, parents=True)
-        yield draft
-    except OSError as error:
-        raise InputError(f"{data_dir}: cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+def _put(draft: Path, data_dir: Path) -> None:
+    if draft.parent != data_dir:
+        draft.replace(data_dir)
+        return
+    for each in draft.iterdir():
+        each.rename(data_dir / each.name)
+    draft.rmdir()
 
 
 def _read(source: Path, into: Path | None) -> Manifest:

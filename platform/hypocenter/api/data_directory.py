@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LOCK = "serve.lock"
 ADDRESS = "serve.url"
+# What a backup is unpacked to in a folder that is there already, until all of it is in its place.
+RESTORING = ".restoring"
 
 
 def data_directory(given: Path | None = None) -> Path:
@@ -27,7 +29,12 @@ def data_directory(given: Path | None = None) -> Path:
 
 @contextmanager
 def owned(folder: Path) -> Iterator[Path]:
-    """Make the folder where it is not there, and own it until the end; raises InputError when another process does."""
+    """Make the folder where it is not there, and own it until the end.
+
+    Raises InputError when another process does, and where a restore of it was cut off.
+    """
+    if (folder / RESTORING).exists():
+        raise InputError(f"{folder}: a restore was cut off, or goes on; empty the folder and restore the backup again")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.fdopen(os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600), "r+")
