@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 import pytest
 from hypocenter_server import HypocenterServer
 from prometheus_client.parser import text_string_to_metric_families
 from steady_stream import HISTORY, Stream, writer_to
 from waiting import awaited
 
+from hypocenter.batches import Samples
 from hypocenter_workers.ticks.prepare import prepare
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
 SETTINGS = {"TICK_SECONDS": "1", "SETTLE_SECONDS": "1", "SHARDS": "2"}
 SECOND = timedelta(seconds=1)
-DATABASE = "shop-0-db"
+CALLER, DATABASE = "shop-0", "shop-0-db"
+CALLS = (("__name__", "traces_service_graph_request_total"), ("client", CALLER), ("server", DATABASE))
 
 
 def now() -> datetime:
@@ -37,6 +40,9 @@ class Watched:
         with closing(writer_to(url)) as writer:
             calm = Stream(begun, 1, calm=timedelta(days=1))
             assert calm.send(writer, begun, ahead) == []
+            at_ms = int(begun.timestamp() * 1000) + 1000 * np.arange((ahead - begun) // SECOND)
+            calls = Samples(np.zeros(len(at_ms), np.int64), at_ms, np.arange(float(len(at_ms))))
+            assert writer.write(calls, lambda _: CALLS) == []
             awaited(lambda: "2 of 2 begun" in self.status())
             ill_at = max(ahead, now() + 2 * SECOND)
             stream = Stream(begun, 1, calm=ill_at - begun - HISTORY)
@@ -101,6 +107,18 @@ def test_the_page_and_the_metrics_tell_of_work_that_was_done(watched: Watched) -
     assert watched.metric("hypocenter_task_seconds_bucket", le="+Inf", **tick) > 1
     assert watched.metric("hypocenter_task_seconds_sum", **tick) > 0
     assert watched.metric("hypocenter_detection_up") == 1
+    assert now().timestamp() - HISTORY.total_seconds() < watched.metric("hypocenter_heard_timestamp_seconds")
     assert watched.metric("hypocenter_shard_series") == 4
     assert watched.metric("hypocenter_anomalies_total") >= 1
     assert watched.metric("hypocenter_dead_letters") == 0
+
+
+def test_calls_that_labels_of_metrics_tell_of_are_in_the_topology(watched: Watched) -> None:
+    def near() -> set[tuple[str, str]]:
+        answer = httpx.get(f"{watched.url}/api/v1/topology", params={"around": DATABASE})
+        told = answer.json().get("dependencies", [])
+        return {(each["caller"], each["callee"]) for each in told if each["sources"] == ["labels"]}
+
+    awaited(lambda: (CALLER, DATABASE) in near())
+    found = httpx.get(f"{watched.url}/api/v1/components").raise_for_status().json()["items"]
+    assert {CALLER, DATABASE} <= {each["name"] for each in found}

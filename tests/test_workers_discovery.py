@@ -5,10 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from steady_stream import writer_to
+from waiting import awaited
+from worker_process import running
 
 from hypocenter.batches import Batch, Samples
 from hypocenter.errors import SourceError
@@ -23,6 +26,7 @@ from hypocenter.stores.work_board import MemoryBoard
 from hypocenter_graph.resolve import components_of, dependencies_of
 from hypocenter_graph.stores.contract import EXPIRY, View
 from hypocenter_graph.stores.memory import MemoryStore
+from hypocenter_graph.stores.neo4j import Connection, Neo4jStore
 from hypocenter_workers.discovery import Discovery
 from hypocenter_workers.known_graph import KnownGraph
 from hypocenter_workers.live_stores import GivenStores
@@ -198,3 +202,29 @@ def test_what_nobody_knows_the_calls_of_is_brought_together_by_time_alone(shop: 
     worker.correlate(lambda _: None)
     together = sorted(each.components for each in shop.records.incidents.incidents())
     assert together == ([("cart", "web")] if knows_calls else [("cart", "mail", "web")])
+
+
+@pytest.mark.redis
+@pytest.mark.neo4j
+def test_a_worker_keeps_it_in_the_graph_that_its_settings_name(
+    redis_server: str, neo4j_server: Any, prometheus_server: str, tenant: str, tmp_path: Path
+) -> None:
+    at_ms = int(datetime.now(UTC).timestamp() * 1000) - 1000 * np.arange(120)[::-1]
+    shop = [tuple(sorted(labels.items())) for labels in SHOP]
+    samples = Samples(np.repeat(np.arange(len(shop)), 120), np.tile(at_ms, len(shop)), np.arange(120.0 * len(shop)))
+    with closing(writer_to(prometheus_server)) as writer:
+        assert writer.write(samples, shop.__getitem__) == []
+    settings = {
+        "HYPOCENTER_METRICS": prometheus_server,
+        "HYPOCENTER_RECORDS": str(tmp_path / "records.db"),
+        "HYPOCENTER_GRAPH": neo4j_server.url,
+        "HYPOCENTER_NEO4J_USER": neo4j_server.user,
+        "HYPOCENTER_NEO4J_PASSWORD_FILE": str(neo4j_server.password_file),
+        "HYPOCENTER_TENANT": tenant,
+    }
+    server = Connection(neo4j_server.url, neo4j_server.user, neo4j_server.password)
+    with running(redis_server, tmp_path, **settings) as app, closing(Neo4jStore(server, tenant)) as store:
+        app.send_task("hypocenter.discover")
+        awaited(lambda: edges(store) >= CALLS)
+        assert edges(store, DependencyType.RUNS_ON) == {("orders", "node-1")}
+        assert {one.source for one in store.claims().dependencies} == {"labels"}

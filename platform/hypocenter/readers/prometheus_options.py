@@ -25,7 +25,8 @@ _KNOWN = (
 _OWN = "(prometheus|promhttp|alertmanager|scrape|net_conntrack|grafana|loki|go_gc|go_memstats)_.+"
 DEFAULT_MATCH = (f'{{__name__=~"{"|".join(_KNOWN)}",__name__!~"{_OWN}"}}',)
 # Of what was sent to us on purpose, all but what a monitoring system says of itself.
-DEFAULT_MATCH_OF_KEPT = (f'{{__name__!~"{_OWN}"}}',)
+# Prometheus refuses a selector that only rules out.
+DEFAULT_MATCH_OF_KEPT = (f'{{__name__=~".+",__name__!~"{_OWN}"}}',)
 
 
 @dataclass(frozen=True, slots=True)
