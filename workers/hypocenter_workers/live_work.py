@@ -94,7 +94,9 @@ class LiveWork:
 
     def warm(self) -> None:
         """Load what the first question would otherwise wait for; what cannot be had yet is left to it."""
-        import hypocenter_workers.asked  # noqa: F401 - seconds of importing
+        import hypocenter_workers.asked
+        import hypocenter_workers.bands  # noqa: F401 - seconds of importing
+        from hypocenter_workers.ticks.prepare import prepare
 
         try:
             learned = self._learned
@@ -102,6 +104,8 @@ class LiveWork:
             logger.info("the model is loaded with the first question: %s", error)
         else:
             logger.debug("questions are answered with model %s", "none" if learned is None else learned.label)
+        # Bands are asked of processes that may never tick, and kernels take seconds to load.
+        prepare()
         keep_for_good()
 
     def tick(self, shard: int) -> None:
