@@ -23,6 +23,7 @@ from hypocenter.stores.forwarding_told import ALIVE_S, NAME, reached, tell
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.opening_metrics import BEFORE_SETTLED, open_beside
 from hypocenter.stores.prometheus_metrics import PrometheusMetrics
+from hypocenter.stores.prometheus_writing import Writing
 from hypocenter.stores.work_board import MemoryBoard
 from hypocenter_workers.app import create_app
 from hypocenter_workers.beat import Beat, Sight
@@ -54,7 +55,7 @@ class Told:
         self.store = self.opened(url, write_url)
 
     def opened(self, url: str, write_url: str | None = None) -> SplitMetrics:
-        remote = PrometheusMetrics(url, OPTIONS, write_url, patience=HASTY, now=lambda: self.now)
+        remote = PrometheusMetrics(url, OPTIONS, writing=Writing(write_url, HASTY), now=lambda: self.now)
         return open_beside(remote, self._folder, lambda: self.now)
 
     def count(self, tenant: str, *bins: int) -> None:

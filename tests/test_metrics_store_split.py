@@ -19,6 +19,7 @@ from hypocenter.batches import Batch, Samples
 from hypocenter.errors import SourceError
 from hypocenter.readers.selectors import parse_selector
 from hypocenter.remote_write_sending import Patience
+from hypocenter.stores import prometheus_writing
 from hypocenter.stores.forwarding_reading import ForwardedMetrics
 from hypocenter.stores.opening_metrics import BEFORE_SETTLED, open_beside, open_metrics_server
 from hypocenter.stores.prometheus_metrics import PrometheusMetrics
@@ -212,7 +213,9 @@ def test_a_process_that_is_killed_amid_sending_doubles_and_loses_nothing(
 
 def test_a_server_that_is_away_costs_time_alone(server: Server, tmp_path: Path, tenant: str) -> None:
     now = [NOW]
-    away = PrometheusMetrics("http://127.0.0.1:1", OPTIONS, patience=HASTY, now=lambda: now[0])
+    away = PrometheusMetrics(
+        "http://127.0.0.1:1", OPTIONS, writing=prometheus_writing.Writing(patience=HASTY), now=lambda: now[0]
+    )
     with closing(open_beside(away, tmp_path, lambda: now[0])) as store:
         number = store.number(alone("calls_total", 1, tenant))
         for at in range(20):

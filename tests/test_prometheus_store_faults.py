@@ -22,7 +22,7 @@ from hypocenter.stores.duckdb_metrics import DuckDbMetrics
 from hypocenter.stores.metrics import Usage
 from hypocenter.stores.opening_metrics import open_metrics
 from hypocenter.stores.prometheus_metrics import PrometheusMetrics
-from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_OLD
+from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_OLD, Writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ def test_a_server_that_dies_in_the_middle_loses_nothing_that_was_taken(
     program, hasty = require("prometheus"), Patience(attempts=2, wait=lambda _: None)
     dying = OwnPrometheus(program, tmp_path, CONFIG, RECEIVER)
     try:
-        with closing(opened(dying.url, tmp_path / "store", patience=hasty)) as store:
+        with closing(opened(dying.url, tmp_path / "store", writing=Writing(patience=hasty))) as store:
             numbers = store.number(of("calls_total", 2, tenant))
             first, second = (
                 Batch(batch(numbers[:1], [at], [1]).samples, batch(numbers[1:], [at], [2]).samples, receipt)
@@ -219,7 +219,7 @@ def test_what_cannot_be_a_server_is_told_before_anything_is_opened(
 
 @pytest.mark.parametrize("number", [-1, 1, 1 << 60])
 def test_a_number_that_was_not_given_is_refused_before_anything_is_written(tmp_path: Path, number: int) -> None:
-    with receiving() as receiver, closing(opened(receiver.url, tmp_path, write_url=receiver.url)) as store:
+    with receiving() as receiver, closing(opened(receiver.url, tmp_path, writing=Writing(receiver.url))) as store:
         (given,) = store.number(of("up", 1, "a")).tolist()
         good, bad = batch([given], [NOW_MS], [1]), batch([number], [NOW_MS], [1])
         for wrong in (bad, Batch(increments=bad.samples)):

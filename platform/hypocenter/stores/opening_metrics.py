@@ -93,12 +93,13 @@ def _server(url: str, limits: MetricsLimits, now: Callable[[], datetime], tenant
     from hypocenter.readers.prometheus_options import access_from_settings
     from hypocenter.stores.owner import owner_of
     from hypocenter.stores.prometheus_metrics import PrometheusMetrics
+    from hypocenter.stores.prometheus_writing import Writing
 
     write_url = settings.read("metrics_write_url")
     return PrometheusMetrics(
         url,
         access_from_settings("metrics"),
-        str(write_url) if write_url else None,
+        writing=Writing(str(write_url) if write_url else None),
         limits=limits,
         now=now,
         owner=owner_of(tenant),

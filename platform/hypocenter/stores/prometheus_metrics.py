@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,14 @@ import numpy as np
 from hypocenter.batches import Refused, Samples, Taken
 from hypocenter.errors import SourceError
 from hypocenter.readers.prometheus_client import NoSuchQuestionError, PrometheusClient
-from hypocenter.remote_write_sending import Patience
+from hypocenter.stores.active_series import ActiveSeries
 from hypocenter.stores.forwarding_totals import marked
 from hypocenter.stores.metrics import StoredSeries, Usage
 from hypocenter.stores.owner import Alone
 from hypocenter.stores.prometheus_columns import ColumnReader
 from hypocenter.stores.prometheus_listing import names_between, narrowed
 from hypocenter.stores.prometheus_reading import samples_between
-from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_FAR_AHEAD, Refusal, RemoteWriter, repeated
+from hypocenter.stores.prometheus_writing import OTHER_VALUE, TOO_FAR_AHEAD, Refusal, RemoteWriter, Writing, repeated
 from hypocenter.stores.retention import MetricsLimits
 from hypocenter.stores.series_table import SeriesTable
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from hypocenter.readers.selectors import Selector
     from hypocenter.stores.metrics import Columns, Found
 
-WRITE_SECONDS = 20.0
 _EXAMPLES = 10
 
 
@@ -47,18 +46,17 @@ def _utc_now() -> datetime:
 class PrometheusMetrics:
     """Samples of the server at `url`; increments are not for it (see `hypocenter.stores.split`).
 
-    `write_url` is where it takes remote write, `<url>/api/v1/write` unless given. What the query API does not tell
-    does not come back: a stale marker, the second of two values at one time. Of `limits` the number of series and how
-    far a sample may be ahead of our clock `now` are meant. Of its series those of `owner` alone are seen and written.
+    What the query API does not tell does not come back: a stale marker, the second of two values at one time. Of
+    `limits` the number of series and how far a sample may be ahead of our clock `now` are meant. Of its series those of
+    `owner` alone are seen and written.
     """
 
     def __init__(
         self,
         url: str,
         options: PrometheusOptions,
-        write_url: str | None = None,
         *,
-        patience: Patience | None = None,
+        writing: Writing | None = None,
         limits: MetricsLimits | None = None,
         now: Callable[[], datetime] = _utc_now,
         owner: Alone | None = None,
@@ -67,10 +65,10 @@ class PrometheusMetrics:
         self._owner = owner or Alone()
         self._client = PrometheusClient(url, options, time.sleep, random.random)
         self._columns = ColumnReader(self._client, self._owner.matcher)
-        self._writer = RemoteWriter(
-            write_url or f"{url.rstrip('/')}/api/v1/write", options, patience or Patience(seconds=WRITE_SECONDS)
-        )
+        writing = writing or Writing()
+        self._writer = RemoteWriter(writing.url or f"{url.rstrip('/')}/api/v1/write", options, writing.patience)
         self._table = SeriesTable(limits.max_series)
+        self._active = ActiveSeries(self._table)
         self._now, self._ahead = now, limits.ahead
         self._writing = threading.Lock()
         self._is_closed = False
@@ -78,6 +76,7 @@ class PrometheusMetrics:
 
     def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
         """Return the number of each series; they are for this process alone."""
+        self._active.settle(self._now_ms())
         return self._table.number([self._owner.plain(each) for each in labels])
 
     def labels(self, numbers: Sequence[int]) -> Sequence[Labels]:
@@ -94,6 +93,7 @@ class PrometheusMetrics:
         with self._writing:
             self._check_open()
             refusals = list(self._refusals(samples))
+            self._active.written(samples.series, self._now_ms())
             self._note(samples, refusals)
         return _taken(samples, batch, refusals, len(batches))
 
@@ -125,7 +125,7 @@ class PrometheusMetrics:
         mine = [self._owner.narrowed(each) for each in selectors]
         asked = [str(each) for each in mine] if of is None else narrowed(self._client, mine, of)
         names = map(self._owner.ours, names_between(self._client, asked, start_ms, end_ms))
-        numbers = self._table.number(sorted(each for each in names if each is not None))
+        numbers = self._table.number(sorted(each for each in names if each is not None), are_kept=False)
         series = [self._table[number] for number in sorted(numbers.tolist())]
         return series if of is None else [each for each in series if not each.components.isdisjoint(of)]
 
@@ -142,7 +142,8 @@ class PrometheusMetrics:
     def usage(self) -> Usage:
         """Return what the server tells of its newest block; what that takes on its disk it does not tell.
 
-        Where it does not tell its newest sample either, that is the newest that was written here.
+        Where it does not tell of series, those are told that were written here within a day; where it does not tell its
+        newest sample either, that is the newest that was written here.
         """
         self._check_open()
         try:
@@ -164,7 +165,7 @@ class PrometheusMetrics:
 
     def _refusals(self, samples: Samples) -> Iterator[Refusal]:
         # One sample of the far future makes Prometheus refuse all that are of today.
-        ahead = samples.at_ms > int((self._now() + self._ahead).timestamp() * 1000)
+        ahead = samples.at_ms > self._now_ms() + self._ahead // timedelta(milliseconds=1)
         yield Refusal(np.flatnonzero(ahead), TOO_FAR_AHEAD)
         same, other = repeated(samples)
         yield Refusal(other[~ahead[other]], OTHER_VALUE)
@@ -174,6 +175,9 @@ class PrometheusMetrics:
         kept = Samples(samples.series[places], samples.at_ms[places], samples.values[places])
         for refusal in self._writer.write(kept, lambda number: self._owner.theirs(self._table[number].labels)):
             yield Refusal(places[refusal.places], refusal.reason)
+
+    def _now_ms(self) -> int:
+        return int(self._now().timestamp() * 1000)
 
     def _theirs(self, numbers: Sequence[int]) -> Mapping[int, Labels]:
         return {number: self._owner.theirs(labels) for number, labels in self._labels_of(numbers).items()}

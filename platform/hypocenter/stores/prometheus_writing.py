@@ -12,7 +12,7 @@ import numpy as np
 from hypocenter.errors import SourceError
 from hypocenter.readers.prometheus_access import access
 from hypocenter.remote_write_encoding import HEADERS, encoded_label, encoded_series, request_body
-from hypocenter.remote_write_sending import deliver
+from hypocenter.remote_write_sending import Patience, deliver
 from hypocenter.stores.newest import bits_of
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from hypocenter.batches import Labels, Samples
     from hypocenter.readers.prometheus_options import PrometheusOptions
-    from hypocenter.remote_write_sending import Answer, Patience
+    from hypocenter.remote_write_sending import Answer
 
 _log = logging.getLogger(__name__)
 SAMPLES_PER_REQUEST = 10_000
+WRITE_SECONDS = 20.0
 _MOST_KNOWN = 1_000_000
 # A server takes or refuses a request as a whole: this many more are sent to find what it was refused for.
 _MOST_SEARCHES = 200
@@ -48,6 +49,14 @@ class Refusal(NamedTuple):
 
     places: NDArray[np.int64]
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a server is written to: at `url`, `/api/v1/write` below its own where that is None, with so much patience."""
+
+    url: str | None = None
+    patience: Patience = field(default_factory=lambda: Patience(seconds=WRITE_SECONDS))
 
 
 class RemoteWriter:

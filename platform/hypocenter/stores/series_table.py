@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from hypocenter.signals.series_component import component_of_series
 from hypocenter.stores.metrics import StoredSeries
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,7 +26,11 @@ _NO_PAIR = ("", "")
 
 
 class SeriesTable:
-    """Numbers of series, given in the order in which they are first seen; safe to share between threads."""
+    """Numbers of series, given in the order in which they are first seen; safe to share between threads.
+
+    A number is for as long as the process lives, since others remember it. Series that are retired keep theirs, and are
+    neither counted nor listed.
+    """
 
     def __init__(self, most: int) -> None:
         self._most, self._lock = most, Lock()
@@ -41,27 +46,39 @@ class SeriesTable:
     def __len__(self) -> int:
         return len(self._numbers) - len(self._retired)
 
-    def number(self, labels: Sequence[Labels]) -> NDArray[np.int64]:
+    @property
+    def given(self) -> int:
+        """How many numbers were given."""
+        return len(self._series)
+
+    def number(self, labels: Sequence[Labels], *, are_kept: bool = True) -> NDArray[np.int64]:
         """Return the number of each series, the next for a new one; all or none.
 
-        Raises SeriesLimitError, and InputError for labels that are no Unicode.
+        New ones that are not kept here are retired from the beginning. Raises SeriesLimitError, and InputError for
+        labels that are no Unicode.
         """
         found = [self._numbers.get(one, -1) for one in labels]
         if -1 in found:
             with self._lock:
-                found = self._with_new(labels)
+                found = self._with_new(labels, are_kept=are_kept)
         return np.array(found, np.int64)
 
-    def _with_new(self, labels: Sequence[Labels]) -> list[int]:
+    def _with_new(self, labels: Sequence[Labels], *, are_kept: bool) -> list[int]:
         new = {one for one in labels if one not in self._numbers}
-        if len(self) + len(new) > self._most:
+        if are_kept and len(self) + len(new) > self._most:
             raise SeriesLimitError(
                 f"{len(new)} new series beside the {len(self)} that are kept are more than {self._most}; drop labels"
                 " that have many values, or raise HYPOCENTER_MAX_SERIES"
             )
         for one in new:
             self._check_text(one)
-        return [self._numbers[one] if one in self._numbers else self._add(one) for one in labels]
+        numbers = [self._numbers[one] if one in self._numbers else self._add(one) for one in labels]
+        born = {self._numbers[one] for one in new}
+        if are_kept:
+            self._list(born)
+        else:
+            self._retired |= born
+        return numbers
 
     def _check_text(self, labels: Labels) -> None:
         for pair in labels:
@@ -86,10 +103,24 @@ class SeriesTable:
 
     def _place(self, one: StoredSeries) -> None:
         self._series[one.number] = one
-        self._by_name.setdefault(_name(one.labels), []).append(one.number)
-        for component in one.components:
-            self._by_component.setdefault(component, []).append(one.number)
         self._numbers[one.labels] = one.number
+
+    def _list(self, numbers: Iterable[int]) -> None:
+        for number in sorted(numbers):
+            for listed in self._lists(number):
+                insort(listed, number)
+
+    def _unlist(self, numbers: set[int]) -> None:
+        """Take numbers out of the lists in which they stand, each of those once."""
+        lists = {id(listed): listed for number in numbers for listed in self._lists(number)}
+        for listed in lists.values():
+            listed[:] = [number for number in listed if number not in numbers]
+
+    def _lists(self, number: int) -> Iterator[list[int]]:
+        """Yield the lists in which a series stands by what it is called."""
+        yield self._by_name.setdefault(_name(self[number].labels), [])
+        for component in self[number].components:
+            yield self._by_component.setdefault(component, [])
 
     def load(self, pairs: Iterable[tuple[int, Pair]], series: Iterable[tuple[int, list[int], str]]) -> None:
         """Take what was kept: pairs by their ids, series as number, ids of pairs and component."""
@@ -98,7 +129,10 @@ class SeriesTable:
             self._pairs[at], self._pair_ids[pair] = pair, at
         for number, ids, component in series:
             self._series.extend(None for _ in range(number + 1 - len(self._series)))
+            is_known = self._series[number] is not None
             self._place(StoredSeries(number, tuple(map(self._pairs.__getitem__, ids)), component))
+            if not is_known:
+                self._list([number])
 
     def __getitem__(self, number: int) -> StoredSeries:
         found = self._series[number]
@@ -129,17 +163,21 @@ class SeriesTable:
                 return sorted({number for component in of for number in self._by_component.get(component, ())})
             if name:
                 return tuple(self._by_name.get(name, ()))
-            return [one.number for one in self._series if one is not None]
+            return [one.number for one in self._series if one is not None and one.number not in self._retired]
 
     def retire(self, numbers: Iterable[int]) -> None:
-        """Count these no more: none of their samples is left. They keep their numbers."""
+        """Count and list these no more: none of their samples is left. They keep their numbers."""
         with self._lock:
-            self._retired.update(numbers)
+            gone = set(numbers) - self._retired
+            self._unlist(gone)
+            self._retired |= gone
 
     def revive(self, numbers: Iterable[int]) -> None:
-        """Count these again."""
+        """Count and list these again."""
         with self._lock:
-            self._retired.difference_update(numbers)
+            again = self._retired.intersection(numbers)
+            self._retired -= again
+            self._list(again)
 
 
 def _name(labels: Labels) -> str:
