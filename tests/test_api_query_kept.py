@@ -81,7 +81,9 @@ def test_suspects_come_with_evidence_for_and_against_and_its_numbers(seeded: Que
     assert (told["revision"], told["cause"], told["abstained"]) == (2, "cart-db", False)
     (suspect,) = told["suspects"]
     assert [each["supports"] for each in suspect["evidence"]] == [True, False]
-    assert [suspect["evidence"][0][name] for name in ("before", "after", "unit", "onset")] == [0.2, 3.9, "cores", AT]
+    first = [suspect["evidence"][0][name] for name in ("before", "after", "unit", "onset")]
+    # As in the verdict as a whole, whose format says how times are written.
+    assert first == [0.2, 3.9, "cores", "2026-03-01T12:00:00Z"]
     assert suspect["evidence"][1]["before"] is None
     assert suspect["counterfactual"]["expected"] == 0.3
     assert seeded.get(f"incidents/{INCIDENT}/suspects", revision=1).json()["suspects"] == []
