@@ -15,6 +15,7 @@ from hypocenter.ingest.moments import to_moment
 from hypocenter.ingest.series_labels import LabelsError, checked
 from hypocenter.ingest.uploads import MOST_TEXT, Sample, size_of
 from hypocenter.readers.columns import labels_of
+from hypocenter.readers.finite import LARGEST
 from hypocenter.readers.frames import separator_of
 from hypocenter.readers.long_tables import (
     COMPONENT_COLUMNS,
@@ -24,7 +25,7 @@ from hypocenter.readers.long_tables import (
     first_named,
     label_columns,
 )
-from hypocenter.readers.tables import LARGEST, TIME_COLUMNS
+from hypocenter.readers.tables import TIME_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
