@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ import pytest
 from hook_receiver import Receiver, receiving
 
 from hypocenter import settings
+from hypocenter.api.doctor.examined import Examined
+from hypocenter.api.doctor.of_settings import secrets_are_readable
+from hypocenter.api.parts import Places
 from hypocenter.cli import main
 from hypocenter.errors import InputError
 from hypocenter.notify.webhook import check_webhooks
@@ -151,6 +155,23 @@ def test_the_file_that_the_documentation_shows_is_one(
     assert urls == ["https://ours.example", "https://hooks.acme.example/hypocenter", "https://globex.example/incidents"]
 
 
+def test_the_doctor_looks_at_the_secrets_of_every_tenant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f'[acme]\nwebhook_url = "http://h"\nwebhook_secret_file = "{tmp_path / "none"}"\n'
+    monkeypatch.setenv("HYPOCENTER_TENANTS", ACME)
+    monkeypatch.setenv("HYPOCENTER_TENANTS_FILE", tenants_file(tmp_path, text))
+    found = list(secrets_are_readable(Examined(Places(tmp_path), lambda: NOON)))
+    assert [(each.code, each.subject) for each in found] == [("secret-unreadable", "HYPOCENTER_WEBHOOK_SECRET_FILE")]
+
+
+@pytest.fixture
+def _umask() -> Iterator[None]:
+    """What a server sets for its process is not for the tests that follow."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_umask")
 @pytest.mark.parametrize("role", ["serve", "api", "worker", "beat"])
 def test_no_process_starts_with_a_webhook_that_cannot_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], role: str

@@ -87,13 +87,16 @@ def _records_of(places: Places) -> str:
 def _opened(places: Places) -> Iterator[AuditStore]:
     from hypocenter.stores.opening import open_records
 
-    # What is kept tells of a system, and is for the eyes of its owner.
-    os.umask(0o077)
     kept = _records_of(places)
-    if Path(kept).parent == places.data_dir:
-        places.data_dir.mkdir(parents=True, exist_ok=True)
-    with closing(open_records(kept, places.tenant)) as records:
-        yield records.audit
+    # What is kept tells of a system, and is for the eyes of its owner.
+    before = os.umask(0o077)
+    try:
+        if Path(kept).parent == places.data_dir:
+            places.data_dir.mkdir(parents=True, exist_ok=True)
+        with closing(open_records(kept, places.tenant)) as records:
+            yield records.audit
+    finally:
+        os.umask(before)
 
 
 def _newest(store: AuditStore, since: datetime | None) -> Iterator[AuditEntry]:

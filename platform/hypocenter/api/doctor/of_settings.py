@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import stat
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypocenter import settings
+from hypocenter.access import served_tenants
 from hypocenter.api.doctor.findings import Finding
 from hypocenter.api.ending import stop_s_of_settings
 from hypocenter.api.listening import place_of
@@ -15,12 +17,14 @@ from hypocenter.errors import InputError
 from hypocenter.notify.webhook import check_webhooks
 from hypocenter.rhythm import rhythm_of_settings
 from hypocenter.stores.retention import limits_of_settings
+from hypocenter.tenant_settings import of_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hypocenter.api.doctor.examined import Examined
 
+_NO_SECRET = ("_ca_file", "tenants_file")
 _READ: tuple[Callable[[], object], ...] = (
     rhythm_of_settings,
     limits_of_settings,
@@ -52,9 +56,10 @@ def _wrong(read: Callable[[], object]) -> str:
 
 def secrets_are_readable(_: Examined) -> Iterator[Finding]:
     """Yield the files with secrets that cannot be read, or that others can read."""
-    for each in settings.SETTINGS:
-        if each.name.endswith("_file") and not each.name.endswith("_ca_file"):
-            path = settings.read(each.name)
+    secrets = [each for each in settings.SETTINGS if each.name.endswith("_file") and not each.name.endswith(_NO_SECRET)]
+    for tenant in (None, *served_tenants()[1:]):
+        for each in secrets:
+            path = of_tenant(tenant, partial(settings.read, each.name))
             yield from _secret(each.variable, Path(str(path))) if path else ()
 
 
