@@ -17,7 +17,7 @@ from celery import signals
 from celery.worker import state
 
 from hypocenter.access import served_tenants
-from hypocenter.queues import DETECT
+from hypocenter.queues import DETECT, INVESTIGATE
 from hypocenter_workers.beating import beats_of, run_beats
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def run_worker(app: Celery, crew: Crew, ready: Callable[[], None]) -> int:
 
 
 def _prepare(crew: Crew) -> None:
-    """Load and compile what ticks need, which no tick's time is long enough for on a busy machine."""
-    if DETECT in crew.queues:
+    """Load and compile what ticks and bands need, which no task's time is long enough for on a busy machine."""
+    if not {DETECT, INVESTIGATE}.isdisjoint(crew.queues):
         from hypocenter_workers.ticks.prepare import prepare
 
         prepare()
