@@ -12,7 +12,6 @@ import httpx
 import pytest
 from retrying_sender import Acknowledged, Sender
 
-from hypocenter.cli import main
 from hypocenter.readers.selectors import parse_selector
 from hypocenter.remote_write_encoding import HEADERS, encoded_labels, encoded_series, request_body
 from hypocenter.stores.opening import open_records
@@ -28,18 +27,6 @@ if TYPE_CHECKING:
 
 SERIES, SECOND_MS = 50, 1_000
 ALWAYS = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    def call(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([*map(str, words)])
-        shown = capsys.readouterr()
-        return int(ended.value.code or 0), shown.out, shown.err
-
-    return call
 
 
 def written(begin_ms: int, turn: int) -> bytes:
@@ -78,16 +65,16 @@ def titles(data_dir: Path) -> list[int]:
 
 
 def test_a_backup_under_load_holds_all_that_was_acknowledged(
-    hypocenter_server: HypocenterServer, sender: Sender, command: Command, tmp_path: Path
+    hypocenter_server: HypocenterServer, sender: Sender, called: Command, tmp_path: Path
 ) -> None:
     sender.acknowledged.wait_for(20)
     before = sender.turns
-    code, out, said = command("backup", tmp_path / "kept.tar", "--data-dir", hypocenter_server.data_dir)
+    code, out, said = called("backup", tmp_path / "kept.tar", "--data-dir", hypocenter_server.data_dir)
     assert (code, said) == (0, "")
     assert "kept.tar" in out
     sender.acknowledged.wait_for(5)
     assert sender.refused == []
-    assert command("restore", tmp_path / "kept.tar", "--data-dir", tmp_path / "again")[0] == 0
+    assert called("restore", tmp_path / "kept.tar", "--data-dir", tmp_path / "again")[0] == 0
     restored = samples(tmp_path / "again")
     assert len(restored) == SERIES
     # A turn is there as a whole, and none before it is missing.
