@@ -42,7 +42,8 @@ def sign(
     """Return a sign of a series that is named by its kind, and by a statistic after a space."""
     named, ended_at = f"{component}|{what}", None if end is None else at(end)
     kind = MetricKind.OTHER if alert else MetricKind(what.split()[0])
-    return Sign(at(minute), f"{named}@{minute}", component, named, ended_at, is_alert=alert, kind=kind)
+    key = f"{named}@{minute}"
+    return Sign(at(minute), key, component, named, ended_at, is_alert=alert, kind=kind, measured=component)
 
 
 class Life:
@@ -103,6 +104,15 @@ def test_one_measure_in_several_series_opens_nothing_and_two_measures_do() -> No
     life.see(sign("cart", 11, what="latency"))
     (change,) = life.go(12)
     assert (len(change.incident.anomalies), change.incident.onset) == (3, at(0))
+
+
+def test_calls_as_both_ends_count_them_open_nothing() -> None:
+    served = Series("cart", "request_rate", MetricKind.TRAFFIC, "1/s", "rate", "server", "web")
+    asked = Series("web", "client_request_rate", MetricKind.TRAFFIC, "1/s", "rate", "client", "cart")
+    told = [Anomaly(one, at(0), at(1), 9.0, 2.0, 1.0, 0.5, 1.5, Direction.UP) for one in (served, asked)]
+    life = Life().see(*(sign_of_anomaly(KeptAnomaly(each)) for each in told))
+    assert life.go(10) == ()
+    assert len(life.see(sign("web", 11)).go(12)) == 1
 
 
 def test_nothing_opens_before_it_is_settled() -> None:
@@ -232,7 +242,7 @@ def test_anomalies_and_alerts_are_signs() -> None:
     anomaly = KeptAnomaly(Anomaly(series, at(0), at(1), 9.0, 2.0, 1.0, 0.5, 1.5, Direction.UP), at(7))
     seen = sign_of_anomaly(anomaly)
     assert (seen.component, seen.onset, seen.ended_at, seen.key) == ("cart", at(0), at(7), anomaly.key)
-    assert seen.kind is MetricKind.OTHER
+    assert (seen.kind, seen.measured) == (MetricKind.OTHER, "cart")
     back = sign_of_anomaly(replace(anomaly, anomaly=replace(anomaly.anomaly, returned_at=at(40)), ended_at=None))
     assert (back.onset, back.what, back.ended_at) == (at(40), seen.what, None)
     assert back.key != seen.key

@@ -34,7 +34,8 @@ FELT = frozenset({MetricKind.ERRORS, MetricKind.AVAILABILITY, MetricKind.LATENCY
 class Sign:
     """An anomaly or an alert: `key` names it for good, `what` the series or rule that may tell of it again and again.
 
-    `kind` is what the series measures, such as latency or memory; `ended_at` is None while it lasts.
+    `kind` is what the series measures, such as latency or memory, and `measured` the component of which: what a caller
+    sees of its calls is of the one that it calls. `ended_at` is None while it lasts.
     """
 
     onset: datetime
@@ -44,6 +45,7 @@ class Sign:
     ended_at: datetime | None = None
     is_alert: bool = False
     kind: MetricKind = MetricKind.OTHER
+    measured: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,11 @@ class Change:
 
 def sign_of_anomaly(kept: KeptAnomaly) -> Sign:
     """Return the sign that an anomaly is; one that returned is another sign of the same series each time."""
-    told, at = kept.anomaly, kept.anomaly.returned_at
+    told, at, series = kept.anomaly, kept.anomaly.returned_at, kept.anomaly.series
     key = kept.key if at is None else f"{kept.key}@{at.isoformat()}"
-    what = f"anomaly {told.series.name}"
-    return Sign(at or told.onset, key, told.series.component, what, kept.ended_at, kind=told.series.kind)
+    what = f"anomaly {series.name}"
+    measured = series.peer if series.side == "client" and series.peer else series.component
+    return Sign(at or told.onset, key, series.component, what, kept.ended_at, kind=series.kind, measured=measured)
 
 
 def sign_of_alert(kept: KeptAlert, now: datetime) -> Sign:
@@ -286,7 +289,7 @@ def _without(signs: Sequence[Sign], taken: Iterable[Sign]) -> list[Sign]:
 
 
 def _is_enough(group: Sequence[Sign], rules: Rules) -> bool:
-    return any(sign.is_alert for sign in group) or len({(sign.component, sign.kind) for sign in group}) >= rules.least
+    return any(sign.is_alert for sign in group) or len({(sign.measured, sign.kind) for sign in group}) >= rules.least
 
 
 def _joined(signs: Sequence[Sign], components: Iterable[str], near: Near) -> list[Sign]:
