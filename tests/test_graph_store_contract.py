@@ -120,6 +120,9 @@ class Twin:
         shown = [d for d in edges if view is None or is_shown(d, view)]
         return Discovered(tuple(sorted(told, key=component_key)), tuple(sorted(shown, key=dependency_key)))
 
+    def names(self, after, most):
+        return sorted(name for name in self.ends if name > after)[:most]
+
     def named(self, names):
         bearers = {name: {c.name for c in self.components.values() if name in c.aliases} for name in names}
         return {name: min(found) for name, found in bearers.items() if len(found) == 1 and name not in self.ends}
@@ -259,6 +262,7 @@ def answers(store, view, pool, most):
     near = [found_of(store.nearest([one], [other], [one], few, view)) for few in (0, most, 99)]
     return {
         "claims": [store.claims(), store.claims(view=view), store.claims(pool[::2], view), store.claims(pool[1:])],
+        "names": [store.names("", most), store.names(one, 1), store.names(other, 99)],
         "named": [dict(store.named(pool)), dict(store.named(pool[:1]))],
         "steps": [store.steps(pool, view), store.steps(pool, view, up=True), store.steps([], view)],
         "nearest": [*near, found_of(store.nearest(pool, pool, [], most, view))],

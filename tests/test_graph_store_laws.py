@@ -251,6 +251,9 @@ def test_ties_are_in_order_of_code_points(graph):
     for most in range(len(names) + 1):
         assert set(graph.nearest(["web"], [], [], most, EVER).names) == set(names[:most])
     assert graph.steps(["web"], EVER) == {"web": names}
+    every = sorted([*names, "web"])
+    for after, name in enumerate(["", *every]):
+        assert graph.names(name, 2) == every[after : after + 2]
 
 
 def test_hostile_names_are_data(graph):

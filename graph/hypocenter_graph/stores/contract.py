@@ -90,6 +90,9 @@ class GraphStore(Protocol):
         known only as an end of a dependency has one claim, whose source is "".
         """
 
+    def names(self, after: str, most: int) -> Sequence[str]:
+        """Return the first `most` components whose names come after a text, in order of code points."""
+
     def named(self, names: Collection[str]) -> Mapping[str, str]:
         """Return the component that each of `names` is another name of.
 

@@ -87,6 +87,11 @@ class FileStore:
         with self._reading() as memory:
             return memory.claims(names, view)
 
+    def names(self, after: str, most: int) -> Sequence[str]:
+        """Return the first `most` components whose names come after a text, in order of code points."""
+        with self._reading() as memory:
+            return memory.names(after, most)
+
     def named(self, names: Collection[str]) -> Mapping[str, str]:
         """Return the component that each of `names` is another name of; left out is what several go by, or none."""
         with self._reading() as memory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from heapq import nsmallest
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,10 @@ class MemoryStore:
         between = self._marked(known)[steps.others] & steps.forward
         places = np.flatnonzero(between) if view is None else steps.shown(between, view)
         return Discovered(components, tuple(steps.claims(places)))
+
+    def names(self, after: str, most: int) -> Sequence[str]:
+        """Return the first `most` components whose names come after a text, in order of code points."""
+        return nsmallest(most, (name for name in self._down if name > after))
 
     def named(self, names: Collection[str]) -> Mapping[str, str]:
         """Return the component that each of `names` is another name of; left out is what several go by, or none."""

@@ -103,6 +103,10 @@ class Neo4jStore:
             tuple(sorted(_dependency_claims(edges), key=dependency_key)),
         )
 
+    def names(self, after: str, most: int) -> Sequence[str]:
+        """Return the first `most` components whose names come after a text, in order of code points."""
+        return [name for name, _ in self._ask(cypher.PAGE_OF_COMPONENTS, after=after, most=most)]
+
     def named(self, names: Collection[str]) -> Mapping[str, str]:
         """Return the component that each of `names` is another name of; left out is what several go by, or none."""
         others, bearers = self._ask(cypher.NAMED, names=_unique(names))

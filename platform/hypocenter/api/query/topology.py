@@ -1,12 +1,14 @@
 """What leans on what: components, and the dependencies between them as they were at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import Path, Query
 from pydantic import Field
 
+from hypocenter.api.query.paging import MOST as PAGE
 from hypocenter.api.query.paging import Page, Paged, page_of
 from hypocenter.api.query.routing import READ, Routers, new_router
 from hypocenter.api.query.shapes import Number, Shape, Time
@@ -16,9 +18,10 @@ from hypocenter.model import ComponentType, DependencyType
 from hypocenter_graph.claims import Discovered
 from hypocenter_graph.exchange import component_records, dependency_records
 from hypocenter_graph.snapshot import most_connected, neighbourhood, part
-from hypocenter_graph.stores.contract import View
+from hypocenter_graph.stores.contract import GraphStore, View
 
 MOST, USUAL = 2000, 500
+_EVER = View(learned=True)
 At = Annotated[Time | None, Query(description="As it was at this time; as it is now where it is left out.")]
 Around = Annotated[
     str | None, Query(min_length=1, max_length=512, description="Only what is near this component.", examples=["cart"])
@@ -106,9 +109,10 @@ def get_topology(
 def list_components(sources: Sources, part: Paged, of_type: OfType = None) -> Page[Component]:
     """List all components that the dependency graph ever had, by name."""
     after = "" if part.after is None else part.after.name
-    found = [each for each in _components(sources.graph.claims()) if of_type in (None, each.type)]
-    later = [each for each in found if part.after is None or each.name > after]
-    return page_of(later[: part.most], part.most - 1, lambda each: (0, each.name), lambda each: each)
+    # Few may be of a type: then as many are looked at in one go as a page can have.
+    later = _later(sources.graph, after, part.most if of_type is None else PAGE)
+    found = list(islice((each for each in later if of_type in (None, each.type)), part.most))
+    return page_of(found, part.most - 1, lambda each: (0, each.name), lambda each: each)
 
 
 def get_component(sources: Sources, name: ComponentName) -> ComponentAround:
@@ -118,6 +122,16 @@ def get_component(sources: Sources, name: ComponentName) -> ComponentAround:
     (found,) = [each for each in _components(claims) if each.name == _known(sources, name)]
     own = [each for each in _dependencies(claims, view) if found.name in (each.caller, each.callee)]
     return ComponentAround(**found.model_dump(), dependencies=own)
+
+
+def _later(graph: GraphStore, after: str, at_once: int) -> Iterator[Component]:
+    """Yield the components after a name, by name, as many read at once."""
+    while names := graph.names(after, at_once):
+        # What a component is may be told by what it is an end of alone.
+        near = [graph.steps(names, _EVER, up=up).values() for up in (False, True)]
+        beside = {other for ends in near for others in ends for other in others}
+        wanted, after = set(names), names[-1]
+        yield from (each for each in _components(graph.claims({*names, *beside}, _EVER)) if each.name in wanted)
 
 
 def _whole(sources: QuerySources, view: View, most: int) -> tuple[Discovered, int]:
