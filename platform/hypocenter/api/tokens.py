@@ -116,7 +116,7 @@ class TokenFile:
             kept = self.tokens()
             left = [token for token in kept if not _is(token, name, tenant)]
             if len(left) == len(kept):
-                raise AbsentError(f"there is no token {name}; see them with: hypocenter token list")
+                raise AbsentError(f"there is no token {name}; the list of tokens has those that there are")
             self._write(left)
 
     def keep(self, tokens: Iterable[Token]) -> None:

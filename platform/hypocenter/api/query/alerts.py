@@ -1,5 +1,6 @@
 """Alerts of other tools, as they told of them."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Query
@@ -32,20 +33,8 @@ class Alert(Shape):
     @classmethod
     def of(cls, kept: KeptAlert) -> "Alert":
         """Return what is told of an alert."""
-        alert, origin = kept.alert, kept.origin
-        return cls(
-            key=origin.key,
-            component=alert.component,
-            name=alert.name,
-            starts_at=kept.starts_at,
-            ends_at=kept.ends_at,
-            resolved=kept.resolved,
-            severity=alert.severity,
-            summary=alert.summary,
-            source=origin.source,
-            reference=origin.reference,
-            labels=dict(origin.labels),
-        )
+        told = asdict(kept)
+        return cls.model_validate({**told, **told["alert"], **told["origin"], "starts_at": kept.starts_at})
 
 
 def routers() -> Routers:

@@ -1,5 +1,7 @@
 """What people and robots changed."""
 
+from dataclasses import asdict
+
 from pydantic import Field
 
 from hypocenter.api.query.paging import Chosen, Page, told
@@ -24,17 +26,9 @@ class Change(Shape):
     @classmethod
     def of(cls, kept: KeptChange) -> "Change":
         """Return what is told of a change."""
-        change, origin = kept.change, kept.origin
-        return cls(
-            key=origin.key,
-            component=change.component,
-            at=change.at,
-            type=change.type,
-            title=change.title,
-            reference=change.reference or origin.reference,
-            source=origin.source,
-            labels=dict(origin.labels),
-        )
+        told = asdict(kept)
+        reference = kept.change.reference or kept.origin.reference
+        return cls.model_validate({**told["change"], **told["origin"], "reference": reference})
 
 
 def routers() -> Routers:
