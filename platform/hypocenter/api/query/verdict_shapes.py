@@ -59,6 +59,7 @@ def verdict_schema() -> dict[str, Any]:
 
 class _Untitled(GenerateJsonSchema):
     def field_title_should_be_set(self, _: object) -> bool:
+        """Whether a field is named again by a title: never, its name says it."""
         return False
 
 
