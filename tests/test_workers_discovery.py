@@ -23,6 +23,7 @@ from hypocenter.stores.memory_metrics import MemoryMetrics
 from hypocenter.stores.opening import open_records
 from hypocenter.stores.stored_case import read_stored
 from hypocenter.stores.work_board import MemoryBoard
+from hypocenter_graph.claims import DependencyClaim, Discovered, Interval
 from hypocenter_graph.resolve import components_of, dependencies_of
 from hypocenter_graph.stores.contract import EXPIRY, View
 from hypocenter_graph.stores.memory import MemoryStore
@@ -185,23 +186,24 @@ def test_names_without_end_are_cut(shop: Shop) -> None:
     assert len(found.components) <= 20
 
 
-@pytest.mark.parametrize("knows_calls", [False, True])
-def test_what_nobody_knows_the_calls_of_is_brought_together_by_time_alone(shop: Shop, *, knows_calls: bool) -> None:
-    placed = [{"__name__": "up", "service": name, "node": f"node-{name}"} for name in ("web", "cart", "mail")]
-    called = [{"__name__": SERVICE_GRAPH, "client": "web", "server": "cart"}] if knows_calls else []
-    shop.send(
-        *placed, *called, *({"__name__": "cpu_usage", "service": one["service"], "node": one["node"]} for one in placed)
-    )
+@pytest.mark.parametrize("knows_more", [False, True])
+def test_labels_alone_tear_nothing_apart_that_begins_together(shop: Shop, *, knows_more: bool) -> None:
+    shop.send(*SHOP)
     worker = shop.discover()
+    if knows_more:
+        seen = (Interval(NOON, None),)
+        declared = DependencyClaim("frontend", "orders", DependencyType.CALLS, "declared", seen)
+        shop.store.upsert(Discovered((), (declared,)))
     told = [
         KeptAnomaly(Anomaly(Series(name, "latency_p99"), NOON, NOON, 9.0, 2.0, 1.0, 0.5, 1.5, Direction.UP))
-        for name in ("web", "cart", "mail")
+        for name in ("frontend", "orders", "node-2", "lonely")
     ]
     assert shop.records.detections.commit(0, None, Position(NOON, 1), told)
     shop.now += MINUTE
     worker.correlate(lambda _: None)
     together = sorted(each.components for each in shop.records.incidents.incidents())
-    assert together == ([("cart", "web")] if knows_calls else [("cart", "mail", "web")])
+    apart = [("frontend", "orders"), ("lonely", "node-2")]
+    assert together == (apart if knows_more else [("frontend", "lonely", "node-2", "orders")])
 
 
 @pytest.mark.redis

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 LONGEST_NAME = 512
+LABELS = "labels"
 LEARNED = "learned"
 
 
@@ -41,7 +42,7 @@ SOURCES: Mapping[str, Source] = {
     "service_graph": Source(0.95, True, "traces_service_graph_request metrics"),
     "istio": Source(0.95, True, "istio_requests_total metrics"),
     "jaeger": Source(0.9, True, "Jaeger's dependencies"),
-    "labels": Source(0.9, True, "labels of metrics that name both ends of a call"),
+    LABELS: Source(0.9, True, "labels of metrics that name both ends of a call"),
     "backstage": Source(0.7, False, "the Backstage catalog"),
     LEARNED: Source(0.3, True, "lagged dependence between metrics: a suggestion"),
 }

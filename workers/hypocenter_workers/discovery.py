@@ -15,7 +15,7 @@ from hypocenter.signals.counted import recipes_of_counted
 from hypocenter.signals.identify import hosts, identify
 from hypocenter.signals.labelled import dependencies_shown, recipes_of
 from hypocenter.stores.work_board import Figure
-from hypocenter_graph.claims import Interval
+from hypocenter_graph.claims import LABELS, Interval
 from hypocenter_graph.discover.sightings import Link, Sighting, gathered, is_name
 from hypocenter_graph.importing import plan_import, write_import
 from hypocenter_workers.ticks.shards import NO_TIME
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from hypocenter_workers.ticks.shards import Member, Members, Roster
 
 logger = logging.getLogger(__name__)
-SOURCE = "labels"
 # Whoever sends names without end fills neither the memory nor the graph.
 MOST = 50_000
 DISCOVERED = Figure("discovered")
@@ -101,7 +100,7 @@ class Discovery:
         alone = self._seen([one.components for one in parts])
         machines = frozenset[str]().union(*(one.hosts for one in parts))
         sightings = [Sighting(Link(edge.caller, edge.callee, edge.type), seen) for edge, seen in edges.items()]
-        found = gathered(SOURCE, SOURCE, sightings, alone)
+        found = gathered(LABELS, LABELS, sightings, alone)
         typed = (replace(c, type=ComponentType.HOST) if c.name in machines else c for c in found.components)
         return replace(found, components=tuple(typed))
 

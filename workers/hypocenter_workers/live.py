@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from hypocenter.stores.live_incidents import Revision, Status
 from hypocenter.stores.runtime_settings import setting
 from hypocenter.stores.stored_case import read_stored
 from hypocenter.verdict_json import investigation_to_json, verdict_of_investigation
+from hypocenter_graph.claims import LABELS, Discovered
 from hypocenter_graph.resolve import topology_of
 from hypocenter_graph.topology import Topology, build_topology
 from hypocenter_graph.walks import MOST_COMPONENTS, incident_subgraph
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hypocenter.stores.metrics import MetricsStore
     from hypocenter.stores.records import Records
     from hypocenter.telemetry import Case, Signals
+    from hypocenter_graph.walks import Subgraph
     from hypocenter_workers.known_graph import KnownGraph
     from hypocenter_workers.learn.examples import Learned
 
@@ -110,9 +111,10 @@ def _components(incidents: Iterable[LiveIncident]) -> set[str]:
 
 @dataclass(frozen=True)
 class Paths:
-    """Which components paths of the graph join; those whose calls it does not know are held to be joined to each other.
+    """Which components paths of the graph join; those that it does not know are held to be joined to each other.
 
-    Where something runs says nothing of whom it asks, and labels of metrics often tell only that.
+    What labels of metrics alone show does not count: they tell of calls, and seldom of machines, so that what begins
+    together would be torn into services and hosts.
     """
 
     topology: Topology
@@ -132,28 +134,27 @@ class Paths:
         known_as = graph.store.named(sorted(components))
         seeds = sorted({known_as.get(name, name) for name in components})
         most = MOST_COMPONENTS + len(seeds)
-        found = incident_subgraph(graph.store, seeds, replace(graph.view, at=now), most)
-        if not found.components:
-            found = incident_subgraph(graph.store, seeds, replace(graph.view, at=None), most)
+        views = (replace(graph.view, at=at) for at in (now, None))
+        parts = (_without_labels(incident_subgraph(graph.store, seeds, view, most)) for view in views)
+        found = next((part for part in parts if part.components), Discovered())
         return cls(topology_of(found.components, found.dependencies), known_as, components)
 
     def near(self, component: str) -> set[str]:
         """Return those of the components to which blame may pass from this one, or from which to it."""
-        joined = self._joined(component)
-        unknown = self._calls_unknown if component in self._calls_unknown else ()
-        return {other for other in self.components if self._name(other) in joined or other in unknown}
-
-    @cached_property
-    def _calls_unknown(self) -> Set[str]:
-        known = self.topology.callees.keys() | self.topology.callers.keys()
-        return {component for component in self.components if known.isdisjoint(self._joined(component))}
-
-    def _joined(self, component: str) -> Set[str]:
         name = self._name(component)
-        return {name, *self.topology.distances(name), *self.topology.impact(name)}
+        if name not in self.topology.components:
+            return {other for other in self.components if self._name(other) not in self.topology.components}
+        joined = {*self.topology.distances(name), *self.topology.impact(name)}
+        return {other for other in self.components if self._name(other) in joined}
 
     def _name(self, component: str) -> str:
         return self.known_as.get(component, component)
+
+
+def _without_labels(found: Subgraph) -> Discovered:
+    dependencies = tuple(each for each in found.dependencies if each.source != LABELS)
+    ends = {end for each in dependencies for end in (each.caller, each.callee)}
+    return Discovered(tuple(c for c in found.components if c.source != LABELS or c.name in ends), dependencies)
 
 
 def due(records: Records, now: datetime, since: datetime) -> tuple[str, ...]:
