@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 from hypocenter.errors import SourceError
 from hypocenter.verdict_json import field_types
@@ -42,7 +42,7 @@ def _optional(inner: tuple[Any, ...], value: object, place: str) -> Any:
 
 
 def _object(kind: type[T], value: Mapping[str, object], place: str) -> T:
-    hints = field_types(kind)
+    hints = field_types(cast("Hashable", kind))
     known = [each for each in fields(kind) if each.init]  # type: ignore[arg-type]
     missing = [each.name for each in known if each.name not in value and _is_needed(each)]
     if missing:
