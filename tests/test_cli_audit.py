@@ -44,7 +44,9 @@ def told(command: Callable[..., tuple[int, str, str]], *words: str) -> list[tupl
     """Return action, target and details of what is shown."""
     code, out, _ = command("audit", "--json", *words)
     assert code == 0
-    return [(each["action"], each["target"], each["details"].partition("by uid ")[0].strip()) for each in json.loads(out)]
+    return [
+        (each["action"], each["target"], each["details"].partition("by uid ")[0].strip()) for each in json.loads(out)
+    ]
 
 
 def test_tokens_made_and_revoked_on_the_machine_are_in_the_log_of_their_tenant(
