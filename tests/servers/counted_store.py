@@ -96,19 +96,15 @@ class CountedStore:
 
         Returns how many of their spans and lines were turned down.
         """
-        rejected, written = 0, []
         with Counting(self.metrics, self.writer, self.graph, lambda: self.now, lambda: 0.0) as counting:
-            for body in traces:
-                counted = counting.spans(body, Encoding.PROTOBUF)
-                written.append(self.writer.submit(counted.batch).result())
-                written += [future.result() for future in counting.meet(counted, written[-1])]
-                rejected += counted.rejected.number
-            for body in logs:
-                counted = counting.log_lines(body, Encoding.PROTOBUF)
-                written.append(self.writer.submit(counted.batch).result())
-                rejected += counted.rejected.number
-        assert not any(taken.refused for taken in written)
-        return rejected
+            spans = [counting.spans(body, Encoding.PROTOBUF) for body in traces]
+            lines = [counting.log_lines(body, Encoding.PROTOBUF) for body in logs]
+            # All are submitted before the first is waited for, so that few transactions write them.
+            written = [self.writer.submit(counted.batch) for counted in (*spans, *lines)]
+            asked = zip(spans, written, strict=False)
+            together = [joint for counted, future in asked for joint in counting.meet(counted, future.result())]
+        assert not any(future.result().refused for future in (*written, *together))
+        return sum(counted.rejected.number for counted in (*spans, *lines))
 
     def series(self) -> Mapping[Labels, Samples]:
         """Return all that was written, times in ns, in order of labels."""
