@@ -182,21 +182,25 @@ def joined_dependency(old: DependencyClaim, new: DependencyClaim, gap: timedelta
 
 def _joined_components(claims: Sequence[ComponentClaim], gap: timedelta) -> ComponentClaim:
     aliases = {alias for claim in claims for alias in claim.aliases}
-    return replace(_latest(claims, _filled_component), seen=_united(claims, gap), aliases=tuple(sorted(aliases)))
+    return replace(_latest(claims, _filled_component, gap), aliases=tuple(sorted(aliases)))
 
 
 def _joined_dependencies(claims: Sequence[DependencyClaim], gap: timedelta) -> DependencyClaim:
-    return replace(_latest(claims, _filled_dependency), seen=_united(claims, gap))
+    return _latest(claims, _filled_dependency, gap)
 
 
-def _latest(claims: Sequence[Claim], filled: Callable[[Claim, Claim], Claim]) -> Claim:
-    """Return what was seen last, and of equals what came last; what it leaves open is `filled` from the others."""
-    latest, last = claims[0], _recency(claims[0].seen)
+def _latest(claims: Sequence[Claim], filled: Callable[[Claim, Claim], Claim], gap: timedelta) -> Claim:
+    """Return what was seen last, and of equals what came last; what it leaves open is `filled` from the others.
+
+    It was seen when any was; how late that is follows from the united intervals, as if each had come by itself.
+    """
+    latest: Claim = claims[0]
+    seen: tuple[Interval, ...] = _united(latest.source, latest.seen, gap)
     for claim in claims[1:]:
-        mine = _recency(claim.seen)
-        latest = filled(latest, claim) if last > mine else filled(claim, latest)
-        last = max(last, mine)
-    return latest
+        is_older = _recency(seen) > _recency(claim.seen)
+        latest = filled(latest, claim) if is_older else filled(claim, latest)
+        seen = _united(claim.source, seen + claim.seen, gap)
+    return replace(latest, seen=seen)
 
 
 def _filled_component(late: ComponentClaim, early: ComponentClaim) -> ComponentClaim:
@@ -207,8 +211,8 @@ def _filled_dependency(late: DependencyClaim, early: DependencyClaim) -> Depende
     return replace(late, calls_per_s=early.calls_per_s if late.calls_per_s is None else late.calls_per_s)
 
 
-def _united(claims: Sequence[Claim], gap: timedelta) -> tuple[Interval, ...]:
-    return merge_intervals((i for claim in claims for i in claim.seen), lasting(claims[0].source, gap))
+def _united(source: str, seen: Iterable[Interval], gap: timedelta) -> tuple[Interval, ...]:
+    return merge_intervals(seen, lasting(source, gap))
 
 
 def _recency(seen: tuple[Interval, ...]) -> tuple[bool, float]:
