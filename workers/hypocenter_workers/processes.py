@@ -13,19 +13,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from billiard import active_children
 from celery import signals
+from celery.apps.worker import Worker
 from celery.worker import state
 
 from hypocenter.access import served_tenants
 from hypocenter.queues import DETECT, INVESTIGATE
 from hypocenter_workers.beating import beats_of, run_beats
+from hypocenter_workers.soft_limits import keep_to_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from celery import Celery
 
-PAUSE_S = 2.0
+PAUSE_S, LAST_S = 2.0, 20.0
 logger = logging.getLogger(__name__)
 
 
@@ -50,7 +53,8 @@ def run_worker(app: Celery, crew: Crew, ready: Callable[[], None]) -> int:
     signals.worker_process_init.connect(warm)
     signals.setup_logging.connect(_keep_logging)
     _prepare(crew)
-    worker = app.Worker(
+    worker = _Worker(
+        app=app,
         hostname=f"hypocenter-{os.getpid()}@{socket.gethostname()}",
         queues=list(crew.queues),
         concurrency=crew.concurrency,
@@ -64,6 +68,26 @@ def run_worker(app: Celery, crew: Crew, ready: Callable[[], None]) -> int:
     if worker.exitcode and not _was_told():
         _begin_anew(int(worker.exitcode))
     return int(worker.exitcode or 0)
+
+
+class _Worker(Worker):  # type: ignore[misc]
+    """A worker that, once it gave up by itself, waits for its tasks no longer than LAST_S."""
+
+    def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
+        """Finish what was begun and stop."""
+        if exitcode and not _was_told():
+            # What made it give up may keep it from ever hearing what came of a task.
+            threading.Thread(target=_stop_waiting, args=[exitcode], daemon=True, name="begins anew").start()
+        super().stop(in_sighandler, exitcode)
+
+
+def _stop_waiting(code: int) -> None:
+    time.sleep(LAST_S)
+    if _was_told():
+        os._exit(code)
+    for child in active_children():
+        os.kill(child.pid, signal.SIGKILL)
+    _begin_anew(code)
 
 
 def _prepare(crew: Crew) -> None:
@@ -94,12 +118,13 @@ class _Started:
 
 
 class _Warm:
-    """Loads in each process of a worker what the first question would otherwise wait for."""
+    """Makes each process of a worker ready: loads what the first question would otherwise wait for."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
     def __call__(self, **_: object) -> None:
+        keep_to_work()
         self._app.workplace.work().warm()
 
 
