@@ -247,11 +247,11 @@ def two_causes():
     text = "Without search's deviation web would fail 4.6 % of its requests, not 7.4 % (90 %: 3.9 % to 6.8 %)."
     without = model.Counterfactual("web|failed_share", "share", 0.074, 0.046, 0.039, 0.068, 0.9, text)
     series = "search|template:index segment <*> is corrupt"
-    search = model.Suspect("search", 0.71, 11.2, "errors", (line, failed), ("search", "web"), series, without)
+    search = model.Suspect("search", 0.38, 11.2, "errors", (line, failed), ("search", "web"), series, without)
     first, *others = investigation.verdict.suspects
     verdict = replace(
         investigation.verdict,
-        suspects=(first, search, *others),
+        suspects=(replace(first, probability=0.5), search, *others),
         causes=("orders-db", "search"),
         summary="",
         candidates=("orders-db", "search"),
