@@ -17,6 +17,7 @@ from hypocenter_server import HypocenterServer
 from hypocenter.api.app import create_app
 from hypocenter.api.intake import Intake
 from hypocenter.api.signed_webhooks import GITHUB, LAUNCHDARKLY, Signatures, signature, signatures_of_settings
+from hypocenter.api.tokens import Grant, TokenFile
 from hypocenter.errors import InputError
 from hypocenter.stores.group_commit import GroupCommit
 from hypocenter.stores.memory_metrics import MemoryMetrics
@@ -124,6 +125,28 @@ def test_a_server_checks_by_the_files_of_its_settings(tmp_path: Path, monkeypatc
         assert httpx.post(url, content=DEPLOYED).status_code == 401
         assert httpx.post(url, content=DEPLOYED, headers=signed(GITHUB, DEPLOYED)).status_code == 200
         assert httpx.post(url, content=TURNED_ON).status_code == 200
+
+
+def test_the_secret_of_one_tenant_is_nothing_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tenant, secret in (("default", SECRET), ("acme", SECRET[::-1])):
+        (tmp_path / tenant).write_bytes(secret)
+    sections = f'[acme]\ngithub_secret_file = "{tmp_path / "acme"}"\n'
+    (tmp_path / "tenants.toml").write_text(sections, encoding="utf-8")
+    monkeypatch.setenv("HYPOCENTER_TENANTS", "acme,globex")
+    monkeypatch.setenv("HYPOCENTER_TENANTS_FILE", str(tmp_path / "tenants.toml"))
+    monkeypatch.setenv("HYPOCENTER_GITHUB_SECRET_FILE", str(tmp_path / "default"))
+    ours, theirs = signed(GITHUB, DEPLOYED), {GITHUB.header: signature(GITHUB, SECRET[::-1], DEPLOYED)}
+    tokens = TokenFile(tmp_path / "data")
+    expected = {"default": (401, 200, 401), "acme": (401, 401, 200), "globex": (200, 200, 200)}
+    opened = {each: tokens.create(each, NOW, Grant.of(["ingest"], each)) for each in expected}
+    with HypocenterServer(tmp_path / "data") as server:
+        for tenant, token in opened.items():
+            bearer = {"Authorization": f"Bearer {token}"}
+            told = [
+                httpx.post(server.url + PATH, content=DEPLOYED, headers={**bearer, **headers}).status_code
+                for headers in ({}, ours, theirs)
+            ]
+            assert tuple(told) == expected[tenant], tenant
 
 
 @pytest.mark.parametrize("content", [None, b"", b"fifteen bytes..\n", b"\xff" * 20])

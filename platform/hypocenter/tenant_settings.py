@@ -1,4 +1,4 @@
-"""Settings that each tenant has of its own: where it is told of its incidents, and which server is read for it."""
+"""Settings that each tenant has of its own: where it is told of its incidents, and who sends and is read for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 # Of these the environment says those of the setting's tenant alone: another's incidents are not told of there.
-OWN = ("webhook_", "pull_")
+OWN = ("webhook_", "pull_", "github_", "launchdarkly_")
 FILE = "HYPOCENTER_TENANTS_FILE"
 
 

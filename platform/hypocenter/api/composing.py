@@ -73,7 +73,7 @@ def composed(opened: Mapping[str, Parts], places: Places, entrance: Entrance, st
 
 def _routes(parts: Parts, places: Places, registry: CollectorRegistry, stack: ExitStack, seats: Seats) -> Routes:
     registry.register(StoreMetrics(parts.metrics))
-    intake = parts.intake(registry)
+    intake = parts.intake(registry, places.tenant)
     counting = stack.enter_context(Counting(intake.index, intake.writer, intake.graph, intake.now))
     registry.register(CountingMetrics(counting))
     if parts.forwarder is not None:

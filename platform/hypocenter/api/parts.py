@@ -16,6 +16,7 @@ from hypocenter.api.signed_webhooks import signatures_of_settings
 from hypocenter.api.tending import tend
 from hypocenter.api.tokens import TenantTokens, TokenFile
 from hypocenter.ingest.alert_labels import label_order
+from hypocenter.tenant_settings import of_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -89,7 +90,7 @@ class Parts:
     data_dir: Path
     forwarder: Forwarder | None = None
 
-    def intake(self, registry: CollectorRegistry) -> Intake:
+    def intake(self, registry: CollectorRegistry, tenant: str | None = None) -> Intake:
         """Return what routes are given; what they write is counted in `registry`."""
         from hypocenter.api.self_metrics import CountedWriter
 
@@ -97,7 +98,7 @@ class Parts:
         return Intake(
             *(self.metrics, writer, self.records, self.graph, _now, self.limits),
             component_labels=label_order(),
-            signatures=signatures_of_settings(),
+            signatures=of_tenant(tenant, signatures_of_settings),
         )
 
     def checks(self) -> Mapping[str, Callable[[], str]]:

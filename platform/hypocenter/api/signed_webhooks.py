@@ -74,9 +74,9 @@ def signature(signer: Signer, secret: bytes, body: bytes) -> str:
     return signer.prefix + hmac.digest(secret, body, "sha256").hex()
 
 
-def signatures_of_settings() -> Signatures:
+def signatures_of_settings(environ: Mapping[str, str] | None = None) -> Signatures:
     """Return the secrets that the settings name files of; raises InputError for one that cannot be used."""
-    files = {each: settings.read(f"{each.source}_secret_file") for each in (GITHUB, LAUNCHDARKLY)}
+    files = {each: settings.read(f"{each.source}_secret_file", environ) for each in (GITHUB, LAUNCHDARKLY)}
     return Signatures({each: _secret(each, Path(str(path))) for each, path in files.items() if path})
 
 
